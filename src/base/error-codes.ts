@@ -1,0 +1,100 @@
+/** What one code says, and whether the same call may succeed if tried again unchanged. */
+export interface ErrorCodeInfo {
+  readonly retryable: boolean;
+  readonly says: string;
+}
+
+/** The one table of codes: `LAYER_REASON`, the same in the library, on the wire and in `-o json`. */
+export const ERROR_CODES = {
+  WIRE_UNSUPPORTED: {
+    retryable: false,
+    says: "the value is of a kind that does not cross by value",
+  },
+  WIRE_MALFORMED: { retryable: false, says: "the bytes are no value" },
+  WIRE_LIMIT: { retryable: false, says: "the value or message is over a limit" },
+  WIRE_BAD_PATH: { retryable: false, says: "the path is not valid" },
+
+  CHANNEL_CLOSED: { retryable: true, says: "the channel is closed" },
+  CHANNEL_REFUSED: { retryable: true, says: "nothing accepted the connection" },
+  CHANNEL_MALFORMED: { retryable: false, says: "the peer sent bytes that are no message" },
+  CHANNEL_TOO_LARGE: { retryable: false, says: "a message is over the channel's limit" },
+
+  REMOTE_CLOSED: { retryable: true, says: "the session is closed" },
+  REMOTE_BROKEN: { retryable: true, says: "the session broke before the answer came" },
+  REMOTE_VERSION: { retryable: false, says: "the peer speaks no protocol version in common" },
+  REMOTE_PROTOCOL: { retryable: false, says: "the peer broke the protocol" },
+  REMOTE_NOT_FOUND: { retryable: false, says: "nothing is exported under that name" },
+  REMOTE_DENIED: { retryable: false, says: "the policy does not allow this access" },
+  REMOTE_RELEASED: { retryable: false, says: "the reference was released" },
+  REMOTE_LIMIT: { retryable: true, says: "a limit of the session is reached" },
+  REMOTE_TIMEOUT: { retryable: true, says: "no answer came in time" },
+
+  ENGINE_CLOSED: { retryable: false, says: "the engine is closed" },
+  ENGINE_CONFLICT: { retryable: true, says: "the entry is not at the revision that was asked for" },
+  ENGINE_CONDITION: { retryable: false, says: "the condition on another entry does not hold" },
+  ENGINE_UNAVAILABLE: { retryable: true, says: "the store can't be reached; nothing was applied" },
+  ENGINE_AMBIGUOUS: {
+    retryable: false,
+    says: "the store was lost before it answered; the write may or may not be applied",
+  },
+  ENGINE_DEPOSED: { retryable: true, says: "another process owns the store now" },
+  ENGINE_UNSUPPORTED: { retryable: false, says: "this engine can't do that" },
+  ENGINE_TOO_LARGE: { retryable: false, says: "the value is over the engine's limit" },
+  ENGINE_FORMAT: { retryable: false, says: "the directory holds no store this version can open" },
+  ENGINE_FULL: { retryable: true, says: "the disk or the store is full" },
+  ENGINE_CORRUPT: { retryable: false, says: "the store's file is damaged" },
+
+  TREE_BAD_VALUE: { retryable: false, says: "the value can't be stored" },
+  TREE_EXISTS: { retryable: false, says: "there is an entry already" },
+  TREE_OVERFLOW: { retryable: true, says: "the reader fell behind and missed something" },
+  TREE_CLOSED: { retryable: false, says: "the tree is closed" },
+
+  EXECUTOR_STALLED: { retryable: false, says: "the code blocked its thread and was stopped" },
+  EXECUTOR_LOST: { retryable: true, says: "the thread that ran the code is gone" },
+  EXECUTOR_MEMORY: { retryable: false, says: "the code used more memory than its thread may" },
+  EXECUTOR_CANCELLED: { retryable: false, says: "the run was cancelled" },
+  EXECUTOR_CLOSED: { retryable: false, says: "the executor is closed" },
+
+  CODE_NOT_FOUND: { retryable: false, says: "there is no code under that path" },
+  CODE_SYNTAX: { retryable: false, says: "the source does not compile" },
+  CODE_UNSUPPORTED: { retryable: false, says: "the source uses what stored code can't have" },
+  CODE_INVALID: { retryable: false, says: "the entry is no code entry" },
+  CODE_CYCLE: { retryable: false, says: "the modules import each other in a circle" },
+  CODE_MISSING_MODULE: { retryable: false, says: "an imported module does not exist" },
+  CODE_MISSING_EXPORT: { retryable: false, says: "an imported name is not exported" },
+  CODE_EXTERNAL: { retryable: false, says: "a package could not be imported" },
+  CODE_BLOCKED: { retryable: false, says: "something it imports is broken" },
+  CODE_LOAD: { retryable: false, says: "the module threw while it was loaded" },
+  CODE_LOAD_TIMEOUT: { retryable: false, says: "the module did not finish loading in time" },
+  CODE_ARGUMENTS: { retryable: false, says: "the arguments do not fit the procedure's vars" },
+  CODE_MODE: { retryable: false, says: "the procedure can't be called this way" },
+  CODE_IN_USE: { retryable: false, says: "the code is still used" },
+
+  RUNNER_BAD_JOB: { retryable: false, says: "the job entry is not valid" },
+  RUNNER_NOT_FOUND: { retryable: false, says: "there is no such job" },
+  RUNNER_NAME_TAKEN: { retryable: false, says: "a node of that name is alive" },
+  RUNNER_FENCED: { retryable: false, says: "the run has lost its job and may not act any more" },
+  RUNNER_LEASE_LOST: { retryable: true, says: "the node could not renew its lease" },
+  RUNNER_OVERFLOW: { retryable: false, says: "the code left its events unread" },
+  RUNNER_RESTARTED: { retryable: true, says: "the node went away while the job ran" },
+  RUNNER_BAD_RESULT: { retryable: false, says: "the result can't be stored" },
+  RUNNER_CODE_CHANGED: { retryable: true, says: "the code changed while the job ran" },
+  RUNNER_POISONED: {
+    retryable: false,
+    says: "the code stalled too often and is not started again",
+  },
+  RUNNER_CANCELLED: { retryable: false, says: "the job was cancelled" },
+
+  NODE_NO_TREE: { retryable: false, says: "there is no tree here" },
+  NODE_BAD_URL: { retryable: false, says: "the tree's address is not valid" },
+  NODE_HUB_FAILED: { retryable: true, says: "the hub did not start" },
+  NODE_BAD_DIRECTORY: { retryable: false, says: "a file of the directory can't be loaded" },
+
+  CLI_USAGE: { retryable: false, says: "the command was used wrongly" },
+  CLI_NOT_FOUND: { retryable: false, says: "nothing was found" },
+} as const satisfies Record<string, ErrorCodeInfo>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** The codes that start with one layer's name: `CodesOf<"WIRE">` is `"WIRE_LIMIT" | ...`. */
+export type CodesOf<Layer extends string> = Extract<ErrorCode, `${Layer}_${string}`>;

@@ -1,0 +1,107 @@
+/**
+ * The contract between whatever carries bytes and whatever gives them a meaning.
+ *
+ * A channel moves whole messages between two endpoints: in order, at most once, and it knows nothing
+ * of what is in them. It does not reconnect: a closed channel stays closed, and whoever dialled it
+ * decides whether to dial again. What is sent within one turn of the event loop may leave in one
+ * write. Every implementation passes `channelSuite` of `banyan/testing`.
+ *
+ * Not promised: that a message which `send` took has arrived, that the peer is alive while nothing
+ * comes, and any relation between two channels.
+ */
+import type { AbortOptions } from "../base/abort.ts";
+import type { ChannelError } from "../base/errors.ts";
+
+/** `open -> closing -> closed`, or straight from `open` to `closed` when the transport breaks. */
+export type ChannelState = "open" | "closing" | "closed";
+
+export interface Channel extends AsyncDisposable {
+  /** Names the peer in logs, as `unix:/run/x.sock#3`. For people: never parse it. */
+  readonly label: string;
+
+  readonly state: ChannelState;
+
+  /**
+   * Settles once, when the channel is closed, and never rejects: `undefined` after an orderly close
+   * by either side, else the error that broke it. Every message that arrived whole before the end
+   * was handed to the receiver before this settles.
+   */
+  readonly closed: Promise<ChannelError | undefined>;
+
+  /**
+   * Takes `message` over: the caller may not write to its bytes any more. Synchronous, so that the
+   * order of calls is the order of messages.
+   *
+   * @returns false where the transport is full and the caller should wait for `drained()` before it
+   *   sends more. The message was taken all the same.
+   * @throws ChannelError `CHANNEL_CLOSED`, `CHANNEL_TOO_LARGE`
+   */
+  send(message: Uint8Array): boolean;
+
+  /** Resolves when the transport has room again, or the channel is closed. */
+  drained(): Promise<void>;
+
+  /**
+   * Sets the one receiver; calling it twice is a `TypeError`. Messages that came earlier are kept
+   * and delivered now. A message is valid during the call and after it: nobody overwrites it. A
+   * receiver that throws breaks the channel with `CHANNEL_MALFORMED` and its error as the cause.
+   */
+  receive(receiver: (message: Uint8Array) => void): void;
+
+  /** Stops delivery until `resume()`: the peer then finds the transport full. */
+  pause(): void;
+  resume(): void;
+
+  /**
+   * Sends what was accepted, then closes. Safe to call twice. Where the signal aborts first, the
+   * rest is dropped and the channel is closed all the same; `await using` allows `closeGraceMs`.
+   */
+  close(options?: AbortOptions): Promise<void>;
+
+  /** Closes at once and drops what was not sent; `closed` resolves with `reason`. */
+  abort(reason: ChannelError): void;
+}
+
+/** Limits of one channel. Both sides apply their own; nothing is negotiated. */
+export interface ChannelLimits {
+  /** Over this, `send` throws, and a message from the peer breaks the channel. */
+  readonly maxMessageBytes: number;
+  /** How long disposing waits for the peer before it drops what is unsent. */
+  readonly closeGraceMs: number;
+}
+
+export const DEFAULT_CHANNEL_LIMITS: ChannelLimits = {
+  maxMessageBytes: 64 * 1024 * 1024,
+  closeGraceMs: 5_000,
+};
+
+export interface DialOptions {
+  /** Required: nobody dials without a limit on the wait. */
+  signal: AbortSignal;
+  limits?: Partial<ChannelLimits> | undefined;
+}
+
+/**
+ * Opens a channel to `address`, a URL of a scheme the implementation answers for.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED`
+ */
+export type Dial = (address: string, options: DialOptions) => Promise<Channel>;
+
+export interface ListenOptions {
+  limits?: Partial<ChannelLimits> | undefined;
+}
+
+/** Accepts channels until it is closed; channels that were accepted live on. */
+export interface Listener extends AsyncDisposable {
+  /** What a peer dials. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** @throws ChannelError `CHANNEL_REFUSED` where the address can't be listened on */
+export type Listen = (
+  address: string,
+  onChannel: (channel: Channel) => void,
+  options?: ListenOptions,
+) => Promise<Listener>;

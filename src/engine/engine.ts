@@ -1,0 +1,192 @@
+/**
+ * The contract between the tree and whatever stores it and carries its messages.
+ *
+ * An engine keeps bytes under paths and lets its clients hear each other. It gives values no meaning;
+ * types, procedures, jobs and leases are built above it. Every engine passes `engineSuite` of
+ * `banyan/testing`, which is the exact text of what this file says in prose.
+ *
+ * Promised: one total order of revisions per store; a resolved write is seen by every later read;
+ * compare-and-set on one entry, and, where `supports.condition` holds, a condition on another entry in
+ * the same write; complete, ordered listing; watches without gap or duplicate. A write that was
+ * retried with the same operation id is applied once.
+ *
+ * Not promised: atomic writes of several entries, delivery of messages to subscribers that are not
+ * there at the moment, and order between a write and a message.
+ */
+import type { AbortOptions } from "../base/abort.ts";
+import type { Path, PathElement } from "../wire/path.ts";
+
+/**
+ * The place of a write in the store's one order: a whole number from 1 to 2^53-1 that grows with
+ * every write and is never used again. Gaps are normal. 0 stands for "there is no entry".
+ */
+export type Revision = number;
+
+/** One entry as it is stored. */
+export interface EngineEntry {
+  readonly path: Path;
+  readonly value: Uint8Array;
+  readonly revision: Revision;
+  /** Who wrote it, as the writer said; for people. */
+  readonly author: string;
+  /** When the store took it: milliseconds since 1970 by the store's wall clock; for people. */
+  readonly time: number;
+}
+
+/** An entry that is gone. */
+export interface EngineDeletion {
+  readonly path: Path;
+  readonly revision: Revision;
+  readonly author: string;
+  readonly time: number;
+}
+
+export interface WriteOptions extends AbortOptions {
+  /** Write only if the entry is at this revision; 0: only if there is none. */
+  ifRevision?: Revision | undefined;
+  /** Write only if this other entry is at that revision (0: absent) in the same instant. */
+  condition?: { readonly path: Path; readonly revision: Revision } | undefined;
+  /**
+   * Names the write, so that a retry after a lost answer is applied once. The engine draws one where
+   * none is given; a name is remembered for at least two minutes.
+   */
+  operation?: string | undefined;
+  author?: string | undefined;
+}
+
+export interface WriteResult {
+  /** The revision of this write; of the entry's last change where nothing was to be done. */
+  readonly revision: Revision;
+  /** What was there before, or undefined. */
+  readonly previous: EngineEntry | undefined;
+}
+
+export interface ListOptions extends AbortOptions {
+  /** How many elements below the prefix an entry may lie; 0 gives the prefix's own entry alone. */
+  maxDepth?: number | undefined;
+  /** Entries nearer than this are left out. */
+  minDepth?: number | undefined;
+  /** Goes on behind this path. */
+  after?: Path | undefined;
+}
+
+/** Where a watch stands: it has delivered every change up to `revision` of the store `store`. */
+export interface Cursor {
+  readonly store: string;
+  readonly revision: Revision;
+}
+
+export type EngineEvent =
+  | { readonly type: "put"; readonly entry: EngineEntry }
+  | { readonly type: "delete"; readonly entry: EngineDeletion }
+  /**
+   * Every entry there was at `revision` has been delivered: once after the current entries, also
+   * where there are none, and again after each "reset".
+   */
+  | { readonly type: "ready"; readonly revision: Revision }
+  /**
+   * The engine can't go on from where the watch stood: the current entries follow up to the next
+   * "ready", and what they do not mention is gone.
+   */
+  | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" }
+  /** Contact with the store was lost: what was delivered may be out of date. */
+  | { readonly type: "stale" }
+  /** Contact is back, and everything missed has been delivered. */
+  | { readonly type: "live" };
+
+export interface WatchOptions extends AbortOptions {
+  /** Starts behind this cursor with the changes since, or with a "reset" where they are not kept. */
+  after?: Cursor | undefined;
+  /** Changes that may wait for the reader before it gets a "reset" instead. Default 10,000. */
+  maxBacklog?: number | undefined;
+}
+
+/**
+ * Batches of events, oldest first, for one reader. Without `after` it begins with a "put" for every
+ * entry of the subtree (the prefix's own included), then "ready"; then every change exactly once, in
+ * the order of revisions. Breaking out, or the signal, ends it; so does closing the engine.
+ */
+export interface EngineWatch extends AsyncIterable<readonly EngineEvent[]>, AsyncDisposable {
+  /** Where it stands: behind the last batch that was handed out. */
+  readonly cursor: Cursor;
+}
+
+/** One message of publish/subscribe. */
+export interface EngineMessage {
+  readonly topic: Path;
+  readonly data: Uint8Array;
+}
+
+export interface SubscribeOptions extends AbortOptions {
+  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
+  maxBacklog?: number | undefined;
+}
+
+/** The messages of one subscription, in order of each publisher. `dropped` counts the lost ones. */
+export interface EngineSubscription extends AsyncIterable<EngineMessage>, AsyncDisposable {
+  readonly dropped: number;
+  /** Resolves when every message published from now on will be heard. */
+  readonly ready: Promise<void>;
+}
+
+/** What not every engine can do; asking for more throws `ENGINE_UNSUPPORTED`. */
+export interface EngineSupports {
+  /** `WriteOptions.condition`. */
+  readonly condition: boolean;
+  /** A write that was acknowledged outlives the death of every process. */
+  readonly durable: boolean;
+  /** Another process can be given the same store. */
+  readonly shared: boolean;
+}
+
+export interface EngineLimits {
+  readonly maxValueBytes: number;
+}
+
+export const DEFAULT_ENGINE_LIMITS: EngineLimits = { maxValueBytes: 4 * 1024 * 1024 };
+
+export interface Engine extends AsyncDisposable {
+  /** What kind it is and where, as `lmdb:/path`. For people. */
+  readonly label: string;
+  readonly supports: EngineSupports;
+  /** Names the store for as long as its history is one: a new or emptied store has another. */
+  readonly store: string;
+
+  /** `undefined` where there is no such entry. @throws EngineError `ENGINE_UNAVAILABLE` */
+  get(path: Path, options?: AbortOptions): Promise<EngineEntry | undefined>;
+
+  /**
+   * Resolves when the write is as durable as this engine makes things.
+   *
+   * @throws EngineError `ENGINE_CONFLICT` (details: `revision`, the entry's present one),
+   *   `ENGINE_CONDITION` (details: `revision`, the other entry's), `ENGINE_UNAVAILABLE` (not applied),
+   *   `ENGINE_AMBIGUOUS` (details: `operation`), `ENGINE_TOO_LARGE`, `ENGINE_FULL`, `ENGINE_CLOSED`
+   */
+  put(path: Path, value: Uint8Array, options?: WriteOptions): Promise<WriteResult>;
+
+  /** Deletes one entry, not what is below it. Deleting what is not there changes nothing. */
+  delete(path: Path, options?: WriteOptions): Promise<WriteResult>;
+
+  /**
+   * The entries of the subtree, the prefix's own included, depth first in the order of paths, as
+   * they were at one revision per page. Complete, or it throws.
+   */
+  list(prefix: Path, options?: ListOptions): AsyncIterable<EngineEntry>;
+
+  /**
+   * The next element of every path below `path`, each once, in order: also those that have no entry
+   * of their own but only something below them.
+   */
+  children(path: Path, options?: AbortOptions): Promise<readonly PathElement[]>;
+
+  watch(prefix: Path, options?: WatchOptions): EngineWatch;
+
+  /** Sends to everyone who is subscribed at that moment, this client included; at most once. */
+  publish(topic: Path, data: Uint8Array): Promise<void>;
+
+  /** Messages to `topic` and every topic below it. */
+  subscribe(topic: Path, options?: SubscribeOptions): EngineSubscription;
+
+  /** Ends watches and subscriptions, refuses what comes after. Idempotent. */
+  close(): Promise<void>;
+}

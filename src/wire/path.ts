@@ -1,0 +1,102 @@
+import { WireError } from "../base/errors.ts";
+
+/** One step of a path. 1 and 1.0 are one element, -0 is 0; "1", 1 and true are three. */
+export type PathElement = string | number | boolean | null | Uint8Array;
+
+/** What callers may write for a path: its text form (`a:2.c`), a `Path`, or its elements. */
+export type PathLike = string | readonly PathElement[];
+
+export const PATH_LIMITS = { maxElements: 32, maxEncodedBytes: 1024 } as const;
+
+/**
+ * Names an entry of the tree: a frozen array of elements. It is a class of its own so that a path
+ * inside a value stays a path when it crosses the wire, where a plain array stays an array.
+ */
+export class Path extends Array<PathElement> {
+  /** The methods of Array give plain arrays. */
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  private constructor(elements: readonly PathElement[]) {
+    super(elements.length);
+    for (let i = 0; i < elements.length; i++) this[i] = elements[i] as PathElement;
+    Object.freeze(this);
+  }
+
+  static readonly root: Path = new Path([]);
+
+  /**
+   * Checks and copies; a `Path` is returned as it is.
+   *
+   * @throws WireError `WIRE_BAD_PATH` for an element of another type, a number that is not finite, or
+   *   more than 32 elements. The limit of 1,024 encoded bytes is checked by `encodePath`.
+   */
+  static fromElements(elements: readonly PathElement[]): Path {
+    if (elements instanceof Path) return elements;
+    if (elements.length === 0) return Path.root;
+    if (elements.length > PATH_LIMITS.maxElements) {
+      throw new WireError(
+        "WIRE_BAD_PATH",
+        `a path has at most ${PATH_LIMITS.maxElements} elements, this one ${elements.length}`,
+      );
+    }
+    return new Path(elements.map(checkElement));
+  }
+
+  /** This path with one more element. */
+  append(element: PathElement): Path {
+    return Path.fromElements([...this, element]);
+  }
+
+  /** This path followed by `others`; the same object where there is nothing to add. */
+  override concat(...others: (PathElement | ConcatArray<PathElement>)[]): Path {
+    const more = others.flatMap((other) =>
+      Array.isArray(other) ? (other as readonly PathElement[]) : [other as PathElement],
+    );
+    return more.length === 0 ? this : Path.fromElements([...this, ...more]);
+  }
+
+  /** The path without its last element; the root's parent is the root. */
+  get parent(): Path {
+    return this.length === 0 ? this : Path.fromElements(this.slice(0, -1));
+  }
+
+  /** The last element; `undefined` for the root. */
+  get name(): PathElement | undefined {
+    return this.at(-1);
+  }
+
+  /** Whether `other` is this path or lies below it. */
+  contains(other: readonly PathElement[]): boolean {
+    return (
+      other.length >= this.length &&
+      this.every((element, i) => sameElement(element, other[i] as PathElement))
+    );
+  }
+
+  /** The same elements of the same types. */
+  equals(other: readonly PathElement[]): boolean {
+    return other.length === this.length && this.contains(other);
+  }
+}
+
+function sameElement(a: PathElement, b: PathElement): boolean {
+  if (a instanceof Uint8Array) {
+    return b instanceof Uint8Array && a.length === b.length && a.every((byte, i) => byte === b[i]);
+  }
+  return a === b;
+}
+
+function checkElement(element: unknown, index: number): PathElement {
+  if (typeof element === "string" || typeof element === "boolean" || element === null) {
+    return element;
+  }
+  if (typeof element === "number" && Number.isFinite(element)) return element === 0 ? 0 : element;
+  if (element instanceof Uint8Array) return new Uint8Array(element);
+  const kind = Array.isArray(element) ? "an array" : String(element) || typeof element;
+  throw new WireError(
+    "WIRE_BAD_PATH",
+    `element ${index} of the path is ${kind}; use strings, finite numbers, booleans, null or bytes`,
+  );
+}
