@@ -94,7 +94,7 @@ function checkElement(element: unknown, index: number): PathElement {
   }
   if (typeof element === "number" && Number.isFinite(element)) return element === 0 ? 0 : element;
   if (element instanceof Uint8Array) return new Uint8Array(element);
-  const kind = Array.isArray(element) ? "an array" : String(element) || typeof element;
+  const kind = typeof element === "number" ? `${element}` : Array.isArray(element) ? "an array" : typeof element;
   throw new WireError(
     "WIRE_BAD_PATH",
     `element ${index} of the path is ${kind}; use strings, finite numbers, booleans, null or bytes`,
