@@ -1,0 +1,15 @@
+// `npm test`: installs what is missing, builds, and runs every suite. Arguments go to Vitest.
+import { spawnSync } from "node:child_process";
+
+import { build, install, requireNode, root } from "./prepare.mjs";
+
+requireNode();
+install();
+build();
+
+const { status } = spawnSync(
+  process.execPath,
+  [`${root}/node_modules/vitest/vitest.mjs`, "run", ...process.argv.slice(2)],
+  { cwd: root, stdio: "inherit" },
+);
+process.exit(status ?? 1);
