@@ -1,7 +1,7 @@
 // banyan: { is_async: true, vars: [pace] }
-// The station: replays the recorded days as readings, `pace` seconds apart. It stands for the box with
-// the sensor, so its job names the one node that may run it. It keeps its place in the tree and goes on
-// from there after a restart.
+// The station: replays the recorded days as readings, `pace` seconds apart; the entry `weather.pace`
+// overrules the job's own pace, at any time. It stands for the box with the sensor, so its job names
+// the one node that may run it. It keeps its place in the tree and goes on from there after a restart.
 import { parseReading } from "tree:weather.units";
 
 const source: string = await _client.get("weather.source");
@@ -16,6 +16,7 @@ for (let next = start; next < days.length; next++) {
   // under the same path and with the same values.
   await _client.set(["weather", "reading", reading.date], reading);
   await _client.set("weather.station", { next: next + 1, of: days.length, day: reading.date });
-  if (pace > 0) await _self.timer(pace);
+  const seconds: number = (await _client.get("weather.pace")) ?? pace;
+  if (seconds > 0) await _self.timer(seconds);
 }
 return `${days.length} days`;

@@ -1,0 +1,145 @@
+import Table from "cli-table3";
+import pc from "picocolors";
+
+import { bytesOf, toJson } from "./plain.ts";
+import { toYaml } from "./yaml.ts";
+
+export const FORMATS = ["table", "json", "jsonl", "yaml", "raw"] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** One column of a table: its head and how a row's cell is made. */
+export interface Column<Row> {
+  readonly head: string;
+  readonly cell: (row: Row) => string;
+}
+
+export interface OutputStreams {
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+/** Data goes to stdout in the format that was asked for; everything else to stderr. */
+export class Output {
+  readonly format: Format;
+  readonly #streams: OutputStreams;
+  readonly #quiet: boolean;
+
+  constructor(options: { format: Format; quiet: boolean; streams: OutputStreams }) {
+    this.format = options.format;
+    this.#quiet = options.quiet;
+    this.#streams = options.streams;
+  }
+
+  /** Whether a person looks at stdout. */
+  get isTerminal(): boolean {
+    return this.#streams.stdout.isTTY === true;
+  }
+
+  /** A list of things: a table for people, an array or a line each for programs. */
+  rows<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
+    if (this.format === "json") this.#line(JSON.stringify(rows.map(toJson), null, 2));
+    else if (this.format === "jsonl") for (const row of rows) this.event(row);
+    else if (this.format === "yaml") this.#write(toYaml(rows));
+    else if (this.format === "raw" || !this.isTerminal) this.#tabbed(rows, columns);
+    else this.#table(rows, columns);
+  }
+
+  /** One value, complete. `raw` and `table` give text and bytes as they are. */
+  value(value: unknown): void {
+    if (this.format === "json") this.#line(JSON.stringify(toJson(value), null, 2));
+    else if (this.format === "jsonl") this.event(value);
+    else if (this.format === "yaml") this.#write(toYaml(value));
+    else if (typeof value === "string") this.#line(value);
+    else if (this.format === "raw" && typeof value === "object" && value !== null) {
+      const bytes = bytesOf(value);
+      if (bytes === undefined) this.#line(JSON.stringify(toJson(value)));
+      else this.#streams.stdout.write(bytes);
+    } else this.#line(inline(value));
+  }
+
+  /** One event of a stream: a line at once. `text` is what people see. */
+  event(event: unknown, text?: string): void {
+    if (text === undefined || this.format === "json" || this.format === "jsonl") {
+      this.#line(JSON.stringify(toJson(event)));
+    } else if (this.format === "yaml") this.#write(`---\n${toYaml(event)}`);
+    else this.#line(text);
+  }
+
+  /** What happened, for people: stderr, and not when quiet. */
+  note(text: string): void {
+    if (!this.#quiet) this.#streams.stderr.write(`${text}\n`);
+  }
+
+  /** What went wrong, for people: always, on stderr. */
+  complain(text: string): void {
+    this.#streams.stderr.write(`${text}\n`);
+  }
+
+  #table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
+    if (rows.length === 0) return this.note("nothing here");
+    const table = new Table({
+      head: columns.map(({ head }) => pc.bold(head)),
+      chars: PLAIN_CHARS,
+      style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+    });
+    for (const row of rows) table.push(columns.map(({ cell }) => cell(row)));
+    this.#line(table.toString());
+  }
+
+  /** A pipe gets one row a line, cells divided by tabs, no head and no colours. */
+  #tabbed<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
+    for (const row of rows) {
+      const cells = columns.map(({ cell }) => cell(row).replaceAll(/[\t\n]/g, " "));
+      this.#line(cells.join("\t"));
+    }
+  }
+
+  #line(text: string): void {
+    this.#write(`${text}\n`);
+  }
+
+  #write(text: string): void {
+    this.#streams.stdout.write(text);
+  }
+}
+
+/** A value on one line, as a table's cell shows it. */
+export function inline(value: unknown): string {
+  if (value === undefined) return "";
+  if (typeof value === "string") return value;
+  return JSON.stringify(toJson(value));
+}
+
+/** Cuts long text so that a table keeps its shape. */
+export function clip(text: string, width = 60): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
+}
+
+/** How long ago, as people say it: "3s", "12m", "5h", "8d". Seconds since 1970 come in. */
+export function ago(seconds: number | undefined | null, nowMs: number): string {
+  if (seconds === undefined || seconds === null || seconds === 0) return "";
+  const age = Math.max(0, nowMs / 1000 - seconds);
+  if (age < 60) return `${Math.floor(age)}s`;
+  if (age < 3600) return `${Math.floor(age / 60)}m`;
+  if (age < 86_400) return `${Math.floor(age / 3600)}h`;
+  return `${Math.floor(age / 86_400)}d`;
+}
+
+const PLAIN_CHARS = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "",
+};

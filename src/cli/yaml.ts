@@ -1,0 +1,28 @@
+import { parse, stringify, type ScalarTag } from "yaml";
+
+import { formatPath, parsePath } from "../wire/path-text.ts";
+import { Path } from "../wire/path.ts";
+
+/** A path as DistKV's YAML has it: `!P a.b.c`. */
+const pathTag: ScalarTag = {
+  tag: "!P",
+  identify: (value) => value instanceof Path,
+  resolve: (text) => parsePath(text),
+  stringify: (item) => formatPath(item.value as Path),
+};
+
+const OPTIONS = { customTags: ["binary" as const, "timestamp" as const, pathTag] };
+
+/** One YAML document; paths as `!P`, bytes as `!!binary`, dates as timestamps. */
+export function toYaml(value: unknown): string {
+  return stringify(value === undefined ? null : value, {
+    ...OPTIONS,
+    // A path is an array too: without this the collection would be taken before the tag is asked.
+    aliasDuplicateObjects: false,
+  });
+}
+
+/** @throws YAMLParseError with line and column */
+export function fromYaml(text: string): unknown {
+  return parse(text, { ...OPTIONS, intAsBigInt: false }) as unknown;
+}
