@@ -29,8 +29,8 @@ export class Path extends Array<PathElement> {
   /**
    * Checks and copies; a `Path` is returned as it is.
    *
-   * @throws WireError `WIRE_BAD_PATH` for an element of another type, a number that is not finite, or
-   *   more than 32 elements. The limit of 1,024 encoded bytes is checked by `encodePath`.
+   * @throws WireError `WIRE_BAD_PATH` for an element of another type, a number that is not finite, a
+   *   string with half a surrogate pair, or more than 32 elements. The limit of 1,024 encoded bytes is checked by `encodePath`.
    */
   static fromElements(elements: readonly PathElement[]): Path {
     if (elements instanceof Path) return elements;
@@ -41,7 +41,8 @@ export class Path extends Array<PathElement> {
         `a path has at most ${PATH_LIMITS.maxElements} elements, this one ${elements.length}`,
       );
     }
-    return new Path(elements.map(checkElement));
+    // Not `map`: it would skip the holes of a sparse array.
+    return new Path(Array.from(elements, checkElement));
   }
 
   /** This path with one more element. */
@@ -89,12 +90,24 @@ function sameElement(a: PathElement, b: PathElement): boolean {
 }
 
 function checkElement(element: unknown, index: number): PathElement {
-  if (typeof element === "string" || typeof element === "boolean" || element === null) {
+  if (typeof element === "string") {
+    if (/\p{Surrogate}/u.test(element)) {
+      throw new WireError(
+        "WIRE_BAD_PATH",
+        `element ${index} of the path holds half a surrogate pair, which has no UTF-8 form; use bytes`,
+      );
+    }
     return element;
   }
+  if (typeof element === "boolean" || element === null) return element;
   if (typeof element === "number" && Number.isFinite(element)) return element === 0 ? 0 : element;
   if (element instanceof Uint8Array) return new Uint8Array(element);
-  const kind = typeof element === "number" ? `${element}` : Array.isArray(element) ? "an array" : typeof element;
+  const kind =
+    typeof element === "number"
+      ? `${element}`
+      : Array.isArray(element)
+        ? "an array"
+        : typeof element;
   throw new WireError(
     "WIRE_BAD_PATH",
     `element ${index} of the path is ${kind}; use strings, finite numbers, booleans, null or bytes`,

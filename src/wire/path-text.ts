@@ -1,0 +1,257 @@
+/**
+ * The text form of paths, as DistKV writes it: `.` separates, `:` starts what is no plain string.
+ *
+ * | text | element | | text, inside a string | stands for |
+ * | --- | --- | --- | --- | --- |
+ * | `:12` `:-1:.5e3` `:x1f` | a number | | `:.` | a dot |
+ * | `:t` `:f` `:n` | true, false, null | | `::` | a colon |
+ * | `:e` | the empty string | | `:_` | a space |
+ * | `:vabc` `:y616299` | bytes, as text or in hex | | | |
+ *
+ * An element that starts with `:` needs no dot before it and may have none: `a:2.c` is
+ * `["a", 2, "c"]`. `:` alone is the root.
+ */
+import { WireError } from "../base/errors.ts";
+import { Path, type PathElement, type PathLike } from "./path.ts";
+
+const ROOT_TEXT = ":";
+
+/**
+ * Reads the text form.
+ *
+ * @throws WireError `WIRE_BAD_PATH`; a syntax error has the column it was found at (from 1, in UTF-16
+ *   units) as `details.position`.
+ */
+export function parsePath(text: string): Path {
+  return text === ROOT_TEXT ? Path.root : new PathParser(text).parse();
+}
+
+/** The text form: `parsePath` gives an equal path for it. A space is written as `:_`. */
+export function formatPath(path: readonly PathElement[]): string {
+  if (path.length === 0) return ROOT_TEXT;
+  let text = "";
+  for (const element of path) {
+    if (typeof element !== "string") text += formatMarked(element);
+    else if (element === "") text += ":e";
+    else text += (text === "" ? "" : ".") + escapeText(element);
+  }
+  return text;
+}
+
+/**
+ * The path that a caller means: a string is parsed, elements are checked and copied, a `Path` is
+ * returned as it is.
+ *
+ * @throws WireError `WIRE_BAD_PATH`
+ */
+export function toPath(like: PathLike): Path {
+  return typeof like === "string" ? parsePath(like) : Path.fromElements(like);
+}
+
+function formatMarked(element: Exclude<PathElement, string>): string {
+  if (element === null) return ":n";
+  if (typeof element === "boolean") return element ? ":t" : ":f";
+  if (typeof element === "number") return `:${escapeText(`${element}`)}`;
+  const text = printableText(element);
+  return text === undefined ? `:y${toHex(element)}` : `:v${escapeText(text)}`;
+}
+
+function escapeText(text: string): string {
+  return /[:. ]/.test(text)
+    ? text.replaceAll(/[:. ]/g, (char) => (char === " " ? ":_" : `:${char}`))
+    : text;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function printableText(bytes: Uint8Array): string | undefined {
+  try {
+    const text = utf8.decode(bytes);
+    return /[\p{C}\p{Zl}\p{Zp}]/u.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+function toHex(bytes: Uint8Array): string {
+  let hex = "";
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
+  return hex;
+}
+
+/**
+ * What stands before the next character: `start` of the text; `dot`, after which a string has to
+ * follow; `text` of an element that goes on until a dot or a colon; `closed`, behind an element that
+ * is complete.
+ */
+type ParserState = "start" | "dot" | "text" | "closed";
+
+/** How the text of an element that is being read becomes the element. */
+type ElementKind = "string" | "number" | "hex number" | "text bytes" | "hex bytes";
+
+const COMPLETE: ReadonlyMap<string, PathElement> = new Map<string, PathElement>([
+  ["t", true],
+  ["f", false],
+  ["n", null],
+  ["e", ""],
+]);
+const ESCAPED: ReadonlyMap<string, string> = new Map([
+  [".", "."],
+  [":", ":"],
+  ["_", " "],
+]);
+const MARKED: ReadonlyMap<string, ElementKind> = new Map<string, ElementKind>([
+  ["x", "hex number"],
+  ["v", "text bytes"],
+  ["y", "hex bytes"],
+]);
+
+class PathParser {
+  readonly #source: string;
+  readonly #elements: PathElement[] = [];
+  #state: ParserState = "start";
+  #kind: ElementKind = "string";
+  #text = "";
+  #textStart = 0;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  parse(): Path {
+    const source = this.#source;
+    if (source === "") this.#fail(0, 'the text is empty; the root is ":"');
+    for (let at = 0; at < source.length; at++) {
+      const char = source.charAt(at);
+      if (char === ":") this.#colon(source.charAt(at + 1), at++);
+      else if (char === ".") this.#dot(at);
+      else this.#add(char, at);
+    }
+    if (this.#state === "dot") {
+      this.#fail(
+        source.length,
+        'an element is missing behind the dot; write ":e" for an empty string',
+      );
+    }
+    this.#finish();
+    return Path.fromElements(this.#elements);
+  }
+
+  #dot(at: number): void {
+    if (this.#state === "start" || this.#state === "dot") {
+      this.#fail(at, 'an element is missing before the dot; write ":e" for an empty string');
+    }
+    this.#finish();
+    this.#state = "dot";
+  }
+
+  #colon(mark: string, at: number): void {
+    if (mark === "") this.#fail(at, 'the text ends in a colon; write "::" for a colon');
+    const escaped = ESCAPED.get(mark);
+    if (escaped !== undefined) {
+      this.#add(escaped, at);
+      return;
+    }
+    if (this.#state === "dot") {
+      this.#fail(at, `":${mark}" starts an element by itself; leave out the dot before it`);
+    }
+    this.#finish();
+    const complete = COMPLETE.get(mark);
+    if (complete !== undefined) {
+      this.#elements.push(complete);
+      this.#state = "closed";
+      return;
+    }
+    this.#begin(mark, at);
+  }
+
+  #begin(mark: string, at: number): void {
+    const kind = MARKED.get(mark);
+    if (kind === undefined && !/[-+\d]/.test(mark)) {
+      this.#fail(
+        at,
+        mark === "("
+          ? "tuples are not supported as elements"
+          : `":${mark}" means nothing; use ":." for a dot, "::" for a colon, ":_" for a space, or :t :f :n :e :v :y :x or a number`,
+      );
+    }
+    this.#state = "text";
+    this.#kind = kind ?? "number";
+    this.#text = kind === undefined ? mark : "";
+    this.#textStart = at;
+  }
+
+  #add(char: string, at: number): void {
+    if (this.#state === "closed") {
+      this.#fail(at, `"${char}" follows an element that is complete; put a dot before it`);
+    }
+    if (this.#state !== "text") {
+      this.#state = "text";
+      this.#kind = "string";
+      this.#text = "";
+      this.#textStart = at;
+    }
+    this.#text += char;
+  }
+
+  #finish(): void {
+    if (this.#state !== "text") return;
+    this.#elements.push(this.#element());
+    this.#state = "closed";
+  }
+
+  #element(): PathElement {
+    const text = this.#text;
+    switch (this.#kind) {
+      case "string":
+        return text;
+      case "number":
+        return this.#number(text, /^[-+]?\d+(\.\d*)?(e[-+]?\d+)?$/i, text);
+      case "hex number":
+        return this.#number(`0x${text}`, /^0x[\da-f]+$/i, `x${text}`);
+      case "text bytes":
+        return new TextEncoder().encode(text);
+      case "hex bytes":
+        return this.#hexBytes(text);
+    }
+  }
+
+  #number(text: string, grammar: RegExp, shown: string): number {
+    if (!grammar.test(text)) {
+      this.#fail(this.#textStart, `":${shown}" is no number; write "::" for a colon in a string`);
+    }
+    const number = Number(text);
+    if (!Number.isFinite(number) || isRounded(text, number)) {
+      this.#fail(this.#textStart, `":${shown}" is too large to be kept exactly; use a string`);
+    }
+    return number;
+  }
+
+  #hexBytes(text: string): Uint8Array {
+    if (text.length % 2 !== 0 || !/^[\da-f]*$/i.test(text)) {
+      this.#fail(this.#textStart, `":y${text}" needs pairs of hex digits`);
+    }
+    return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
+      Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
+    );
+  }
+
+  #fail(at: number, problem: string): never {
+    throw new WireError(
+      "WIRE_BAD_PATH",
+      `${JSON.stringify(this.#source)}, column ${at + 1}: ${problem}`,
+      {
+        details: { text: this.#source, position: at + 1 },
+      },
+    );
+  }
+}
+
+/**
+ * Whether a whole number was changed by becoming a double: two long ids must not silently become one
+ * key. What `formatPath` prints for a large double is its shortest form, and that is let through.
+ */
+function isRounded(text: string, number: number): boolean {
+  if (Number.isSafeInteger(number) || !/^([-+]?\d+|0x[\da-f]+)$/i.test(text)) return false;
+  return `${number}` !== text && BigInt(number) !== BigInt(text.replace(/^\+/, ""));
+}
