@@ -22,7 +22,7 @@ import type { Path, PathElement } from "../wire/path.ts";
  */
 export type Revision = number;
 
-/** One entry as it is stored. */
+/** One entry as it is stored. Its bytes are the reader's to look at, nobody's to write to. */
 export interface EngineEntry {
   readonly path: Path;
   readonly value: Uint8Array;
@@ -47,15 +47,16 @@ export interface WriteOptions extends AbortOptions {
   /** Write only if this other entry is at that revision (0: absent) in the same instant. */
   condition?: { readonly path: Path; readonly revision: Revision } | undefined;
   /**
-   * Names the write, so that a retry after a lost answer is applied once. The engine draws one where
-   * none is given; a name is remembered for at least two minutes.
+   * Names the write, so that a retry after a lost answer is applied once and gives the same result; a
+   * name is remembered for at least two minutes. An engine that retries by itself draws one where none
+   * is given. A refused write leaves its name free.
    */
   operation?: string | undefined;
   author?: string | undefined;
 }
 
 export interface WriteResult {
-  /** The revision of this write; of the entry's last change where nothing was to be done. */
+  /** The revision of this write; of the store's last one where nothing was to be done. */
   readonly revision: Revision;
   /** What was there before, or undefined. */
   readonly previous: EngineEntry | undefined;
@@ -91,23 +92,34 @@ export type EngineEvent =
   | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" }
   /** Contact with the store was lost: what was delivered may be out of date. */
   | { readonly type: "stale" }
-  /** Contact is back, and everything missed has been delivered. */
+  /** Contact is back, or the watch was resumed by its cursor, and everything missed is delivered. */
   | { readonly type: "live" };
 
 export interface WatchOptions extends AbortOptions {
-  /** Starts behind this cursor with the changes since, or with a "reset" where they are not kept. */
+  /**
+   * Starts behind this cursor with the changes since, or with a "reset" and the current entries where
+   * they are not kept; then says "live" once.
+   */
   after?: Cursor | undefined;
-  /** Changes that may wait for the reader before it gets a "reset" instead. Default 10,000. */
+  /**
+   * Changes that may wait for the reader before it gets a "reset" instead. Default 10,000; 64 MiB of
+   * them are too many as well.
+   */
   maxBacklog?: number | undefined;
 }
 
 /**
  * Batches of events, oldest first, for one reader. Without `after` it begins with a "put" for every
  * entry of the subtree (the prefix's own included), then "ready"; then every change exactly once, in
- * the order of revisions. Breaking out, or the signal, ends it; so does closing the engine.
+ * the order of revisions. What changes while a large subtree is still being delivered comes as a
+ * change before "ready". Breaking out ends it; so do the signal, with its reason, and closing the
+ * engine. One reader, one pull at a time.
  */
 export interface EngineWatch extends AsyncIterable<readonly EngineEvent[]>, AsyncDisposable {
-  /** Where it stands: behind the last batch that was handed out. */
+  /**
+   * Where it stands: behind the last batch that was handed out; at revision 0 until "ready". It also
+   * moves with changes elsewhere in the store.
+   */
   readonly cursor: Cursor;
 }
 

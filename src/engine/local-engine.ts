@@ -1,0 +1,173 @@
+import { type AbortOptions, abortable } from "../base/abort.ts";
+import { EngineError } from "../base/errors.ts";
+import type { Path, PathElement } from "../wire/path.ts";
+import { decodePath, encodePath, subtreeRange } from "../wire/path-key.ts";
+import {
+  DEFAULT_ENGINE_LIMITS,
+  type Engine,
+  type EngineEntry,
+  type EngineLimits,
+  type EngineSubscription,
+  type EngineSupports,
+  type EngineWatch,
+  type ListOptions,
+  type SubscribeOptions,
+  type WatchOptions,
+  type WriteOptions,
+  type WriteResult,
+} from "./engine.ts";
+import { compareBytes, keyAfter, PAGE_LIMITS, type Store, type WriteRequest } from "./store.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Watches } from "./watches.ts";
+
+/** An engine whose store is in this process: everything that does not depend on how it is kept. */
+export class LocalEngine implements Engine {
+  readonly #store: Store;
+  readonly #limits: EngineLimits;
+  readonly #watches: Watches;
+  readonly #subscriptions = new Subscriptions();
+  #end: { readonly error: EngineError; readonly done: Promise<void> } | undefined;
+
+  /** Takes `store` over: it is closed with the engine. */
+  constructor(store: Store, limits: Partial<EngineLimits> = {}) {
+    this.#store = store;
+    this.#limits = { ...DEFAULT_ENGINE_LIMITS, ...limits };
+    this.#watches = new Watches(store);
+    store.listen({
+      announce: (changes) => this.#watches.announce(changes),
+      failed: (error) => void this.#finish(error, error),
+    });
+  }
+
+  get label(): string {
+    return this.#store.label;
+  }
+
+  get supports(): EngineSupports {
+    return this.#store.supports;
+  }
+
+  get store(): string {
+    return this.#store.id;
+  }
+
+  async get(path: Path, { signal }: AbortOptions = {}): Promise<EngineEntry | undefined> {
+    signal?.throwIfAborted();
+    this.#checkOpen();
+    return this.#store.get(encodePath(path));
+  }
+
+  async put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
+    this.#checkSize(value);
+    return this.#write(path, new Uint8Array(value), options);
+  }
+
+  async delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write(path, undefined, options);
+  }
+
+  async *list(prefix: Path, options: ListOptions = {}): AsyncGenerator<EngineEntry, void> {
+    const { maxDepth = Infinity, minDepth = 0, after, signal } = options;
+    const range = subtreeRange(prefix);
+    let start: Uint8Array | undefined = range.start;
+    if (after !== undefined) {
+      const behind = keyAfter(encodePath(after));
+      // `after` may lie before the prefix, or behind all of it.
+      if (compareBytes(behind, start) > 0) start = behind;
+      if (compareBytes(start, range.end) >= 0) return;
+    }
+    while (start !== undefined) {
+      signal?.throwIfAborted();
+      this.#checkOpen();
+      const page = this.#store.page({ start, end: range.end }, PAGE_LIMITS);
+      for (const entry of page.entries) {
+        const depth = entry.path.length - prefix.length;
+        if (depth >= minDepth && depth <= maxDepth) yield entry;
+      }
+      start = page.next;
+    }
+  }
+
+  async children(path: Path, { signal }: AbortOptions = {}): Promise<readonly PathElement[]> {
+    signal?.throwIfAborted();
+    this.#checkOpen();
+    const { end } = subtreeRange(path);
+    const names: PathElement[] = [];
+    let key = this.#store.firstKey({ start: keyAfter(encodePath(path)), end });
+    while (key !== undefined) {
+      const name = decodePath(key)[path.length] as PathElement;
+      names.push(name);
+      key = this.#store.firstKey({ start: subtreeRange(path.append(name)).end, end });
+    }
+    return names;
+  }
+
+  watch(prefix: Path, options: WatchOptions = {}): EngineWatch {
+    this.#checkOpen();
+    return this.#watches.open(prefix, options);
+  }
+
+  async publish(topic: Path, data: Uint8Array): Promise<void> {
+    this.#checkOpen();
+    this.#checkSize(data);
+    this.#subscriptions.publish({ topic, data: new Uint8Array(data) });
+  }
+
+  subscribe(topic: Path, options: SubscribeOptions = {}): EngineSubscription {
+    this.#checkOpen();
+    return this.#subscriptions.open(topic, options);
+  }
+
+  close(): Promise<void> {
+    return this.#finish(new EngineError("ENGINE_CLOSED"));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #write(
+    path: Path,
+    value: Uint8Array | undefined,
+    options: WriteOptions,
+  ): Promise<WriteResult> {
+    const { ifRevision, condition, operation, author = "", signal } = options;
+    signal?.throwIfAborted();
+    this.#checkOpen();
+    const request: WriteRequest = {
+      path,
+      key: encodePath(path),
+      value,
+      ifRevision,
+      condition: condition && { key: encodePath(condition.path), revision: condition.revision },
+      operation,
+      author,
+    };
+    return abortable(this.#store.write(request), signal);
+  }
+
+  #finish(error: EngineError, forReaders?: EngineError): Promise<void> {
+    if (this.#end !== undefined) return this.#end.done;
+    this.#watches.close(forReaders);
+    this.#subscriptions.close();
+    const done = this.#store.close();
+    this.#end = { error, done };
+    return done;
+  }
+
+  #checkOpen(): void {
+    if (this.#end === undefined) return;
+    const { code, message, details } = this.#end.error;
+    throw new EngineError(code, message, { cause: this.#end.error, details });
+  }
+
+  #checkSize(bytes: Uint8Array): void {
+    const { maxValueBytes } = this.#limits;
+    if (bytes.length <= maxValueBytes) return;
+    throw new EngineError(
+      "ENGINE_TOO_LARGE",
+      `${bytes.length} bytes are more than this engine's ${maxValueBytes}`,
+      { details: { bytes: bytes.length, maxValueBytes } },
+    );
+  }
+}

@@ -1,0 +1,313 @@
+import { type AbortOptions, onAbort } from "../base/abort.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
+import type { Path } from "../wire/path.ts";
+import { subtreeRange } from "../wire/path-key.ts";
+import type { Cursor, EngineEvent, EngineWatch, Revision, WatchOptions } from "./engine.ts";
+import { PrefixIndex } from "./prefix-index.ts";
+import { type Change, inRange, type KeyRange, PAGE_LIMITS, type Store, weightOf } from "./store.ts";
+
+/** What a watch reads: the part of a store that it needs. */
+export type WatchSource = Pick<Store, "id" | "revision" | "page" | "changes">;
+
+const DEFAULT_MAX_BACKLOG = 10_000;
+/** A backlog of few but large values is as bad as one of many. */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
+/** All watches of one store: hands each change to those whose prefix it lies under. */
+export class Watches {
+  readonly #source: WatchSource;
+  readonly #byPrefix = new PrefixIndex<StoreWatch>();
+  readonly #open = new Set<StoreWatch>();
+
+  constructor(source: WatchSource) {
+    this.#source = source;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  open(prefix: Path, options: WatchOptions = {}): EngineWatch {
+    const watch: StoreWatch = new StoreWatch(this.#source, subtreeRange(prefix), {
+      ...options,
+      onEnd: () => {
+        this.#open.delete(watch);
+        this.#byPrefix.delete(prefix, watch);
+      },
+    });
+    this.#open.add(watch);
+    this.#byPrefix.add(prefix, watch);
+    watch.start(options.signal);
+    return watch;
+  }
+
+  /** The changes of one commit, when the source's `revision` says so already. */
+  announce(changes: readonly Change[]): void {
+    for (const change of changes) {
+      this.#byPrefix.forEach(change.event.entry.path, (watch) => watch.push(change));
+    }
+    for (const watch of this.#open) watch.announced();
+  }
+
+  /** Ends them all; with an `error`, that is what their readers get. */
+  close(error?: Error): void {
+    for (const watch of this.#open) watch.end(error === undefined ? undefined : { reason: error });
+  }
+}
+
+/**
+ * Where a watch is.
+ *
+ * - `pending`: the current entries have to be read from the start, and none was yet
+ * - `scan`: reading them page by page; what is newer than the scan's base waits in the queue
+ * - `settle`: all are read, but the scan saw commits that are not announced yet
+ * - `catch-up`: reading the log from the cursor to where the queue begins
+ * - `follow`: the queue is all there is
+ */
+type Phase = "pending" | "scan" | "settle" | "catch-up" | "follow" | "ended";
+
+interface StoreWatchOptions extends Omit<WatchOptions, keyof AbortOptions> {
+  readonly onEnd: () => void;
+}
+
+/**
+ * One reader's watch. Memory is bounded: pages are read when they are asked for, and a queue that
+ * runs over is dropped for a "reset", after which nothing is queued until the reader comes back.
+ */
+class StoreWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
+  readonly #source: WatchSource;
+  readonly #range: KeyRange;
+  readonly #maxBacklog: number;
+  readonly #onEnd: () => void;
+  #phase: Phase;
+  #queue: Change[] = [];
+  #queueBytes = 0;
+  /** The scan takes entries up to this revision; the queue holds what is newer. */
+  #base: Revision;
+  /** The newest commit that the scan has seen. */
+  #seen: Revision = 0;
+  #position: Uint8Array;
+  #delivered: Revision;
+  #store: string;
+  #reset: (EngineEvent & { type: "reset" })["cause"] | undefined;
+  /** A resumed watch says "live" once, when it has caught up. */
+  #owesLive: boolean;
+  #error: { reason: unknown } | undefined;
+  #waiting: Deferred<void> | undefined;
+  #listener: Disposable | undefined;
+
+  constructor(source: WatchSource, range: KeyRange, options: StoreWatchOptions) {
+    const { after, maxBacklog = DEFAULT_MAX_BACKLOG, onEnd } = options;
+    this.#source = source;
+    this.#range = range;
+    this.#position = range.start;
+    this.#maxBacklog = maxBacklog;
+    this.#onEnd = onEnd;
+    this.#base = source.revision;
+    this.#owesLive = after !== undefined;
+    this.#delivered = after?.revision ?? 0;
+    this.#store = after?.store ?? source.id;
+    this.#phase = "pending";
+    if (after === undefined) return;
+    if (after.store !== source.id) this.#reset = "store";
+    else if (after.revision > source.revision) this.#reset = "history";
+    else this.#phase = "catch-up";
+  }
+
+  get cursor(): Cursor {
+    const drained = this.#phase === "follow" && this.#queue.length === 0;
+    return {
+      store: this.#store,
+      revision: drained ? this.#source.revision : this.#delivered,
+    };
+  }
+
+  start(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
+    if (this.#phase !== "ended") this.#listener = listener;
+  }
+
+  push(change: Change): void {
+    if (this.#phase === "pending" || this.#phase === "ended") return;
+    this.#queue.push(change);
+    this.#queueBytes += weightOf(change);
+    if (this.#queue.length > this.#maxBacklog || this.#queueBytes > MAX_BACKLOG_BYTES) {
+      this.#restart("overflow");
+    }
+    this.#wake();
+  }
+
+  /** Something was announced, perhaps what a scan waits for. */
+  announced(): void {
+    if (this.#phase === "settle") this.#wake();
+  }
+
+  end(error?: { reason: unknown }): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    this.#error = error;
+    this.#clear();
+    this.#listener?.[Symbol.dispose]();
+    this.#onEnd();
+    this.#wake();
+  }
+
+  async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
+    for (;;) {
+      if (this.#phase === "ended") {
+        const error = this.#error;
+        this.#error = undefined;
+        if (error !== undefined) throw error.reason;
+        return { done: true, value: undefined };
+      }
+      const batch = this.#produce();
+      if (batch.length > 0) return { done: false, value: batch };
+      if (this.#idle) {
+        this.#waiting ??= deferred();
+        await this.#waiting.promise;
+      }
+    }
+  }
+
+  async return(): Promise<IteratorResult<readonly EngineEvent[]>> {
+    this.end();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+  }
+
+  /** Nothing can be produced before something is announced. */
+  get #idle(): boolean {
+    if (this.#phase === "settle") return this.#source.revision < this.#seen;
+    return this.#phase === "follow" && this.#queue.length === 0;
+  }
+
+  #produce(): EngineEvent[] {
+    switch (this.#phase) {
+      case "pending":
+        return this.#begin();
+      case "scan":
+        return this.#scan();
+      case "settle":
+        return this.#settle();
+      case "catch-up":
+        return this.#catchUp();
+      case "follow":
+        return this.#take();
+      default:
+        return [];
+    }
+  }
+
+  #begin(): EngineEvent[] {
+    this.#phase = "scan";
+    this.#base = this.#source.revision;
+    this.#seen = this.#base;
+    this.#position = this.#range.start;
+    this.#delivered = 0;
+    this.#store = this.#source.id;
+    const cause = this.#reset;
+    this.#reset = undefined;
+    const page = this.#scan();
+    return cause === undefined ? page : [{ type: "reset", cause }, ...page];
+  }
+
+  #scan(): EngineEvent[] {
+    const { entries, next, revision } = this.#source.page(
+      { start: this.#position, end: this.#range.end },
+      PAGE_LIMITS,
+    );
+    this.#seen = Math.max(this.#seen, revision);
+    const events: EngineEvent[] = [];
+    for (const entry of entries) {
+      // What is newer than the base is in the queue, or will be.
+      if (entry.revision <= this.#base) events.push({ type: "put", entry });
+    }
+    if (next !== undefined) {
+      this.#position = next;
+      return events;
+    }
+    this.#phase = "settle";
+    events.push(...this.#settle());
+    return events;
+  }
+
+  #settle(): EngineEvent[] {
+    // An entry that such a commit replaced was in no page: "ready" would be a lie.
+    if (this.#source.revision < this.#seen) return [];
+    const events = this.#take();
+    if (this.#queue.length > 0) return events;
+    this.#phase = "follow";
+    this.#delivered = this.#source.revision;
+    events.push({ type: "ready", revision: this.#delivered });
+    return this.#payLive(events);
+  }
+
+  #catchUp(): EngineEvent[] {
+    const changes = this.#source.changes(this.#delivered, PAGE_LIMITS.entries);
+    if (changes === undefined) {
+      this.#restart("history");
+      return [];
+    }
+    const events: EngineEvent[] = [];
+    let through = this.#base;
+    if (changes.length > 0) {
+      const last = changes.at(-1)?.event.entry.revision ?? this.#base;
+      through = Math.min(last, this.#base);
+      for (const { key, event } of changes) {
+        if (event.entry.revision <= this.#base && inRange(key, this.#range)) events.push(event);
+      }
+    }
+    this.#delivered = through;
+    if (through < this.#base) return events;
+    this.#phase = "follow";
+    return this.#payLive(events);
+  }
+
+  #payLive(events: EngineEvent[]): EngineEvent[] {
+    if (this.#owesLive) events.push({ type: "live" });
+    this.#owesLive = false;
+    return events;
+  }
+
+  /** The queue, as much as makes one batch. */
+  #take(): EngineEvent[] {
+    const events: EngineEvent[] = [];
+    let bytes = 0;
+    for (const change of this.#queue) {
+      if (events.length === PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) break;
+      events.push(change.event);
+      bytes += weightOf(change);
+      if (this.#phase === "follow") this.#delivered = change.event.entry.revision;
+    }
+    if (events.length === this.#queue.length) this.#clear();
+    else {
+      this.#queue.splice(0, events.length);
+      this.#queueBytes -= bytes;
+    }
+    return events;
+  }
+
+  #restart(cause: "history" | "overflow"): void {
+    this.#phase = "pending";
+    this.#reset = cause;
+    this.#clear();
+  }
+
+  #clear(): void {
+    this.#queue = [];
+    this.#queueBytes = 0;
+  }
+
+  #wake(): void {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  }
+}
