@@ -2,7 +2,7 @@ import Table from "cli-table3";
 import pc from "picocolors";
 
 import { bytesOf, toJson } from "./plain.ts";
-import { toYaml } from "./yaml.ts";
+import { toYaml } from "../node/yaml.ts";
 
 export const FORMATS = ["table", "json", "jsonl", "yaml", "raw"] as const;
 export type Format = (typeof FORMATS)[number];

@@ -1,0 +1,225 @@
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+
+import { Option, type Command } from "commander";
+
+import { CliError } from "../../base/errors.ts";
+import type { TreeEntry } from "../../tree/entry.ts";
+import { formatPath, parsePath } from "../../wire/path-text.ts";
+import { pathArgument, type CliIo, type CommandContext } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { ago, clip, inline, type Column } from "../output.ts";
+import { fromJson } from "../plain.ts";
+import type { Act } from "../program.ts";
+import { fromYaml } from "../../node/yaml.ts";
+
+/** `banyan data`: entries of the tree. */
+export function addDataCommands(program: Command, act: Act): void {
+  const data = program.command("data").description("read and write entries of the tree");
+
+  data
+    .command("get <path>")
+    .description("print the value of one entry, or with --recursive of everything below it")
+    .option("-r, --recursive", "this entry and all below it")
+    .option("-m, --meta", "with revision, author and time")
+    .action(act(get));
+
+  data
+    .command("set <path> [value]")
+    .description("write one entry; a value that is JSON is taken as that, anything else as text")
+    .option("-v, --value <text>", "the value is this text, whatever it looks like")
+    .option("-e, --eval <json>", "the value is this JSON")
+    .option("-p, --path <path>", "the value is this path")
+    .option("-f, --file <file>", "the value is in this file (.json, .yaml, else text; - for stdin)")
+    .option("-b, --bytes", "with --file: the bytes as they are")
+    .addOption(new Option("--if-revision <n>", "only if the entry is at it").argParser(revision))
+    .option("--new", "only if there is no such entry")
+    .option("--idem", "do nothing if it has that value already")
+    .action(act(set));
+
+  data
+    .command("del <path>")
+    .alias("rm")
+    .description("delete one entry; what is below it stays, unless --recursive")
+    .option("-r, --recursive", "and everything below it")
+    .addOption(new Option("--if-revision <n>", "only if the entry is at it").argParser(revision))
+    .action(act(del));
+
+  data
+    .command("ls [path]")
+    .alias("list")
+    .description("the entries directly below a path (`:` or nothing: the root)")
+    .action(act(ls));
+
+  data
+    .command("watch [path]")
+    .description("print the present entries, then every change, until interrupted")
+    .option("--no-initial", "changes only")
+    .action(act(watch));
+}
+
+async function get(
+  context: CommandContext,
+  path: string,
+  options: { recursive?: boolean; meta?: boolean },
+): Promise<ExitCode> {
+  const tree = await context.tree();
+  const at = pathArgument(path);
+  if (options.recursive === true) {
+    const entries: TreeEntry[] = [];
+    for await (const entry of tree.walk(at, { signal: context.signal })) entries.push(entry);
+    context.output.rows(entries, ENTRY_COLUMNS);
+    return entries.length > 0 ? EXIT.ok : EXIT.notFound;
+  }
+  const entry = await tree.entry(at, { signal: context.signal });
+  if (entry === undefined) {
+    throw new CliError("CLI_NOT_FOUND", `there is no entry at ${formatPath(at)}`);
+  }
+  context.output.value(options.meta === true ? entry : await tree.get(at));
+  return EXIT.ok;
+}
+
+interface SetFlags extends ValueFlags {
+  readonly ifRevision?: number;
+  readonly new?: boolean;
+  readonly idem?: boolean;
+}
+
+interface ValueFlags {
+  readonly value?: string;
+  readonly eval?: string;
+  readonly path?: string;
+  readonly file?: string;
+  readonly bytes?: boolean;
+}
+
+async function set(
+  context: CommandContext,
+  path: string,
+  given: string | undefined,
+  options: SetFlags,
+): Promise<void> {
+  const at = pathArgument(path);
+  const value = await valueOf(context.io, given, options);
+  const tree = await context.tree({ create: true });
+  const { revision: written, changed } = await tree.set(at, value, {
+    ifRevision: options.ifRevision,
+    onlyNew: options.new ?? false,
+    idem: options.idem ?? false,
+    signal: context.signal,
+  });
+  context.output.note(`${formatPath(at)} ${changed ? "set" : "unchanged"}, revision ${written}`);
+}
+
+async function valueOf(io: CliIo, given: string | undefined, flags: ValueFlags): Promise<unknown> {
+  const { bytes, ...kinds } = flags;
+  const named = (["value", "eval", "path", "file"] as const).filter((k) => kinds[k] !== undefined);
+  if (named.length + (given === undefined ? 0 : 1) !== 1) {
+    throw new CliError(
+      "CLI_USAGE",
+      "give the value once: as an argument, or with one of --value, --eval, --path, --file",
+    );
+  }
+  if (kinds.value !== undefined) return kinds.value;
+  if (kinds.eval !== undefined) return parseJson(kinds.eval);
+  if (kinds.path !== undefined) return parsePath(kinds.path);
+  if (kinds.file !== undefined) return fileValue(io, kinds.file, bytes ?? false);
+  try {
+    return fromJson(JSON.parse(given ?? ""));
+  } catch {
+    return given;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return fromJson(JSON.parse(text));
+  } catch (error) {
+    throw new CliError("CLI_USAGE", `--eval is no JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+async function fileValue(io: CliIo, file: string, bytes: boolean): Promise<unknown> {
+  const content = await (file === "-" ? buffer(io.stdin) : readFile(file)).catch((error) => {
+    throw new CliError("CLI_NOT_FOUND", `can't read ${file}: ${(error as Error).message}`);
+  });
+  if (bytes) return new Uint8Array(content);
+  const text = content.toString("utf8");
+  if (file.endsWith(".json")) return parseJson(text);
+  if (/\.ya?ml$/.test(file)) return fromYaml(text);
+  return text;
+}
+
+async function del(
+  context: CommandContext,
+  path: string,
+  options: { recursive?: boolean; ifRevision?: number },
+): Promise<ExitCode> {
+  const tree = await context.tree();
+  const at = pathArgument(path);
+  const { changed } = await tree.delete(at, {
+    recursive: options.recursive ?? false,
+    ifRevision: options.ifRevision,
+    signal: context.signal,
+  });
+  context.output.note(changed ? `${formatPath(at)} deleted` : `nothing at ${formatPath(at)}`);
+  return changed ? EXIT.ok : EXIT.notFound;
+}
+
+async function ls(context: CommandContext, path = ":"): Promise<void> {
+  const tree = await context.tree();
+  const rows: ListRow[] = [];
+  for await (const { path: at, entry } of tree.list(pathArgument(path))) {
+    rows.push({ path: formatPath(at), ...(entry === undefined ? {} : { entry }) });
+  }
+  context.output.rows(rows, LIST_COLUMNS);
+}
+
+async function watch(
+  context: CommandContext,
+  path = ":",
+  options: { initial: boolean },
+): Promise<void> {
+  const tree = await context.tree();
+  const events = tree.watch(pathArgument(path), {
+    current: options.initial,
+    signal: context.signal,
+  });
+  for await (const event of events) {
+    if (event.type === "put") {
+      const { path: at, value, revision: written } = event.entry;
+      context.output.event(event, `${written}\t${formatPath(at)}\t${inline(value)}`);
+    } else if (event.type === "delete") {
+      context.output.event(event, `${event.revision}\t${formatPath(event.path)}\t(deleted)`);
+    } else {
+      context.output.note(event.type === "ready" ? `ready, ${event.count} entries` : event.type);
+    }
+  }
+}
+
+interface ListRow {
+  readonly path: string;
+  readonly entry?: TreeEntry;
+}
+
+const LIST_COLUMNS: readonly Column<ListRow>[] = [
+  { head: "path", cell: ({ path }) => path },
+  { head: "value", cell: ({ entry }) => clip(inline(entry?.value)) },
+  { head: "by", cell: ({ entry }) => entry?.author ?? "" },
+  { head: "age", cell: ({ entry }) => ago(entry && entry.time / 1000, Date.now()) },
+];
+
+const ENTRY_COLUMNS: readonly Column<TreeEntry>[] = [
+  { head: "path", cell: ({ path }) => formatPath(path) },
+  { head: "value", cell: ({ value }) => clip(inline(value)) },
+  { head: "revision", cell: (entry) => String(entry.revision) },
+  { head: "by", cell: ({ author }) => author },
+];
+
+function revision(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  throw new CliError("CLI_USAGE", `${text} is no revision; revisions are whole numbers from 0`);
+}

@@ -1,0 +1,95 @@
+import { hostname } from "node:os";
+
+import { Option, type Command } from "commander";
+
+import { CliError } from "../../base/errors.ts";
+import { runNode } from "../../node/node.ts";
+import { listNodes, type NodeListing } from "../../runner/roster.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { consoleLog } from "../log.ts";
+import { ago, type Column } from "../output.ts";
+import type { Act } from "../program.ts";
+
+const TYPES = ["single", "any", "all"] as const;
+type RunType = (typeof TYPES)[number];
+
+/** `banyan node`: the processes that run jobs. */
+export function addNodeCommands(program: Command, act: Act): void {
+  const node = program.command("node").description("nodes: the processes that run jobs");
+
+  node
+    .command("run")
+    .description("be a node until interrupted")
+    .option("-n, --name <name>", "its name (default: this machine's)")
+    .option("-g, --group <group...>", "the groups it belongs to (default: default)")
+    .addOption(
+      new Option("--type <types>", "which jobs it runs: single, any, all (default: all three)")
+        .argParser(typesOf)
+        .default([...TYPES], "single,any,all"),
+    )
+    .option("-l, --label <name=value...>", "labels that jobs can ask for")
+    .option("--slots <n>", "how many any-node jobs it takes at a time", Number)
+    .option("-v, --verbose", "say more")
+    .action(act(run));
+
+  node.command("ls").alias("list").description("the nodes and whether they live").action(act(ls));
+}
+
+interface RunOptions {
+  readonly name?: string;
+  readonly group?: string[];
+  readonly type: readonly RunType[];
+  readonly label?: string[];
+  readonly slots?: number;
+  readonly verbose?: boolean;
+}
+
+async function run(context: CommandContext, options: RunOptions): Promise<ExitCode> {
+  const name = options.name ?? hostname().split(".")[0] ?? "node";
+  const log = consoleLog(name, { verbose: options.verbose ?? false });
+  const tree = await context.tree({ create: true });
+  await using node = await runNode({
+    tree,
+    name,
+    groups: options.group ?? ["default"],
+    types: options.type,
+    labels: Object.fromEntries((options.label ?? []).map(label)),
+    ...(options.slots === undefined ? {} : { slots: options.slots }),
+    log,
+    signal: context.signal,
+  });
+  log.info(`node ${name} runs`, { groups: (options.group ?? ["default"]).join(",") });
+  await node.closed(context.signal);
+  return EXIT.ok;
+}
+
+async function ls(context: CommandContext): Promise<void> {
+  const tree = await context.tree();
+  context.output.rows(await listNodes(tree), COLUMNS);
+}
+
+function typesOf(text: string): RunType[] {
+  const names = text.split(",").filter((name) => name !== "");
+  for (const name of names) {
+    if (!(TYPES as readonly string[]).includes(name)) {
+      throw new CliError("CLI_USAGE", `--type ${name}: there are ${TYPES.join(", ")}`);
+    }
+  }
+  return names as RunType[];
+}
+
+function label(text: string): [string, string] {
+  const [name = "", ...rest] = text.split("=");
+  return [name, rest.join("=")];
+}
+
+const COLUMNS: readonly Column<NodeListing>[] = [
+  { head: "node", cell: ({ name }) => name },
+  { head: "state", cell: ({ state }) => state },
+  { head: "groups", cell: ({ groups }) => groups.join(", ") },
+  { head: "pid", cell: ({ pid }) => String(pid) },
+  { head: "host", cell: ({ hostname: machine }) => machine },
+  { head: "jobs", cell: ({ jobs }) => String(jobs) },
+  { head: "beat", cell: ({ beat }) => ago(beat, Date.now()) },
+];

@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+
+import { CliError } from "../base/errors.ts";
+import { open } from "../node/open.ts";
+import { parsePath } from "../wire/path-text.ts";
+import type { Path } from "../wire/path.ts";
+import type { Tree } from "../tree/tree.ts";
+import { Output, type Format, type OutputStreams } from "./output.ts";
+
+/** What the process gives the command; tests give their own. */
+export interface CliIo extends OutputStreams {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborts when the person wants the command to end. */
+  readonly signal: AbortSignal;
+}
+
+/** The options that every command knows. */
+export interface GlobalOptions {
+  readonly tree?: string;
+  readonly output?: Format;
+  readonly quiet?: boolean;
+}
+
+/** What one run of one command works with. */
+export class CommandContext implements AsyncDisposable {
+  readonly io: CliIo;
+  readonly output: Output;
+  readonly #url: string | undefined;
+  #tree: Promise<Tree> | undefined;
+
+  constructor(io: CliIo, options: GlobalOptions) {
+    this.io = io;
+    this.#url = options.tree ?? io.env["BANYAN_TREE"];
+    this.output = new Output({
+      format: options.output ?? "table",
+      quiet: options.quiet ?? false,
+      streams: io,
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.io.signal;
+  }
+
+  /** Where the tree is, as the person said; undefined: the nearest one. */
+  get treeUrl(): string | undefined {
+    return this.#url;
+  }
+
+  /** Opens the tree on first use. Only commands that write may make a new one. */
+  tree(options: { create?: boolean } = {}): Promise<Tree> {
+    this.#tree ??= open(this.#url, {
+      create: options.create ?? false,
+      cwd: this.io.cwd,
+      author: authorOf(this.io.env),
+      signal: this.signal,
+    });
+    return this.#tree;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const tree = await this.#tree?.catch(() => undefined);
+    await tree?.close();
+  }
+}
+
+/** Who the person is, for `author`: never more than a name. */
+function authorOf(env: CliIo["env"]): string {
+  return env["BANYAN_AUTHOR"] ?? env["USER"] ?? env["LOGNAME"] ?? env["USERNAME"] ?? "cli";
+}
+
+/** A path argument; ":" is the root. */
+export function pathArgument(argument: string): Path {
+  return parsePath(argument);
+}
+
+/** The text of a file, or of standard input for "-". @throws CliError `CLI_NOT_FOUND` */
+export async function readSource(io: CliIo, file: string): Promise<string> {
+  if (file === "-") return text(io.stdin);
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new CliError("CLI_NOT_FOUND", `can't read ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,116 @@
+import { Command, CommanderError, Option } from "commander";
+import pc from "picocolors";
+
+import { BanyanError } from "../base/errors.ts";
+import { addCodeCommands } from "./commands/code.ts";
+import { addDataCommands } from "./commands/data.ts";
+import { addDevCommand } from "./commands/dev.ts";
+import { addErrorCommands } from "./commands/error.ts";
+import { addJobCommands } from "./commands/job.ts";
+import { addModuleCommands } from "./commands/module.ts";
+import { addMessageCommands } from "./commands/msg.ts";
+import { addNodeCommands } from "./commands/node.ts";
+import { addUpCommand } from "./commands/up.ts";
+import { CommandContext, type CliIo, type GlobalOptions } from "./context.ts";
+import { EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
+import { FORMATS } from "./output.ts";
+import { toJson } from "./plain.ts";
+import { VERSION } from "./version.ts";
+
+/** What a command's work gets: its context, then arguments and options as commander gives them. */
+export type Work<Args extends unknown[]> = (
+  context: CommandContext,
+  ...args: Args
+) => Promise<ExitCode | void>;
+
+/** Turns a command's work into commander's action. */
+export type Act = <Args extends unknown[]>(work: Work<Args>) => (...args: Args) => Promise<void>;
+
+/** Runs one command line and tells its exit status; prints what is to be printed, never throws. */
+export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
+  let exit: ExitCode = EXIT.ok;
+  const program = base(io);
+  const act: Act =
+    (work) =>
+    async (...args) => {
+      await using context = new CommandContext(io, program.opts<GlobalOptions>());
+      exit = (await work(context, ...args)) ?? EXIT.ok;
+    };
+  for (const add of COMMANDS) add(program, act);
+  inherit(program, program);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    return complain(error, io, program.opts<GlobalOptions>());
+  }
+  return exit;
+}
+
+const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
+  addDevCommand,
+  addUpCommand,
+  addNodeCommands,
+  addDataCommands,
+  addCodeCommands,
+  addModuleCommands,
+  addJobCommands,
+  addErrorCommands,
+  addMessageCommands,
+];
+
+function base(io: CliIo): Command {
+  return new Command("banyan")
+    .description("One tree of data and code, shared by every node.")
+    .version(VERSION)
+    .addOption(
+      new Option("-t, --tree <url>", "the tree: a directory, unix:/socket, or memory:").env(
+        "BANYAN_TREE",
+      ),
+    )
+    .addOption(new Option("-o, --output <format>", "how data is printed").choices(FORMATS))
+    .option("-q, --quiet", "say nothing but data and errors")
+    .showHelpAfterError("(add --help for what there is)")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+    })
+    .exitOverride();
+}
+
+/** Commander copies its settings to commands made by `command()`, not to what was added before. */
+function inherit(program: Command, command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(program);
+    inherit(program, child);
+  }
+}
+
+function complain(error: unknown, io: CliIo, options: GlobalOptions): ExitCode {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (io.signal.aborted && error === io.signal.reason) return EXIT.interrupted;
+  const { output } = new CommandContext(io, options);
+  if (output.format === "json" || output.format === "jsonl") {
+    output.complain(JSON.stringify({ error: errorJson(error) }));
+  } else {
+    output.complain(`${pc.red("error:")} ${errorText(error)}`);
+  }
+  return exitCodeOf(error);
+}
+
+function errorJson(error: unknown): unknown {
+  if (BanyanError.is(error)) return toJson(error.toJSON());
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  return { name, code: null, message, details: {} };
+}
+
+function errorText(error: unknown): string {
+  if (!BanyanError.is(error)) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  const frame = error.details["frame"];
+  const place = typeof frame === "string" ? `\n${frame}` : "";
+  return `${error.message} ${pc.dim(`(${error.code})`)}${place}`;
+}

@@ -1,0 +1,38 @@
+/**
+ * The loader's process: `load.js DIRECTORY TREE [--watch]`. It brings a directory of procedures,
+ * modules, jobs and data into the tree, and tells people of errors that anyone records there.
+ */
+import { BanyanError } from "../base/errors.ts";
+import { consoleLog } from "../cli/log.ts";
+import { followDirectory, loadDirectory } from "../node/load-directory.ts";
+import { open } from "../node/open.ts";
+import { SUPERVISED } from "../node/supervise.ts";
+import { followErrors } from "../node/follow-errors.ts";
+
+const [directory = ".", url = ".", ...flags] = process.argv.slice(2);
+const log = consoleLog("load");
+const controller = new AbortController();
+const { signal } = controller;
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
+}
+if (process.env[SUPERVISED] !== undefined) {
+  process.stdin.resume();
+  process.stdin.on("close", () => controller.abort(new Error("the supervisor is gone")));
+}
+
+try {
+  await using tree = await open(url, { create: true, author: "load", signal });
+  const { loaded, failed } = await loadDirectory({ directory, tree, log, signal });
+  log.info(`${loaded} files loaded${failed === 0 ? "" : `, ${failed} failed`}`);
+  if (flags.includes("--watch")) {
+    const errors = followErrors(tree, { log, signal });
+    await followDirectory({ directory, tree, log, signal });
+    await errors;
+  }
+} catch (error) {
+  if (!signal.aborted) {
+    log.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = BanyanError.has(error, "NODE_BAD_DIRECTORY") ? 2 : 1;
+  }
+}
