@@ -1,0 +1,430 @@
+import assert from "node:assert/strict";
+
+import { BanyanError, ChannelError } from "../base/errors.ts";
+import type { Channel, ChannelLimits } from "../channel/channel.ts";
+import {
+  bytes,
+  type ChannelPair,
+  collect,
+  flood,
+  hasSettled,
+  type Received,
+  turn,
+} from "./channel-pair.ts";
+import type { TestFunction } from "./test-function.ts";
+
+export interface ChannelSuiteOptions {
+  readonly test: TestFunction;
+  /** A fresh pair of joined ends each time. Its disposal closes both and checks for leaks. */
+  readonly open: (limits: PairLimits) => Promise<ChannelPair>;
+}
+
+/** What `open` has to set up each end with; where nothing is said the defaults hold. */
+export interface PairLimits {
+  readonly near?: Partial<ChannelLimits>;
+  readonly far?: Partial<ChannelLimits>;
+}
+
+type Case = (open: (limits?: PairLimits) => Promise<ChannelPair>) => Promise<void>;
+
+/** What every channel must do, whatever carries it. */
+export function channelSuite({ test, open }: ChannelSuiteOptions): void {
+  for (const cases of [DELIVERY, FLOW, LIMITS, CLOSING, BREAKING]) {
+    for (const [name, run] of Object.entries(cases)) {
+      test(name, () => run((limits = {}) => open(limits)));
+    }
+  }
+}
+
+const DELIVERY: Readonly<Record<string, Case>> = {
+  "send() keeps messages whole and in order, from none to millions of bytes": async (open) => {
+    await using pair = await open();
+    const sizes = [0, 1, 3, 65_535, 65_536, 0, 300_000, 1, 1_048_577, 5_000_000, 2];
+    const received = collect(pair.far);
+    for (const size of sizes) pair.near.send(bytes(size));
+    await received.count(sizes.length);
+    assert.deepEqual(
+      received.messages.map((message) => message.byteLength),
+      sizes,
+    );
+    for (const message of received.messages) {
+      assert.ok(Buffer.from(message).equals(bytes(message.byteLength)), "the bytes are the same");
+    }
+  },
+
+  "send() keeps the order of many messages of one tick, both ways": async (open) => {
+    await using pair = await open();
+    const [near, far] = [collect(pair.near), collect(pair.far)];
+    const numbers = Array.from({ length: 5_000 }, (_, i) => i);
+    for (const i of numbers) {
+      pair.near.send(numbered(i));
+      pair.far.send(numbered(i));
+    }
+    await Promise.all([near.count(numbers.length), far.count(numbers.length)]);
+    assert.deepEqual(near.messages.map(numberOf), numbers);
+    assert.deepEqual(far.messages.map(numberOf), numbers);
+  },
+
+  "send() calls nobody back before it returns": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    pair.near.send(bytes(8));
+    assert.equal(received.messages.length, 0);
+    await received.count(1);
+  },
+
+  "send() may be called by a receiver": async (open) => {
+    await using pair = await open();
+    const rounds = 2_000;
+    pair.far.receive((message) => void pair.far.send(message));
+    await new Promise<void>((resolve) => {
+      pair.near.receive((message) => {
+        if (numberOf(message) === rounds) resolve();
+        else pair.near.send(numbered(numberOf(message) + 1));
+      });
+      pair.near.send(numbered(0));
+    });
+  },
+
+  "send() takes a part of a buffer, and leaves the rest to its owner": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    for (const size of [10, 200_000]) {
+      const buffer = new Uint8Array(size + 20).fill(7);
+      pair.near.send(buffer.subarray(10, 10 + size));
+      buffer.fill(9, 0, 10).fill(9, 10 + size);
+    }
+    await received.count(2);
+    assert.deepEqual(received.messages[0], new Uint8Array(10).fill(7));
+    assert.ok(Buffer.from(received.messages[1] ?? []).equals(new Uint8Array(200_000).fill(7)));
+  },
+
+  "send() leaves the bytes readable, and the receiver can't change them": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    const sent = [bytes(100), bytes(300_000)];
+    for (const message of sent) {
+      pair.near.send(message);
+      pair.near.send(message);
+    }
+    await received.count(4);
+    received.messages[0]?.fill(0);
+    received.messages[2]?.fill(0);
+    assert.deepEqual(sent[0], bytes(100));
+    assert.ok(Buffer.from(sent[1] ?? []).equals(bytes(300_000)));
+    assert.deepEqual(received.messages[1], bytes(100), "no two messages share bytes");
+    assert.ok(Buffer.from(received.messages[3] ?? []).equals(bytes(300_000)));
+  },
+
+  "receive() gets what came before it, in order": async (open) => {
+    await using pair = await open();
+    for (let i = 0; i < 10; i++) pair.near.send(numbered(i));
+    await roundTrip(pair.far, pair.near);
+    const received = collect(pair.far);
+    for (let i = 10; i < 20; i++) pair.near.send(numbered(i));
+    await received.count(20);
+    assert.deepEqual(
+      received.messages.map(numberOf),
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+  },
+
+  "receive() refuses a second receiver": async (open) => {
+    await using pair = await open();
+    collect(pair.far);
+    assert.throws(() => pair.far.receive(() => {}), TypeError);
+  },
+
+  "messages stay what they were when later ones arrive": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    for (let i = 0; i < 200; i++) {
+      pair.near.send(new Uint8Array(1_000).fill(i));
+      await received.count(i + 1);
+    }
+    for (const [i, message] of received.messages.entries()) {
+      assert.deepEqual(message, new Uint8Array(1_000).fill(i));
+    }
+  },
+};
+
+const FLOW: Readonly<Record<string, Case>> = {
+  "pause() stops delivery even within what has arrived; resume() goes on in order": async (
+    open,
+  ) => {
+    await using pair = await open();
+    const received: Received = collect(pair.far, () => {
+      if (received.messages.length === 1) pair.far.pause();
+    });
+    for (let i = 0; i < 100; i++) pair.near.send(numbered(i));
+    await received.count(1);
+    await roundTrip(pair.far, pair.near);
+    assert.equal(received.messages.length, 1);
+    pair.far.resume();
+    await received.count(100);
+    assert.deepEqual(
+      received.messages.map(numberOf),
+      Array.from({ length: 100 }, (_, i) => i),
+    );
+  },
+
+  "pause() and resume() at every message lose and swap nothing": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far, () => {
+      pair.far.pause();
+      setImmediate(() => pair.far.resume());
+    });
+    for (let i = 0; i < 200; i++) pair.near.send(numbered(i));
+    await received.count(200);
+    assert.deepEqual(
+      received.messages.map(numberOf),
+      Array.from({ length: 200 }, (_, i) => i),
+    );
+  },
+
+  "send() says false when the peer doesn't read, and drained() when it has": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    pair.far.pause();
+    const sent = await flood(pair.near);
+    const drained = pair.near.drained();
+    assert.equal(await hasSettled(drained), false);
+    pair.far.resume();
+    await drained;
+    await received.count(sent);
+    assert.equal(pair.near.send(bytes(1)), true);
+  },
+
+  "send() says false where nobody receives at all": async (open) => {
+    await using pair = await open();
+    const sent = await flood(pair.near);
+    const received = collect(pair.far);
+    await pair.near.drained();
+    await received.count(sent);
+  },
+
+  "drained() resolves at once where there is room": async (open) => {
+    await using pair = await open();
+    await pair.near.drained();
+  },
+
+  "drained() resolves when the channel closes": async (open) => {
+    await using pair = await open();
+    await flood(pair.near);
+    const drained = pair.near.drained();
+    pair.near.abort(new ChannelError("CHANNEL_CLOSED"));
+    await drained;
+    await pair.near.drained();
+  },
+};
+
+const LIMITS: Readonly<Record<string, Case>> = {
+  "send() refuses a message over the limit and stays open": async (open) => {
+    await using pair = await open({ near: { maxMessageBytes: 1_000 } });
+    const received = collect(pair.far);
+    assert.throws(() => pair.near.send(bytes(1_001)), isCode("CHANNEL_TOO_LARGE"));
+    pair.near.send(bytes(1_000));
+    await received.count(1);
+    assert.equal(received.messages[0]?.byteLength, 1_000);
+  },
+
+  "a message over the receiver's limit breaks the channel after those before it": async (open) => {
+    await using pair = await open({ far: { maxMessageBytes: 1_000 } });
+    const received = collect(pair.far);
+    pair.near.send(bytes(1_000));
+    pair.near.send(bytes(1_001));
+    pair.near.send(bytes(1));
+    assert.ok(isCode("CHANNEL_TOO_LARGE")(await pair.far.closed));
+    assert.deepEqual(sizes(received), [1_000]);
+    await pair.near.closed;
+  },
+};
+
+const CLOSING: Readonly<Record<string, Case>> = {
+  "close() delivers what was sent, and both ends see an orderly end": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    for (let i = 0; i < 200; i++) pair.near.send(bytes(i * 100));
+    const closing = pair.near.close();
+    assert.equal(pair.near.state, "closing");
+    await closing;
+    assert.equal(await pair.far.closed, undefined);
+    assert.equal(await pair.near.closed, undefined);
+    assert.equal(received.messages.length, 200);
+    assert.deepEqual([pair.near.state, pair.far.state], ["closed", "closed"]);
+  },
+
+  "close() waits until a slow peer has read more than the transport holds": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    pair.far.pause();
+    const sent = await flood(pair.near);
+    const closing = pair.near.close();
+    pair.far.resume();
+    await closing;
+    assert.equal(await pair.near.closed, undefined);
+    assert.equal(received.messages.length, sent);
+  },
+
+  "close() at both ends at once delivers what both sent": async (open) => {
+    await using pair = await open();
+    const [near, far] = [collect(pair.near), collect(pair.far)];
+    for (let i = 0; i < 100; i++) {
+      pair.near.send(bytes(5_000));
+      pair.far.send(bytes(5_000));
+    }
+    await Promise.all([pair.near.close(), pair.far.close()]);
+    assert.deepEqual([await pair.near.closed, await pair.far.closed], [undefined, undefined]);
+    assert.deepEqual([near.messages.length, far.messages.length], [100, 100]);
+  },
+
+  "close() by the peer ends this side too": async (open) => {
+    await using pair = await open();
+    collect(pair.far);
+    collect(pair.near);
+    await pair.far.close();
+    assert.equal(await pair.near.closed, undefined);
+    assert.equal(pair.near.state, "closed");
+    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
+  },
+
+  "close() ends a pause: what arrived is delivered": async (open) => {
+    await using pair = await open();
+    const received: Received = collect(pair.far, () => {
+      if (received.messages.length === 1) pair.far.pause();
+    });
+    for (let i = 0; i < 10; i++) pair.near.send(numbered(i));
+    await received.count(1);
+    await pair.far.close();
+    assert.equal(received.messages.length, 10);
+  },
+
+  "close() ends where nobody ever received": async (open) => {
+    await using pair = await open();
+    for (let i = 0; i < 10; i++) pair.near.send(bytes(1_000));
+    await roundTrip(pair.far, pair.near);
+    await pair.far.close();
+    assert.equal(await pair.near.closed, undefined);
+  },
+
+  "close() gives up when its signal aborts, and closes all the same": async (open) => {
+    await using pair = await open();
+    await flood(pair.near);
+    await pair.near.close({ signal: AbortSignal.abort() });
+    assert.equal(pair.near.state, "closed");
+    assert.ok(isCode("CHANNEL_CLOSED")(await pair.near.closed));
+  },
+
+  "close() and disposing may be repeated, also after abort()": async (open) => {
+    await using pair = await open();
+    collect(pair.far);
+    await Promise.all([pair.near.close(), pair.near.close()]);
+    await pair.near.close();
+    await pair.near[Symbol.asyncDispose]();
+    pair.near.abort(new ChannelError("CHANNEL_MALFORMED"));
+    assert.equal(await pair.near.closed, undefined);
+    await using other = await open();
+    other.near.abort(new ChannelError("CHANNEL_CLOSED"));
+    await other.near.close();
+    await other.near[Symbol.asyncDispose]();
+  },
+
+  "send() after close() throws CHANNEL_CLOSED": async (open) => {
+    await using pair = await open();
+    collect(pair.far);
+    const closing = pair.near.close();
+    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
+    await closing;
+    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
+  },
+
+  "closed settles after the last message was delivered, however late": async (open) => {
+    await using pair = await open();
+    const received: Received = collect(pair.far, () => {
+      if (received.messages.length === 1) pair.far.pause();
+    });
+    for (let i = 0; i < 10; i++) pair.near.send(numbered(i));
+    await received.count(1);
+    const closing = pair.near.close();
+    assert.equal(await hasSettled(pair.far.closed), false);
+    const deliveredAtEnd = pair.far.closed.then(() => received.messages.length);
+    pair.far.resume();
+    assert.equal(await deliveredAtEnd, 10);
+    await closing;
+  },
+};
+
+const BREAKING: Readonly<Record<string, Case>> = {
+  "abort() closes at once, drops what was not sent and says why": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    const reason = new ChannelError("CHANNEL_MALFORMED");
+    pair.near.send(bytes(10));
+    pair.near.abort(reason);
+    assert.equal(pair.near.state, "closed");
+    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
+    pair.near.abort(new ChannelError("CHANNEL_CLOSED"));
+    assert.equal(await pair.near.closed, reason);
+    await pair.far.closed;
+    assert.equal(received.messages.length, 0);
+  },
+
+  "abort() while closing ends the wait": async (open) => {
+    await using pair = await open();
+    await flood(pair.near);
+    const closing = pair.near.close();
+    const reason = new ChannelError("CHANNEL_CLOSED", "enough");
+    pair.near.abort(reason);
+    await closing;
+    assert.equal(await pair.near.closed, reason);
+  },
+
+  "a receiver that throws breaks the channel and gets no more": async (open) => {
+    await using pair = await open();
+    const cause = new Error("seeded");
+    const received = collect(pair.far, () => {
+      throw cause;
+    });
+    for (let i = 0; i < 10; i++) pair.near.send(bytes(10));
+    const error = await pair.far.closed;
+    assert.ok(isCode("CHANNEL_MALFORMED")(error));
+    assert.equal(error?.cause, cause);
+    assert.equal(received.messages.length, 1);
+    await pair.near.closed;
+  },
+
+  "a receiver that throws over what was kept breaks the channel too": async (open) => {
+    await using pair = await open();
+    for (let i = 0; i < 10; i++) pair.near.send(bytes(10));
+    await roundTrip(pair.far, pair.near);
+    const received = collect(pair.far, () => {
+      throw new Error("seeded");
+    });
+    assert.ok(isCode("CHANNEL_MALFORMED")(await pair.far.closed));
+    assert.equal(received.messages.length, 1);
+  },
+};
+
+/** Waits until a message from `from` was delivered at `to`, so that time has passed both ways. */
+async function roundTrip(from: Channel, to: Channel): Promise<void> {
+  const received = collect(to);
+  from.send(bytes(1));
+  await received.count(1);
+  await turn();
+}
+
+function numbered(number: number): Uint8Array {
+  return Uint8Array.of(number & 255, number >> 8);
+}
+
+function numberOf(message: Uint8Array): number {
+  return (message[0] ?? 0) + ((message[1] ?? 0) << 8);
+}
+
+function sizes({ messages }: Received): number[] {
+  return messages.map((message) => message.byteLength);
+}
+
+function isCode(code: string): (error: unknown) => boolean {
+  return (error) => BanyanError.is(error) && error.code === code;
+}

@@ -1,0 +1,4 @@
+/** Suites that every implementation of a contract passes, and what tests of one's own need. */
+export { type ChannelPair } from "./channel-pair.ts";
+export { channelSuite, type ChannelSuiteOptions } from "./channel-suite.ts";
+export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
