@@ -201,6 +201,7 @@ class StoreWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
         return this.#catchUp();
       case "follow":
         return this.#take();
+      case "ended":
       default:
         return [];
     }

@@ -1,4 +1,10 @@
 /** Suites that every implementation of a contract passes, and what tests of one's own need. */
 export { type ChannelPair } from "./channel-pair.ts";
 export { channelSuite, type ChannelSuiteOptions } from "./channel-suite.ts";
+export {
+  type EngineFixture,
+  type EngineFixtureOptions,
+  engineSuite,
+  type EngineSuiteOptions,
+} from "./engine-suite.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
