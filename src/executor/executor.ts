@@ -6,8 +6,9 @@
  * runs, hands over what the run needs as remote objects and plain values, and tells how it ended.
  *
  * Promised: `ended` settles exactly once per run, whatever the code does; code that blocks its thread
- * never blocks the caller's. Not promised: that cancelled code stops by itself before `graceMs`, and
- * that runs which share a thread survive the one that blocks it (they end with "lost").
+ * never blocks the caller's; where a run's thread has to end, `ended` settles only when it is gone.
+ * Not promised: that cancelled code stops by itself before `graceMs`, and that runs which share a
+ * thread survive the one that blocks it (they end with "lost").
  */
 
 /** What an executor is asked to run. */
@@ -37,6 +38,7 @@ export interface StallPlace {
 
 export type RunEnd =
   | { readonly type: "returned"; readonly value: unknown }
+  /** Also where it took its thread with it: `process.exit()`, or out of memory and alone there. */
   | { readonly type: "threw"; readonly error: unknown }
   /** It was cancelled and ended, by itself or with its thread. */
   | { readonly type: "cancelled" }
@@ -65,3 +67,29 @@ export interface Executor extends AsyncDisposable {
   /** Ends every run as cancelled, then whatever they ran in. */
   close(): Promise<void>;
 }
+
+/** What the far side's entry file is given to run one request's code with. */
+export interface RunContext {
+  readonly id: string;
+  readonly name: string;
+  readonly code: unknown;
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The request's host objects, as remote references. They are released when the run has ended. */
+  readonly host: Readonly<Record<string, unknown>>;
+  /** Aborts when the run is cancelled, and when it failed. */
+  readonly signal: AbortSignal;
+  /** Whether it was cancelled; true at once, also in a loop that never yields to the event loop. */
+  isCancelled(): boolean;
+  /** Ends the run with `error`, as if its code had thrown it: for failures beside its main line. */
+  fail(error: unknown): void;
+  /** Where its `console` output goes from now on, as whole lines. */
+  onPrint(print: (level: PrintLevel, text: string) => void): void;
+}
+
+export type PrintLevel = "debug" | "info" | "warn" | "error";
+
+/**
+ * Runs the code of one request; resolves with what it returned, by value, or rejects with what it
+ * threw. What it started has ended when it settles.
+ */
+export type RunCode = (context: RunContext) => Promise<unknown>;

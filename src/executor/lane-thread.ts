@@ -1,0 +1,287 @@
+import { Worker } from "node:worker_threads";
+
+import type { Clock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
+import { BanyanError, ExecutorError } from "../base/errors.ts";
+import { randomId } from "../base/ids.ts";
+import type { Log } from "../base/log.ts";
+import type { Channel } from "../channel/channel.ts";
+import { openSession, type Session } from "../remote/session.ts";
+import type { Execution, RunEnd, RunRequest, StallPlace } from "./executor.ts";
+import { inspectThread } from "./inspect.ts";
+import { LaneExecution, type ExecutionOwner } from "./lane-execution.ts";
+import { StallWatch } from "./stall.ts";
+import {
+  OWNER,
+  SharedState,
+  THREAD,
+  type OwnerApi,
+  type ThreadApi,
+  type ThreadBoot,
+  type ThreadOutcome,
+} from "./thread-protocol.ts";
+
+export interface LaneThreadOptions {
+  readonly entry: URL;
+  readonly channel: (worker: Worker) => Channel;
+  readonly stallMs: number;
+  readonly memoryMb?: number | undefined;
+  readonly startMs: number;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Why the thread ends, and what that means for the runs on it. */
+interface ThreadEnd {
+  /** What everybody else is told. */
+  readonly error: ExecutorError;
+  readonly culprit?: LaneExecution | undefined;
+  readonly culpritEnd?: RunEnd;
+}
+
+/**
+ * Longer than most native calls block: until such a call is over the thread can't be ended either, so
+ * that waiting for the culprit's name costs nothing.
+ */
+const INSPECT_MS = 5_000;
+
+/** One worker thread of a lane, from its start to its end. It is never restarted. */
+export class LaneThread implements ExecutionOwner {
+  /** Resolves when the thread is gone and every run on it has been told. */
+  readonly gone: Promise<void>;
+  /** Resolves when the thread answers; rejects where it never did. */
+  readonly ready: Promise<void>;
+  readonly #options: LaneThreadOptions;
+  readonly #threadName = `banyan-${randomId()}`;
+  readonly #shared = new SharedState();
+  readonly #worker: Worker;
+  readonly #session: Promise<Session>;
+  readonly #gone = deferred<void>();
+  readonly #watch: StallWatch;
+  readonly #executions = new Map<string, LaneExecution>();
+  #end: ThreadEnd | undefined;
+  #runNumber = 0;
+  #doubted = false;
+
+  constructor(options: LaneThreadOptions) {
+    this.#options = options;
+    this.gone = this.#gone.promise;
+    this.#worker = new Worker(options.entry, {
+      name: this.#threadName,
+      workerData: { shared: this.#shared.buffer } satisfies ThreadBoot,
+      stdout: true,
+      stderr: true,
+      resourceLimits:
+        options.memoryMb === undefined ? {} : { maxOldGenerationSizeMb: options.memoryMb },
+    });
+    this.#worker.unref();
+    this.#worker.on("error", (error) => this.#finish(this.#endOfCrash(error)));
+    this.#worker.on("exit", (code) => this.#onExit(code));
+    for (const stream of [this.#worker.stdout, this.#worker.stderr]) {
+      stream.on("data", (chunk) => this.#log(`printed: ${String(chunk).trimEnd()}`));
+    }
+    this.#watch = new StallWatch({
+      clock: options.clock,
+      read: () => this.#shared.beat,
+      limitMs: options.stallMs,
+      onStall: () => void this.#onStall(),
+    });
+    this.#session = this.#open();
+    this.ready = this.#session.then(() => undefined);
+    this.ready.catch((error: unknown) =>
+      this.#finish({ error: lost("the thread did not start", error) }),
+    );
+  }
+
+  get runs(): number {
+    return this.#executions.size;
+  }
+
+  /** Whether it takes no more runs. */
+  get ending(): boolean {
+    return this.#end !== undefined;
+  }
+
+  run(request: RunRequest): Execution {
+    if (this.#executions.has(request.id)) {
+      throw new TypeError(`a run "${request.id}" is under way on this thread`);
+    }
+    const execution = new LaneExecution(request, ++this.#runNumber, this);
+    this.#executions.set(execution.id, execution);
+    this.#worker.ref();
+    void this.#drive(execution, request);
+    return execution;
+  }
+
+  cancel(execution: LaneExecution, reason: unknown, graceMs: number): void {
+    this.#shared.setCancelled(execution.number);
+    void this.#api()
+      .then((api) => api.abort(execution.id, reason))
+      .catch(() => {});
+    const grace = this.#options.clock.after(graceMs, () => this.kill(execution));
+    void execution.ended.then(() => grace[Symbol.dispose]());
+  }
+
+  kill(execution: LaneExecution): void {
+    this.#finish({
+      error: lost(`its thread was ended with "${execution.name}", which had to stop`),
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const execution of this.#executions.values()) execution.kill();
+    this.#finish({ error: new ExecutorError("EXECUTOR_CLOSED") });
+    await this.gone;
+  }
+
+  async references(): Promise<number> {
+    const session = await this.#session;
+    const { references } = await (await this.#api()).stats();
+    const { exports, imports } = session.stats();
+    return references + exports + imports;
+  }
+
+  async #open(): Promise<Session> {
+    const owner: OwnerApi = {
+      fatal: (error) => this.#finish({ error: lost("the thread failed", error) }),
+      warn: (message, error) => this.#log(message, error),
+    };
+    const session = await openSession(this.#options.channel(this.#worker), {
+      name: this.#options.name,
+      exports: { [OWNER]: owner },
+      plain: "copy",
+      signal: AbortSignal.timeout(this.#options.startMs),
+    });
+    void session.closed.then((error) =>
+      this.#finish({ error: lost("the session with the thread ended", error) }),
+    );
+    return session;
+  }
+
+  async #api() {
+    return (await this.#session).remote<ThreadApi>(THREAD);
+  }
+
+  async #drive(execution: LaneExecution, request: RunRequest): Promise<void> {
+    try {
+      const api = await this.#api();
+      // Cancelled before it began.
+      if (execution.cancelled) return this.#settle(execution, { type: "cancelled" });
+      this.#watch.start();
+      const { id, name, code, values } = request;
+      const order = { id, number: execution.number, name, code, values };
+      this.#onOutcome(execution, await api.run(order, request.host));
+    } catch (error) {
+      if (this.#end !== undefined) return;
+      if (isBroken(error)) this.#finish({ error: lost("the session with the thread ended", error) });
+      else this.#settle(execution, { type: "threw", error });
+    }
+  }
+
+  #onOutcome(execution: LaneExecution, outcome: ThreadOutcome): void {
+    if (outcome.type === "returned") {
+      return this.#settle(execution, { type: "returned", value: outcome.value });
+    }
+    const end: RunEnd = { type: "threw", error: outcome.error };
+    if (!outcome.lingering) return this.#settle(execution, end);
+    const error = lost(`its thread was ended with "${execution.name}", which failed and went on`);
+    this.#finish({ error, culprit: execution, culpritEnd: end });
+  }
+
+  #settle(execution: LaneExecution, end: RunEnd): void {
+    execution.settle(end);
+    this.#executions.delete(execution.id);
+    if (this.#executions.size > 0) return;
+    this.#watch.stop();
+    this.#worker.unref();
+  }
+
+  async #onStall(): Promise<void> {
+    const found = await inspectThread({ threadName: this.#threadName, timeoutMs: INSPECT_MS });
+    if (this.#end !== undefined) return;
+    const frames = (found?.frames ?? []).filter((frame) => !this.#isOurs(frame));
+    const named = [...this.#executions.values()].find(({ id }) => id === found?.runId);
+    // Stopped in code of nobody's: it may only have been slow. It gets one more chance.
+    if (named === undefined && found !== undefined && frames.length === 0 && !this.#doubted) {
+      this.#doubted = true;
+      return this.#watch.start();
+    }
+    const culprit = named ?? this.#onlyRun();
+    const place: StallPlace = { runId: culprit?.id, frames };
+    const where = `${culprit?.name ?? "a run"} blocked it at ${frames[0] ?? "an unknown place"}`;
+    this.#finish({
+      error: new ExecutorError("EXECUTOR_STALLED", `the thread was ended because ${where}`, {
+        details: { frames },
+      }),
+      culprit,
+      culpritEnd: { type: "stalled", place },
+    });
+  }
+
+  #finish(end: ThreadEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#watch.stop();
+    // The runs are told when it is gone: until then their code may still act.
+    void this.#worker.terminate();
+  }
+
+  #onExit(code: number): void {
+    const end = (this.#end ??= this.#endOfExit(code));
+    const others: RunEnd = { type: "lost", error: end.error };
+    for (const execution of this.#executions.values()) {
+      execution.settle(execution === end.culprit ? (end.culpritEnd ?? others) : others);
+    }
+    this.#executions.clear();
+    this.#watch.stop();
+    void this.#session.then(
+      (session) => session.abort(end.error),
+      () => {},
+    );
+    this.#gone.resolve();
+  }
+
+  /** It ended by itself. */
+  #endOfExit(code: number): ThreadEnd {
+    const exit = this.#shared.exit;
+    if (exit === undefined) return { error: lost(`the thread exited with code ${code}`) };
+    const culprit = [...this.#executions.values()].find(({ number }) => number === exit.run);
+    const who = culprit === undefined ? "a run that had ended" : `"${culprit.name}"`;
+    const error = lost(`${who} called process.exit(${exit.code}), which ends the whole thread`);
+    return { error, culprit, culpritEnd: { type: "threw", error } };
+  }
+
+  #endOfCrash(cause: Error): ThreadEnd {
+    const isMemory = (cause as { code?: unknown }).code === "ERR_WORKER_OUT_OF_MEMORY";
+    if (!isMemory) return { error: lost("the thread crashed", cause) };
+    const message = "the code on the thread used more memory than it may";
+    const error = new ExecutorError("EXECUTOR_MEMORY", message, { cause });
+    return { error, culprit: this.#onlyRun(), culpritEnd: { type: "threw", error } };
+  }
+
+  /** Where there is no other, it was this one. */
+  #onlyRun(): LaneExecution | undefined {
+    const [first, second] = this.#executions.values();
+    return second === undefined ? first : undefined;
+  }
+
+  /** Frames of Node itself and of this package, by their URLs. */
+  #isOurs(frame: string): boolean {
+    return frame.startsWith("node:") || frame.startsWith(new URL("..", this.#options.entry).href);
+  }
+
+  #log(message: string, error?: unknown): void {
+    const lane = this.#options.name;
+    this.#options.log.warn(message, error === undefined ? { lane } : { lane, error });
+  }
+}
+
+function lost(message: string, cause?: unknown): ExecutorError {
+  return new ExecutorError("EXECUTOR_LOST", message, { cause });
+}
+
+function isBroken(error: unknown): boolean {
+  if (!BanyanError.is(error)) return false;
+  return ["REMOTE_BROKEN", "REMOTE_CLOSED", "CHANNEL_CLOSED"].includes(error.code);
+}

@@ -1,0 +1,103 @@
+import type { Worker } from "node:worker_threads";
+
+import { systemClock, type Clock } from "../base/clock.ts";
+import { ExecutorError } from "../base/errors.ts";
+import { silentLog, type Log } from "../base/log.ts";
+import type { Channel } from "../channel/channel.ts";
+import type { Execution, Executor, RunRequest } from "./executor.ts";
+import { LaneThread } from "./lane-thread.ts";
+
+export interface LaneOptions {
+  /** The built entry file of the thread: `dist/entry/lane.js`. */
+  readonly entry: URL;
+  /** Makes the channel to a started worker; closing it need not end the worker. */
+  readonly channel: (worker: Worker) => Channel;
+  /** How long code may block the thread before it is stopped. Default 2,000. */
+  readonly stallMs?: number;
+  /** What the thread's heap may hold; buffers don't count. Default: as much as Node allows. */
+  readonly memoryMb?: number;
+  /** How long the thread may take to answer for the first time. Default 30,000. */
+  readonly startMs?: number;
+  /** For people, in logs. Default "lane". */
+  readonly name?: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+export interface LaneStats {
+  /** Threads that were started so far. */
+  readonly started: number;
+  /** Runs that have not ended. */
+  readonly runs: number;
+  /** Remote references alive on both sides of the present thread. */
+  readonly references: number;
+}
+
+/**
+ * Runs all it is given on one worker thread, which is started with the first run and replaced when
+ * it had to end. Code that blocks the thread is found, named, and stopped together with the thread;
+ * the others there end as "lost". Making one costs nothing until it runs something, so code that is
+ * known as bad can be given a lane of its own.
+ */
+export class Lane implements Executor {
+  readonly kind = "lane";
+  readonly #options: Required<Omit<LaneOptions, "memoryMb">> & Pick<LaneOptions, "memoryMb">;
+  readonly #threads = new Set<LaneThread>();
+  #thread: LaneThread | undefined;
+  #started = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: LaneOptions) {
+    this.#options = {
+      stallMs: 2_000,
+      startMs: 30_000,
+      name: "lane",
+      clock: systemClock,
+      log: silentLog,
+      ...options,
+    };
+  }
+
+  /** @throws ExecutorError `EXECUTOR_CLOSED` */
+  start(request: RunRequest): Execution {
+    return this.#openThread().run(request);
+  }
+
+  /** Starts the thread ahead of its first run, and resolves when it answers. */
+  async warm(): Promise<void> {
+    await this.#openThread().ready;
+  }
+
+  async stats(): Promise<LaneStats> {
+    const runs = [...this.#threads].reduce((sum, thread) => sum + thread.runs, 0);
+    const references = (await this.#thread?.references()) ?? 0;
+    return { started: this.#started, runs, references };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([...this.#threads].map((thread) => thread.close())).then(
+      () => undefined,
+    );
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #openThread(): LaneThread {
+    if (this.#closing !== undefined) {
+      throw new ExecutorError("EXECUTOR_CLOSED", `the lane "${this.#options.name}" is closed`);
+    }
+    if (this.#thread !== undefined && !this.#thread.ending) return this.#thread;
+    const thread = new LaneThread(this.#options);
+    this.#started++;
+    this.#thread = thread;
+    this.#threads.add(thread);
+    void thread.gone.then(() => {
+      this.#threads.delete(thread);
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+    return thread;
+  }
+}

@@ -1,0 +1,67 @@
+import { formatWithOptions, inspect, type InspectOptions } from "node:util";
+
+import type { PrintLevel } from "./executor.ts";
+import type { ThreadRun } from "./thread-run.ts";
+
+/**
+ * Sends what a run prints, by `console` or straight to the standard streams, to that run. What is
+ * printed outside of any run goes where it went before.
+ */
+export function captureOutput(current: () => ThreadRun | undefined): void {
+  captureConsole(current);
+  captureStream(process.stdout, "info", current);
+  captureStream(process.stderr, "error", current);
+}
+
+const LEVELS = {
+  debug: "debug",
+  log: "info",
+  info: "info",
+  dirxml: "info",
+  warn: "warn",
+  error: "error",
+} as const satisfies Record<string, PrintLevel>;
+
+/** The methods not named here print by way of these, or by the streams. */
+function captureConsole(current: () => ThreadRun | undefined): void {
+  for (const name of Object.keys(LEVELS) as (keyof typeof LEVELS)[]) {
+    const original = console[name].bind(console);
+    console[name] = (...data: unknown[]) => {
+      if (current()?.print(LEVELS[name], formatWithOptions({}, ...data)) !== true) original(...data);
+    };
+  }
+  const trace = console.trace.bind(console);
+  console.trace = (...data: unknown[]) => {
+    const stack = new Error().stack?.split("\n").slice(2).join("\n") ?? "";
+    const text = `Trace: ${formatWithOptions({}, ...data)}\n${stack}`;
+    if (current()?.print("error", text) !== true) trace(...data);
+  };
+  const dir = console.dir.bind(console);
+  console.dir = (item: unknown, options?: InspectOptions) => {
+    if (current()?.print("info", inspect(item, options)) !== true) dir(item, options);
+  };
+}
+
+/** A line over this is cut, so that a run that never ends its line keeps no more. */
+const MAX_LINE_LENGTH = 16_384;
+
+function captureStream(
+  stream: NodeJS.WriteStream,
+  level: PrintLevel,
+  current: () => ThreadRun | undefined,
+): void {
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  const unfinished = new WeakMap<ThreadRun, string>();
+  stream.write = (chunk: Uint8Array | string, ...rest: unknown[]): boolean => {
+    const run = current();
+    if (run === undefined || run.ended) return write(chunk, ...rest);
+    const text = typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk);
+    const lines = ((unfinished.get(run) ?? "") + text).split("\n");
+    const last = lines.pop() ?? "";
+    unfinished.set(run, last.slice(0, MAX_LINE_LENGTH));
+    for (const line of lines) run.print(level, line);
+    const done = rest.at(-1);
+    if (typeof done === "function") queueMicrotask(() => void done());
+    return true;
+  };
+}

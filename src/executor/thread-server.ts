@@ -1,0 +1,113 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
+import type { Channel } from "../channel/channel.ts";
+import { openSession, release, type Session } from "../remote/session.ts";
+import type { RunCode } from "./executor.ts";
+import { captureOutput } from "./thread-output.ts";
+import {
+  CURRENT_RUN_SYMBOL,
+  OWNER,
+  SharedState,
+  THREAD,
+  type OwnerApi,
+  type ThreadApi,
+  type ThreadBoot,
+  type ThreadOrder,
+  type ThreadOutcome,
+  type ThreadStats,
+} from "./thread-protocol.ts";
+import { ThreadRun } from "./thread-run.ts";
+import { ownTimers } from "./thread-timers.ts";
+
+export interface ServeThreadOptions {
+  readonly channel: Channel;
+  readonly boot: ThreadBoot;
+  /** What to do with a request's code. */
+  readonly run: RunCode;
+}
+
+/** How often the thread shows that its event loop turns. */
+const BEAT_MS = 50;
+
+/**
+ * The far side of a lane: takes the thread over for stored code. Every run has its own asynchronous
+ * context, by which its output, its timers, its uncaught errors and, when the thread is found
+ * blocked, the blocking statement are known as its own.
+ */
+export async function serveThread(options: ServeThreadOptions): Promise<void> {
+  const context = new AsyncLocalStorage<ThreadRun>();
+  const shared = new SharedState(options.boot.shared);
+  // Kept from the replacements below, which belong to the runs.
+  const setBeat = globalThis.setInterval;
+  Object.defineProperty(globalThis, Symbol.for(CURRENT_RUN_SYMBOL), {
+    value: () => context.getStore()?.id,
+  });
+  captureOutput(() => context.getStore());
+  ownTimers(() => context.getStore());
+  markExit(context, shared);
+
+  const server = new ThreadServer(context, shared, options.run);
+  const session = await openSession(options.channel, {
+    name: "lane thread",
+    exports: { [THREAD]: server },
+    plain: "copy",
+  });
+  server.session = session;
+  setBeat(() => shared.moveBeat(), BEAT_MS);
+  reportUncaught(context, session.remote<OwnerApi>(OWNER));
+}
+
+class ThreadServer implements ThreadApi {
+  session: Session | undefined;
+  readonly #context: AsyncLocalStorage<ThreadRun>;
+  readonly #shared: SharedState;
+  readonly #code: RunCode;
+  readonly #runs = new Map<string, ThreadRun>();
+
+  constructor(context: AsyncLocalStorage<ThreadRun>, shared: SharedState, code: RunCode) {
+    this.#context = context;
+    this.#shared = shared;
+    this.#code = code;
+  }
+
+  async run(order: ThreadOrder, host: Readonly<Record<string, unknown>>): Promise<ThreadOutcome> {
+    const run = new ThreadRun(order, host, this.#shared);
+    this.#runs.set(run.id, run);
+    try {
+      return await this.#context.run(run, () => run.execute(this.#code));
+    } finally {
+      this.#runs.delete(run.id);
+      for (const object of Object.values(host)) release(object);
+    }
+  }
+
+  abort(id: string, reason: unknown): void {
+    this.#runs.get(id)?.abort(reason);
+  }
+
+  stats(): ThreadStats {
+    const { exports = 0, imports = 0 } = this.session?.stats() ?? {};
+    return { runs: this.#runs.size, references: exports + imports };
+  }
+}
+
+/** The owner must know whose `process.exit()` it was. */
+function markExit(context: AsyncLocalStorage<ThreadRun>, shared: SharedState): void {
+  const exit = process.exit.bind(process);
+  process.exit = (code) => {
+    const run = context.getStore();
+    if (run !== undefined) shared.setExit(run.number, Number(code ?? process.exitCode ?? 0));
+    return exit(code);
+  };
+}
+
+function reportUncaught(context: AsyncLocalStorage<ThreadRun>, owner: OwnerApi): void {
+  const report = (error: unknown): void => {
+    const run = context.getStore();
+    if (run === undefined) return void owner.fatal(error);
+    if (run.ended) return void owner.warn(`"${run.name}" had ended when part of it threw`, error);
+    run.fail(error);
+  };
+  process.on("uncaughtException", report);
+  process.on("unhandledRejection", report);
+}
