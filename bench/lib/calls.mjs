@@ -1,0 +1,60 @@
+// The workloads of remote calls, the same for floor and subject. Every result is checked.
+import { megabyte, object1k, sum3 } from "./payload.mjs";
+import { rate } from "./measure.mjs";
+
+const REFERENCES = 10_000;
+
+function expect(ok, what) {
+  if (!ok) throw new Error(`wrong result: ${what}`);
+}
+
+export const CALLS = {
+  "one call at a time": (api) => rate(add(api)),
+  "64 calls in flight": (api) => rate(add(api), { k: 64 }),
+  "1 KB object, 64 in flight": (api) => {
+    const objects = Array.from({ length: 512 }, () => structuredClone(object1k));
+    return rate(
+      async (i) => {
+        const object = objects[i & 511];
+        object.id = i;
+        const back = await api.echo(object);
+        expect(back.id === i && back.lines[7].qty === 8 && back.note === object.note, "echo");
+      },
+      { k: 64 },
+    );
+  },
+  "1 MB of bytes, 4 in flight": (api) => {
+    const buffers = Array.from({ length: 8 }, megabyte);
+    const want = sum3(buffers[0]);
+    return rate(async (i) => expect((await api.bytes(buffers[i & 7])) === want, "bytes"), { k: 4 });
+  },
+  "call of a held callback": async (api) => {
+    const callback = (x) => x * 2;
+    const loops = await rate(async () => {
+      expect((await api.loop(callback, 200)) === 200 * 199, "loop");
+    });
+    return loops * 200;
+  },
+  "pass a callback and have it called": (api) => {
+    const callback = (x) => x * 2;
+    return rate(async (i) => expect((await api.invoke(callback, i)) === 2 * i + 1, "invoke"));
+  },
+  "three dependent steps": (api) =>
+    rate(async (i) => {
+      expect((await api.chain(i & 1023, 5)) === (i & 1023) * 1000 + 5, "chain");
+    }),
+  "create and release 10,000 references": async (api) => {
+    const once = async () => {
+      const release = await api.references(REFERENCES);
+      expect((await api.live()) >= REFERENCES, "live");
+      await release();
+      while ((await api.live()) > 0) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await once();
+    return (await rate(once, { warmMs: 0 })) * REFERENCES;
+  },
+};
+
+function add(api) {
+  return async (i) => expect((await api.add(i, 7)) === i + 7, "add");
+}

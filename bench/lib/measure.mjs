@@ -1,0 +1,97 @@
+// Shared measuring code: warmed up, checked, medians of interleaved repetitions, ratios within one run.
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export const WARM_MS = Number(process.env.BENCH_WARM_MS ?? 300);
+export const RUN_MS = Number(process.env.BENCH_MS ?? 700);
+
+/** `k` loops at a time, each waiting for its operation before the next; operations a second. */
+export async function rate(operation, { k = 1, warmMs = WARM_MS, runMs = RUN_MS } = {}) {
+  let i = 0;
+  const phase = async (ms) => {
+    const start = performance.now();
+    const end = start + ms;
+    let count = 0;
+    const one = async () => {
+      while (performance.now() < end) {
+        await operation(i++);
+        count += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: k }, one));
+    return (count / (performance.now() - start)) * 1000;
+  };
+  await phase(warmMs);
+  return phase(runMs);
+}
+
+/** The same for something synchronous, timed in blocks. */
+export function syncRate(operation, { block = 1000, warmMs = WARM_MS, runMs = RUN_MS } = {}) {
+  let i = 0;
+  const phase = (ms) => {
+    const start = performance.now();
+    let count = 0;
+    while (performance.now() - start < ms) {
+      for (let j = 0; j < block; j++) operation(i++);
+      count += block;
+    }
+    return (count / (performance.now() - start)) * 1000;
+  };
+  phase(warmMs);
+  return phase(runMs);
+}
+
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+export function percentile(numbers, share) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
+/** Numbers as people read them: 123k, 1.24M, 0.65, 12.3. */
+export function short(number) {
+  if (number >= 1e6) return `${(number / 1e6).toFixed(2)}M`;
+  if (number >= 1e4) return `${Math.round(number / 1e3)}k`;
+  if (number >= 100) return String(Math.round(number));
+  return number >= 10 ? number.toFixed(1) : number.toFixed(2);
+}
+
+const folders = [];
+const children = new Set();
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "banyan-bench-"));
+  folders.push(folder);
+  return folder;
+}
+
+/** Starts a script of this folder as a process of its own; resolves with it and its first message. */
+export async function helper(url, ...args) {
+  const child = fork(url, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  children.add(child);
+  child.on("exit", () => children.delete(child));
+  const first = await Promise.race([
+    once(child, "message").then(([message]) => ({ message })),
+    once(child, "exit").then(([code]) => ({ code })),
+  ]);
+  if ("code" in first) throw new Error(`${url} ended with ${first.code}`);
+  return { child, ready: first.message };
+}
+
+export async function end(child, signal = "SIGTERM") {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill(signal);
+  await gone;
+}
