@@ -235,10 +235,15 @@ export abstract class BaseChannel implements Channel {
   }
 }
 
-/** Whatever broke a transport, as the reason a channel closes with. */
+/** Whatever broke a transport, as the reason that its channel closes with. */
 export function toChannelError(error: unknown): ChannelError {
-  if (BanyanError.is(error) && error.code.startsWith("CHANNEL_")) return error as ChannelError;
-  return new ChannelError("CHANNEL_CLOSED", "the transport broke", { cause: error });
+  if (!BanyanError.is(error)) {
+    return new ChannelError("CHANNEL_CLOSED", "the transport broke", { cause: error });
+  }
+  const { code, message, details } = error;
+  if (code.startsWith("CHANNEL_")) return error as ChannelError;
+  const own = code === "WIRE_LIMIT" ? "CHANNEL_TOO_LARGE" : "CHANNEL_MALFORMED";
+  return new ChannelError(own, message, { details, cause: error });
 }
 
 function withDefaults(limits: Partial<ChannelLimits> = {}): ChannelLimits {

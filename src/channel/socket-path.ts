@@ -1,0 +1,109 @@
+import { once } from "node:events";
+import { chmod, link, lstat, mkdtemp, rename, rm, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+
+/** What `sockaddr_un` holds on every system we know, without the zero at its end. */
+const MAX_PATH_BYTES = process.platform === "linux" ? 107 : 103;
+
+/** `mkdtemp` puts six characters behind the directory's; both are short because the path has to be. */
+const PRIVATE_DIRECTORY = "/.";
+const PRIVATE_SOCKET = "/s";
+
+/** How often the path may change under our hands before we give up. */
+const MAX_ATTEMPTS = 10;
+
+/**
+ * Makes a listening socket appear at `path`, with mode 0600, and returns what takes it away again.
+ *
+ * The socket is bound in a new directory that only this user can enter, and is linked to `path` when
+ * it has its mode. So nobody else can connect in between, which a `chmod` after binding would allow,
+ * and no umask has to be set, which would hit files that other threads make meanwhile. `link` fails
+ * where something is, so that of two listeners one loses.
+ *
+ * @throws Error where somebody accepts at `path`, something else than a socket is there, or the path
+ *   is too long
+ */
+export async function claimSocketPath(
+  path: string,
+  bindAt: (path: string) => Promise<void>,
+): Promise<() => Promise<void>> {
+  const parent = dirname(path);
+  checkLength(path, `${parent}${PRIVATE_DIRECTORY}123456${PRIVATE_SOCKET}`);
+  const directory = await mkdtemp(parent + PRIVATE_DIRECTORY);
+  try {
+    const bound = directory + PRIVATE_SOCKET;
+    await bindAt(bound);
+    await chmod(bound, 0o600);
+    const { ino, dev } = await lstat(bound);
+    await linkTo(path, bound, directory);
+    return () => removeIf(path, (found) => found.ino === ino && found.dev === dev);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function linkTo(path: string, bound: string, directory: string): Promise<void> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    try {
+      await link(bound, path);
+      return;
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw error;
+    }
+    await removeStale(path, join(directory, `old${attempt}`));
+  }
+  throw new Error("other processes keep taking the path");
+}
+
+/** Takes a socket that nobody accepts on out of the way, by way of `aside`. */
+async function removeStale(path: string, aside: string): Promise<void> {
+  const stats = await lstat(path).catch(ignoreMissing);
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw new Error("there is a file that is no socket");
+  if (await accepts(path)) throw new Error("another process accepts there");
+  await rename(path, aside).catch(ignoreMissing);
+  const moved = await lstat(aside).catch(ignoreMissing);
+  if (moved === undefined || (moved.ino === stats.ino && moved.dev === stats.dev)) return;
+  // Somebody else replaced the stale one first, and it is theirs that was moved: it goes back.
+  await link(aside, path).catch(() => {});
+}
+
+/** Whether somebody accepts connections on the socket at `path`. */
+async function accepts(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ECONNREFUSED") || hasCode(error, "ENOENT")) return false;
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function removeIf(
+  path: string,
+  isOurs: (found: { readonly ino: number; readonly dev: number }) => boolean,
+): Promise<void> {
+  const found = await lstat(path).catch(ignoreMissing);
+  if (found !== undefined && isOurs(found)) await unlink(path).catch(ignoreMissing);
+}
+
+function checkLength(...paths: readonly string[]): void {
+  const bytes = Math.max(...paths.map((path) => Buffer.byteLength(path)));
+  if (bytes <= MAX_PATH_BYTES) return;
+  const over = bytes - MAX_PATH_BYTES;
+  throw new Error(
+    `the path is ${over} bytes too long for a socket (${MAX_PATH_BYTES} at most); use a shorter directory`,
+  );
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (!hasCode(error, "ENOENT")) throw error;
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
