@@ -212,6 +212,7 @@ class PathParser {
       case "text bytes":
         return new TextEncoder().encode(text);
       case "hex bytes":
+      default:
         return this.#hexBytes(text);
     }
   }

@@ -1,0 +1,87 @@
+import { WireError } from "../base/errors.ts";
+
+/** The name of a property. */
+export interface Key {
+  readonly text: string;
+  /**
+   * Whether `Object.prototype` has it (`__proto__`, `constructor`): assigning it might run a setter,
+   * so it has to be defined instead.
+   */
+  readonly inherited: boolean;
+}
+
+// Up to here a loop over the bytes is quicker than a call of TextDecoder.
+const MAX_LOOPED_BYTES = 24;
+const MAX_CACHED_BYTES = 32;
+const CACHE_SLOTS = 2048;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+// One slot for each hash: a name that comes again costs a comparison instead of a new string, and
+// what a peer sends can't make the cache grow.
+const cache: (Key | undefined)[] = Array.from({ length: CACHE_SLOTS });
+
+/** @throws WireError `WIRE_MALFORMED` for what is not UTF-8 */
+export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= MAX_LOOPED_BYTES) {
+    let text = "";
+    let at = start;
+    for (; at < end; at++) {
+      const byte = bytes[at] as number;
+      if (byte >= 0x80) break;
+      text += String.fromCharCode(byte);
+    }
+    if (at === end) return text;
+  }
+  try {
+    return utf8.decode(bytes.subarray(start, end));
+  } catch {
+    throw new WireError("WIRE_MALFORMED", "the bytes are no value: a string is not UTF-8");
+  }
+}
+
+/** @throws WireError `WIRE_MALFORMED` for half a unit */
+export function decodeUtf16(bytes: Uint8Array, start: number, end: number): string {
+  if ((end - start) % 2 !== 0) {
+    throw new WireError("WIRE_MALFORMED", "the bytes are no value: a string is not UTF-16");
+  }
+  let text = "";
+  const units: number[] = [];
+  for (let at = start; at < end; at += 2) {
+    units.push((bytes[at] as number) | ((bytes[at + 1] as number) << 8));
+    // In pieces: there is a limit on the number of arguments.
+    if (units.length === 4096 || at + 2 >= end) {
+      text += String.fromCharCode(...units);
+      units.length = 0;
+    }
+  }
+  return text;
+}
+
+/** As `decodeUtf8`, out of a cache. */
+export function decodeKey(bytes: Uint8Array, start: number, end: number): Key {
+  const length = end - start;
+  if (length > MAX_CACHED_BYTES) return keyOf(decodeUtf8(bytes, start, end));
+  let hash = length;
+  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0;
+  const slot = (hash ^ (hash >>> 15)) & (CACHE_SLOTS - 1);
+  const cached = cache[slot];
+  if (cached !== undefined && equals(cached.text, bytes, start, end)) return cached;
+  const key = keyOf(decodeUtf8(bytes, start, end));
+  // Only ASCII, where a byte is a character: the comparison relies on it.
+  if (key.text.length === length) cache[slot] = key;
+  return key;
+}
+
+/** What is to be known about a property's name. */
+export function keyOf(text: string): Key {
+  return { text, inherited: text in Object.prototype };
+}
+
+function equals(text: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (text.length !== end - start) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) !== bytes[start + i]) return false;
+  }
+  return true;
+}
