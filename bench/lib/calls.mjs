@@ -8,6 +8,8 @@ function expect(ok, what) {
   if (!ok) throw new Error(`wrong result: ${what}`);
 }
 
+const double = (x) => x * 2;
+
 export const CALLS = {
   "one call at a time": (api) => rate(add(api)),
   "64 calls in flight": (api) => rate(add(api), { k: 64 }),
@@ -29,16 +31,13 @@ export const CALLS = {
     return rate(async (i) => expect((await api.bytes(buffers[i & 7])) === want, "bytes"), { k: 4 });
   },
   "call of a held callback": async (api) => {
-    const callback = (x) => x * 2;
     const loops = await rate(async () => {
-      expect((await api.loop(callback, 200)) === 200 * 199, "loop");
+      expect((await api.loop(double, 200)) === 200 * 199, "loop");
     });
     return loops * 200;
   },
-  "pass a callback and have it called": (api) => {
-    const callback = (x) => x * 2;
-    return rate(async (i) => expect((await api.invoke(callback, i)) === 2 * i + 1, "invoke"));
-  },
+  "pass a callback and have it called": (api) =>
+    rate(async (i) => expect((await api.invoke(double, i)) === 2 * i + 1, "invoke")),
   "three dependent steps": (api) =>
     rate(async (i) => {
       expect((await api.chain(i & 1023, 5)) === (i & 1023) * 1000 + 5, "chain");

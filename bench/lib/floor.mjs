@@ -24,7 +24,10 @@ export class Floor {
 
   static onSocket(socket, methods) {
     const floor = new Floor(methods, (chunks, size) => {
-      if (size <= LARGE) return socket.write(Buffer.concat(chunks, size));
+      if (size <= LARGE) {
+        socket.write(Buffer.concat(chunks, size));
+        return;
+      }
       socket.cork();
       for (const chunk of chunks) socket.write(chunk);
       socket.uncork();
@@ -74,7 +77,7 @@ export class Floor {
       return;
     }
     const result = this.#methods[message[2]](message[3], message[4], this);
-    if (result instanceof Promise) result.then((value) => this.#send([2, message[1], value]));
+    if (result instanceof Promise) void result.then((value) => this.#send([2, message[1], value]));
     else this.#send([2, message[1], result]);
   }
 

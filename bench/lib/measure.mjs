@@ -13,10 +13,10 @@ export async function rate(operation, { k = 1, warmMs = WARM_MS, runMs = RUN_MS 
   let i = 0;
   const phase = async (ms) => {
     const start = performance.now();
-    const end = start + ms;
+    const until = start + ms;
     let count = 0;
     const one = async () => {
-      while (performance.now() < end) {
+      while (performance.now() < until) {
         await operation(i++);
         count += 1;
       }

@@ -23,7 +23,7 @@ const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => stop.abort(new Error(name)));
 
 const where = await mkdtemp(join(tmpdir(), "banyan-weather-"));
-const terminal = process.stdout.isTTY === true;
+const terminal = process.stdout.isTTY;
 const logFile = join(where, "dev.log");
 const system = spawn(process.execPath, [command, "-t", where, "dev", here], {
   // On a terminal the log would tear the picture; without one it is what people read if it fails.

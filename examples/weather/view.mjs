@@ -137,10 +137,13 @@ function bar(share, width = 30) {
   return pc.cyan("█".repeat(full)) + pc.dim("░".repeat(width - full));
 }
 
+// oxlint-disable-next-line no-control-regex -- colour codes begin with this character
+const COLOUR_OR_CHARACTER = /\u001B\[[0-9;]*m|./gu;
+
 /** Cuts a line to the screen's width without cutting a colour code in two. */
 function clip(line, columns) {
   let seen = 0;
-  return line.replaceAll(/\u001B\[[0-9;]*m|./gu, (part) => {
+  return line.replaceAll(COLOUR_OR_CHARACTER, (part) => {
     if (part.startsWith("\u001B")) return part;
     seen += 1;
     return seen > columns ? "" : part;

@@ -32,9 +32,9 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
   const program = base(io);
   const act: Act =
     (work) =>
-    async (...args) => {
+    async (...given) => {
       await using context = new CommandContext(io, program.opts<GlobalOptions>());
-      exit = (await work(context, ...args)) ?? EXIT.ok;
+      exit = (await work(context, ...given)) ?? EXIT.ok;
     };
   for (const add of COMMANDS) add(program, act);
   inherit(program, program);

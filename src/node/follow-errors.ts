@@ -7,13 +7,16 @@ export async function followErrors(
   tree: Tree,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<void> {
+  // What was resolved before we came is no news.
+  let present = true;
   try {
     for await (const event of tree.errors.watch({ signal })) {
-      if (event.type !== "put") continue;
+      if (event.type === "ready") present = false;
+      if (event.type !== "record") continue;
       const { subsystem, path, message, count, resolved } = event.record;
       const what = `${subsystem} ${formatPath(path)}: ${message}`;
       if (resolved === undefined) log.error(what, count > 1 ? { count } : undefined);
-      else if (event.change) log.info(`resolved: ${what}`);
+      else if (!present) log.info(`resolved: ${what}`);
     }
   } catch (error) {
     if (!signal.aborted) throw error;

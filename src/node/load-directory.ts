@@ -58,10 +58,12 @@ export async function followDirectory(options: LoadOptions): Promise<void> {
   // One file after the other: two saves of one file must not overtake each other.
   let queue = Promise.resolve();
   const then = (work: () => Promise<unknown>): void => {
-    queue = queue.then(work).then(
-      () => {},
-      (error: unknown) => log.error(`a change could not be loaded: ${(error as Error).message}`),
-    );
+    queue = queue
+      .then(work)
+      .catch((error: unknown) =>
+        log.error(`a change could not be loaded: ${(error as Error).message}`),
+      )
+      .then(() => undefined);
   };
   watcher.on("add", (file) => then(() => loadFile(file, options)));
   watcher.on("change", (file) => then(() => loadFile(file, options)));

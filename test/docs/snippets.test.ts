@@ -29,7 +29,9 @@ beforeAll(() => {
   }
   writeFileSync(join(compiled, "tsconfig.json"), JSON.stringify(TSCONFIG));
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", compiled], { encoding: "utf8" });
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", compiled], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`snippets of the documents have type errors:\n${stdout}`);
 });
 
@@ -44,7 +46,7 @@ describe("documents", () => {
     it(`${snippet.file}:${snippet.line} runs`, async () => {
       const file = join(compiled, `${nameOf(snippet)}.mjs`);
       const { stdout } = await run(process.execPath, [file], { cwd: compiled, timeout: 30_000 });
-      if (snippet.output !== undefined) expect(stdout.trimEnd()).toBe(snippet.output.trimEnd());
+      expect(stdout.trimEnd()).toBe((snippet.output ?? stdout).trimEnd());
     });
   }
 
@@ -61,9 +63,8 @@ describe("documents", () => {
             env,
             timeout: 30_000,
           });
-          if (script.output !== undefined) {
-            expect(stdout.trimEnd(), `line ${script.line}`).toBe(script.output.trimEnd());
-          }
+          const output = script.output ?? stdout;
+          expect(stdout.trimEnd(), `line ${script.line}`).toBe(output.trimEnd());
         }
       } finally {
         rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import type { ErrorRecord } from "../../tree/errors.ts";
+import type { ErrorRecord } from "../../tree/error-record.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
 import { ago, clip, type Column } from "../output.ts";
@@ -35,10 +35,13 @@ async function ls(
   options: { all?: boolean; subsystem?: string },
 ): Promise<void> {
   const tree = await context.tree();
-  const records: ErrorRecord[] = await tree.errors.list({
+  const records: ErrorRecord[] = [];
+  const filter = {
     all: options.all ?? false,
-    ...(options.subsystem === undefined ? {} : { subsystem: options.subsystem }),
-  });
+    subsystem: options.subsystem,
+    signal: context.signal,
+  };
+  for await (const record of tree.errors.list(filter)) records.push(record);
   context.output.rows(records, COLUMNS);
 }
 
@@ -56,8 +59,8 @@ async function show(context: CommandContext, subsystem: string, path: string): P
 async function resolve(context: CommandContext, subsystem: string, path: string): Promise<void> {
   const at = pathArgument(path);
   const tree = await context.tree();
-  const done = await tree.errors.resolve({ subsystem, path: at });
-  if (!done) {
+  const record = await tree.errors.resolve({ subsystem, path: at });
+  if (record === undefined) {
     throw new CliError("CLI_NOT_FOUND", `there is no open error ${subsystem} ${formatPath(at)}`);
   }
   context.output.note("resolved");
