@@ -8,3 +8,5 @@ export {
   type EngineSuiteOptions,
 } from "./engine-suite.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
+export { treeSuite, type TreeSuiteOptions } from "./tree-suite.ts";
+export { type TreePair } from "./tree-suite-pair.ts";

@@ -1,0 +1,26 @@
+import type { Path } from "../wire/path.ts";
+
+/** Which entries of a subtree, by how many elements they lie below its prefix. */
+export interface DepthOptions {
+  /** Entries nearer than this are left out; 1 leaves out the prefix's own. Default 0. */
+  minDepth?: number | undefined;
+  /** Entries further down are left out; 1 gives the prefix and its children. Default: all. */
+  maxDepth?: number | undefined;
+}
+
+/** @throws RangeError for a depth that is no whole number from 0 (`Infinity` is one for the greatest) */
+export function checkDepth(options: DepthOptions): void {
+  const { minDepth = 0, maxDepth = Infinity } = options;
+  if (!Number.isInteger(minDepth) || minDepth < 0) {
+    throw new RangeError(`minDepth is a whole number from 0, not ${minDepth}`);
+  }
+  if (maxDepth !== Infinity && (!Number.isInteger(maxDepth) || maxDepth < 0)) {
+    throw new RangeError(`maxDepth is a whole number from 0, not ${maxDepth}`);
+  }
+}
+
+/** Whether `path`, which lies in the subtree of `prefix`, is asked for. */
+export function isWithinDepth(path: Path, prefix: Path, options: DepthOptions): boolean {
+  const depth = path.length - prefix.length;
+  return depth >= (options.minDepth ?? 0) && depth <= (options.maxDepth ?? Infinity);
+}

@@ -1,0 +1,224 @@
+import type { AbortOptions } from "../base/abort.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { TreeError } from "../base/errors.ts";
+import { type Log, silentLog } from "../base/log.ts";
+import type { Engine } from "../engine/engine.ts";
+import { toPath } from "../wire/path-text.ts";
+import type { PathLike } from "../wire/path.ts";
+import { checkDepth, type DepthOptions } from "./depth.ts";
+import { encodeTreeValue, toTreeEntry, type TreeEntry, valueOf } from "./entry.ts";
+import { ErrorRecords } from "./errors.ts";
+import { listChildren, type TreeChild } from "./list.ts";
+import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
+import { Mirror } from "./mirror.ts";
+import { type SystemPaths, systemPaths } from "./system-paths.ts";
+import { TreeWatch, type TreeWatchOptions } from "./watch.ts";
+import {
+  deleteEntry,
+  type DeleteOptions,
+  type DeleteResult,
+  deleteSubtree,
+  setEntry,
+  type SetOptions,
+  type SetResult,
+} from "./write.ts";
+
+export interface TreeOptions {
+  /** Who writes: kept with every entry, and the node of error records. For people. */
+  readonly author?: string | undefined;
+  /** The element below which Banyan's own data lives. Default ".banyan". */
+  readonly system?: string | undefined;
+  /** Whether `close()` closes the engine. Default true; false for all but one where trees share it. */
+  readonly ownsEngine?: boolean | undefined;
+  readonly clock?: Clock | undefined;
+  readonly log?: Log | undefined;
+}
+
+export interface SubscribeOptions extends AbortOptions {
+  /** Leaves the bytes as they are. */
+  readonly raw?: boolean | undefined;
+  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
+  readonly maxBacklog?: number | undefined;
+}
+
+/** What a mirror or a watch is to the tree that opened it. */
+interface Closable {
+  close(): Promise<void>;
+}
+
+/**
+ * The tree as its users hold it: typed values under paths, on top of an engine.
+ *
+ * Each write is atomic and, once resolved, seen by every later read; several writes together are
+ * not. Paths are written as text (`a:2.c`), as arrays of elements, or as a `Path`; a bad one throws
+ * WireError `WIRE_BAD_PATH`. What the engine throws (`ENGINE_...`) comes through as it is. After
+ * `close()` everything throws TreeError `TREE_CLOSED`.
+ */
+export class Tree implements AsyncDisposable {
+  /** What it stands on, for what works with bytes and conditions itself. */
+  readonly engine: Engine;
+  readonly author: string | undefined;
+  /** Where Banyan keeps its own data. */
+  readonly system: SystemPaths;
+  /** What fails and what failed. */
+  readonly errors: ErrorRecords;
+
+  readonly #ownsEngine: boolean;
+  readonly #log: Log;
+  readonly #open = new Set<Closable>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(engine: Engine, options: TreeOptions) {
+    this.engine = engine;
+    this.author = options.author;
+    this.system = systemPaths(options.system ?? ".banyan");
+    this.#ownsEngine = options.ownsEngine ?? true;
+    this.#log = options.log ?? silentLog;
+    this.errors = new ErrorRecords(this, options.clock ?? systemClock);
+  }
+
+  /** A tree over `engine`, which it owns unless it is told otherwise. */
+  static over(engine: Engine, options: TreeOptions = {}): Tree {
+    return new Tree(engine, options);
+  }
+
+  /** The value; `undefined` if there is none. @throws WireError if it can't be decoded */
+  async get(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
+    const entry = await this.entry(path, options);
+    return entry === undefined ? undefined : valueOf(entry);
+  }
+
+  /** The value with who wrote it, when, and its revision; `undefined` if there is none. */
+  async entry(path: PathLike, options: AbortOptions = {}): Promise<TreeEntry | undefined> {
+    const stored = await this.#engine().get(toPath(path), options);
+    return stored === undefined ? undefined : toTreeEntry(stored);
+  }
+
+  /**
+   * Writes one entry. See `SetOptions` for the conditions one may make.
+   *
+   * @throws TreeError `TREE_BAD_VALUE`, `TREE_EXISTS` (`onlyNew`); EngineError `ENGINE_CONFLICT`
+   *   (`ifRevision`), `ENGINE_CONDITION`, and what the engine adds
+   */
+  async set(path: PathLike, value: unknown, options: SetOptions = {}): Promise<SetResult> {
+    const write = { engine: this.#engine(), path: toPath(path), author: this.author };
+    return setEntry(write, encodeTreeValue(value), options);
+  }
+
+  /**
+   * Deletes one entry and leaves what is below it, or, with `recursive`, all of the subtree: the
+   * deepest entries first, and not atomically, so that what stops it half-way leaves the upper part.
+   * Deleting what is not there changes nothing.
+   */
+  async delete(path: PathLike, options: DeleteOptions = {}): Promise<DeleteResult> {
+    const write = { engine: this.#engine(), path: toPath(path), author: this.author };
+    return options.recursive === true ? deleteSubtree(write, options) : deleteEntry(write, options);
+  }
+
+  /**
+   * The children of an entry in the order of paths, also those that have no value of their own but
+   * only something below them. Not one snapshot: a child may come or go meanwhile.
+   */
+  list(path: PathLike, options: AbortOptions = {}): AsyncIterable<TreeChild> {
+    return listChildren(this.#engine(), toPath(path), options);
+  }
+
+  /** The entries at and below a path, depth first in the order of paths. */
+  walk(path: PathLike, options: DepthOptions & AbortOptions = {}): AsyncIterable<TreeEntry> {
+    checkDepth(options);
+    return walkEntries(this.#engine().list(toPath(path), options));
+  }
+
+  /** Tells what is there and what changes. It is made at once, and begins when it is read. */
+  watch(path: PathLike, options: TreeWatchOptions = {}): TreeWatch {
+    checkDepth(options);
+    const prefix = toPath(path);
+    const { after, maxBacklog, signal } = options;
+    const source = this.#engine().watch(prefix, { after, maxBacklog, signal });
+    const watch: TreeWatch = new TreeWatch(source, prefix, {
+      ...options,
+      onEnd: () => this.#open.delete(watch),
+    });
+    this.#open.add(watch);
+    return watch;
+  }
+
+  /**
+   * A live copy of a subtree in memory; resolves when it is complete. The signal gives up the wait,
+   * and ends the mirror later.
+   */
+  async mirror(path: PathLike, options: AbortOptions = {}): Promise<Mirror> {
+    const prefix = toPath(path);
+    const source = this.#engine().watch(prefix, options);
+    const ending: Closable = { close: async () => source[Symbol.asyncDispose]() };
+    this.#open.add(ending);
+    return Mirror.open(source, prefix, {
+      log: this.#log,
+      signal: options.signal,
+      onEnd: () => this.#open.delete(ending),
+    });
+  }
+
+  /**
+   * Sends a value to everyone who is subscribed to the topic or one above it at that moment. Topics
+   * are paths, but no entries.
+   *
+   * @throws TreeError `TREE_BAD_VALUE`
+   */
+  async publish(topic: PathLike, value: unknown): Promise<void> {
+    return this.#engine().publish(toPath(topic), encodeTreeValue(value));
+  }
+
+  /** Sends bytes as they are; only raw subscriptions can be sure to make sense of them. */
+  async publishRaw(topic: PathLike, data: Uint8Array): Promise<void> {
+    if (!(data instanceof Uint8Array)) throw new TypeError("a raw message is a Uint8Array");
+    return this.#engine().publish(toPath(topic), data);
+  }
+
+  /** Hears what is published to a topic and to those below it. */
+  subscribe(
+    topic: PathLike,
+    options: SubscribeOptions & { readonly raw: true },
+  ): TreeSubscription<RawMessage>;
+  subscribe(topic: PathLike, options?: SubscribeOptions): TreeSubscription<TreeMessage>;
+  subscribe(topic: PathLike, options: SubscribeOptions = {}): TreeSubscription<RawMessage> {
+    const { raw = false, maxBacklog, signal } = options;
+    const source = this.#engine().subscribe(toPath(topic), { maxBacklog, signal });
+    const subscription: TreeSubscription<RawMessage> = new TreeSubscription<RawMessage>(
+      source,
+      raw ? (message) => message : toTreeMessage,
+      () => this.#open.delete(subscription),
+    );
+    this.#open.add(subscription);
+    return subscription;
+  }
+
+  /** Ends its watches, mirrors and subscriptions, then the engine if it is its own. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await Promise.all([...this.#open].map((open) => open.close()));
+    } finally {
+      if (this.#ownsEngine) await this.engine.close();
+    }
+  }
+
+  #engine(): Engine {
+    if (this.#closing !== undefined) throw new TreeError("TREE_CLOSED");
+    return this.engine;
+  }
+}
+
+async function* walkEntries(
+  stored: AsyncIterable<Parameters<typeof toTreeEntry>[0]>,
+): AsyncGenerator<TreeEntry, void> {
+  for await (const entry of stored) yield toTreeEntry(entry);
+}

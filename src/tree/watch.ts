@@ -1,0 +1,155 @@
+import type { AbortOptions } from "../base/abort.ts";
+import type { Cursor, EngineEvent, EngineWatch, Revision } from "../engine/engine.ts";
+import type { Path } from "../wire/path.ts";
+import { type DepthOptions, isWithinDepth } from "./depth.ts";
+import { type TreeEntry, toTreeEntry } from "./entry.ts";
+
+/** What a watch tells its reader. */
+export type TreeEvent =
+  | { readonly type: "put"; readonly entry: TreeEntry }
+  | {
+      readonly type: "delete";
+      readonly path: Path;
+      readonly revision: Revision;
+      readonly author: string;
+      readonly time: number;
+    }
+  /** Every entry there was at `revision` has been delivered, in `count` events. */
+  | { readonly type: "ready"; readonly revision: Revision; readonly count: number }
+  /**
+   * The watch can't go on from where it stood: the current entries follow up to the next "ready",
+   * and what they do not mention is gone.
+   */
+  | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" }
+  /** Contact with the store was lost: what was delivered may be out of date. */
+  | { readonly type: "stale" }
+  /** Contact is back, and everything missed has been delivered. */
+  | { readonly type: "live" };
+
+export interface TreeWatchOptions extends DepthOptions, AbortOptions {
+  /** Goes on behind this cursor, with the changes since or with a "reset". */
+  after?: Cursor | undefined;
+  /** False leaves out the entries that are there at the start; "ready" comes all the same. */
+  current?: boolean | undefined;
+  /** Changes that may wait for the reader before it gets a "reset" instead. Default 10,000. */
+  maxBacklog?: number | undefined;
+}
+
+/**
+ * The events of a subtree, one by one, for one reader: the current entries, "ready", then every
+ * change exactly once in the order of revisions; what changes while the current entries are read
+ * comes before "ready". One that goes on from a cursor says "live" when it has caught up instead. A
+ * reader that falls behind `maxBacklog` gets a "reset".
+ *
+ * Breaking out of the loop, `close()` and closing the tree end it; so does the signal, whose reason
+ * the reader is thrown.
+ */
+export class TreeWatch implements AsyncIterableIterator<TreeEvent>, AsyncDisposable {
+  readonly #source: EngineWatch;
+  readonly #prefix: Path;
+  readonly #depth: DepthOptions;
+  readonly #onEnd: () => void;
+  readonly #events: AsyncGenerator<TreeEvent, void>;
+  /** In "skipping" are the current entries that were not asked for. */
+  #phase: "skipping" | "listing" | "following";
+  #count = 0;
+  #cursor: Cursor;
+
+  /** Owns `source`. `onEnd` is called once or more when it has ended. */
+  constructor(
+    source: EngineWatch,
+    prefix: Path,
+    options: TreeWatchOptions & { readonly onEnd: () => void },
+  ) {
+    this.#source = source;
+    this.#prefix = prefix;
+    this.#depth = options;
+    this.#onEnd = options.onEnd;
+    if (options.after !== undefined) this.#phase = "following";
+    else this.#phase = options.current === false ? "skipping" : "listing";
+    this.#cursor = source.cursor;
+    this.#events = this.#read();
+  }
+
+  /** Where the reader stands, for `after`: behind the last event that it was given. */
+  get cursor(): Cursor {
+    return this.#cursor;
+  }
+
+  next(): Promise<IteratorResult<TreeEvent, void>> {
+    return this.#events.next();
+  }
+
+  async return(): Promise<IteratorResult<TreeEvent, void>> {
+    await this.close();
+    return { done: true, value: undefined };
+  }
+
+  /** Ends it: a pending `next()` is done. Idempotent. */
+  async close(): Promise<void> {
+    // The source first: it ends a pending pull, behind which the generator's own end would queue.
+    await this.#source[Symbol.asyncDispose]();
+    await this.#events.return();
+    this.#onEnd();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async *#read(): AsyncGenerator<TreeEvent, void> {
+    try {
+      for await (const batch of this.#source) {
+        for (const event of batch) {
+          this.#advance(event);
+          const translated = this.#translate(event);
+          if (translated !== undefined) yield translated;
+        }
+        this.#cursor = this.#source.cursor;
+      }
+    } finally {
+      this.#onEnd();
+    }
+  }
+
+  /** Moves the cursor over `event`; there is no going on from within a listing. */
+  #advance(event: EngineEvent): void {
+    if (event.type === "reset") this.#phase = this.#phase === "skipping" ? "skipping" : "listing";
+    if (event.type === "ready") this.#phase = "following";
+    if (this.#phase !== "following") return;
+    if (event.type === "ready") this.#stand(event.revision);
+    if (event.type === "put" || event.type === "delete") this.#stand(event.entry.revision);
+  }
+
+  #stand(revision: Revision): void {
+    this.#cursor = { store: this.#source.cursor.store, revision };
+  }
+
+  #translate(event: EngineEvent): TreeEvent | undefined {
+    switch (event.type) {
+      case "put":
+        if (!this.#wants(event.entry.path)) return undefined;
+        this.#count += 1;
+        return { type: "put", entry: toTreeEntry(event.entry) };
+      case "delete":
+        return this.#wants(event.entry.path) ? { type: "delete", ...event.entry } : undefined;
+      case "ready":
+        return { type: "ready", revision: event.revision, count: this.#count };
+      case "reset":
+        this.#count = 0;
+        return event;
+      case "stale":
+      case "live":
+      default:
+        return event;
+    }
+  }
+
+  #wants(path: Path): boolean {
+    return this.#phase !== "skipping" && isWithinDepth(path, this.#prefix, this.#depth);
+  }
+}

@@ -1,0 +1,200 @@
+import type { AbortOptions } from "../base/abort.ts";
+import { BanyanError, TreeError } from "../base/errors.ts";
+import type { Engine, EngineEntry, Revision, WriteOptions, WriteResult } from "../engine/engine.ts";
+import { formatPath } from "../wire/path-text.ts";
+import type { Path, PathLike } from "../wire/path.ts";
+import { toPath } from "../wire/path-text.ts";
+import { toTreeEntry, type TreeEntry } from "./entry.ts";
+
+/** Conditions that any write may make. */
+export interface WriteConditions extends AbortOptions {
+  /** Write only if this other entry is at that revision (0: absent) in the same instant. */
+  readonly condition?: { readonly path: PathLike; readonly revision: Revision } | undefined;
+}
+
+export interface SetOptions extends WriteConditions {
+  /** Write only if the entry is at this revision; 0: only if there is none. */
+  readonly ifRevision?: Revision | undefined;
+  /** Write only if there is no entry; otherwise `TREE_EXISTS`. */
+  readonly onlyNew?: boolean | undefined;
+  /**
+   * Write nothing if the entry has this very value already (keys of objects in the same order).
+   * Then no other condition is looked at but `ifRevision`.
+   */
+  readonly idem?: boolean | undefined;
+  /** Names the write, so that one that is tried again after a lost answer is applied once. */
+  readonly operation?: string | undefined;
+}
+
+export interface DeleteOptions extends WriteConditions {
+  /** Delete only if the entry is at this revision. Not together with `recursive`. */
+  readonly ifRevision?: Revision | undefined;
+  /** Delete also everything below. */
+  readonly recursive?: boolean | undefined;
+}
+
+export interface SetResult {
+  /** Of this write; of the entry as it is where nothing was written. */
+  readonly revision: Revision;
+  /** Whether anything was written. */
+  readonly changed: boolean;
+  /** What was there before, with who wrote it. */
+  readonly previous: TreeEntry | undefined;
+}
+
+export interface DeleteResult extends SetResult {
+  /** How many entries are gone by this call. */
+  readonly deleted: number;
+}
+
+/** What is written to, and in whose name. */
+export interface WriteTarget {
+  readonly engine: Engine;
+  readonly path: Path;
+  readonly author: string | undefined;
+}
+
+/** Each round of a contest has a winner, so this many mean that something else is wrong. */
+const MAX_ATTEMPTS = 1_000;
+/** Deletions under way at a time. */
+const DELETE_BATCH = 64;
+
+export async function setEntry(
+  target: WriteTarget,
+  bytes: Uint8Array,
+  options: SetOptions,
+): Promise<SetResult> {
+  checkSetOptions(options);
+  try {
+    if (options.idem === true) return await setDifferent(target, bytes, options);
+    const result = await put(target, bytes, options, options.onlyNew ? 0 : options.ifRevision);
+    return setResult(result, true);
+  } catch (error) {
+    if (options.onlyNew !== true || !BanyanError.has(error, "ENGINE_CONFLICT")) throw error;
+    throw new TreeError("TREE_EXISTS", `there is an entry at ${formatPath(target.path)} already`, {
+      cause: error,
+      details: error.details,
+    });
+  }
+}
+
+export async function deleteEntry(
+  target: WriteTarget,
+  options: DeleteOptions,
+): Promise<DeleteResult> {
+  checkRevision(options.ifRevision);
+  const { engine, path } = target;
+  const result = await engine.delete(path, {
+    ...writeOptions(target, options),
+    ifRevision: options.ifRevision,
+  });
+  const changed = result.previous !== undefined;
+  return { ...setResult(result, changed), deleted: changed ? 1 : 0 };
+}
+
+export async function deleteSubtree(
+  target: WriteTarget,
+  options: DeleteOptions,
+): Promise<DeleteResult> {
+  if (options.ifRevision !== undefined) {
+    throw new TypeError("ifRevision is about one entry and can't be combined with recursive");
+  }
+  const { engine, path, author } = target;
+  const levels: Path[][] = [];
+  for await (const entry of engine.list(path, { minDepth: 1, signal: options.signal })) {
+    (levels[entry.path.length - path.length] ??= []).push(entry.path);
+  }
+  let deleted = 0;
+  for (let depth = levels.length - 1; depth > 0; depth--) {
+    const level = levels[depth] ?? [];
+    for (let start = 0; start < level.length; start += DELETE_BATCH) {
+      options.signal?.throwIfAborted();
+      const batch = level.slice(start, start + DELETE_BATCH);
+      const results = await Promise.all(
+        batch.map((below) => deleteEntry({ engine, path: below, author }, options)),
+      );
+      for (const result of results) deleted += result.deleted;
+    }
+  }
+  const own = await deleteEntry(target, options);
+  deleted += own.deleted;
+  return { ...own, changed: deleted > 0, deleted };
+}
+
+/** Writes unless the value is there already: by compare-and-set, so that it decides on what it saw. */
+async function setDifferent(
+  target: WriteTarget,
+  bytes: Uint8Array,
+  options: SetOptions,
+): Promise<SetResult> {
+  const { engine, path } = target;
+  const { ifRevision, signal } = options;
+  const asked = options.onlyNew === true ? 0 : ifRevision;
+  for (let attempt = 1; ; attempt++) {
+    const present = await engine.get(path, { signal });
+    const revision = present?.revision ?? 0;
+    if (present !== undefined && holds(present, bytes, ifRevision)) {
+      return { revision, changed: false, previous: toTreeEntry(present) };
+    }
+    try {
+      return setResult(await put(target, bytes, options, asked ?? revision), true);
+    } catch (error) {
+      // Somebody was faster, if what was asked for had been there a moment ago.
+      const contest = (asked ?? revision) === revision && BanyanError.has(error, "ENGINE_CONFLICT");
+      if (!contest || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function holds(present: EngineEntry, bytes: Uint8Array, ifRevision: Revision | undefined): boolean {
+  const asked = ifRevision === undefined || ifRevision === present.revision;
+  return asked && sameBytes(present.value, bytes);
+}
+
+function put(
+  target: WriteTarget,
+  bytes: Uint8Array,
+  options: SetOptions,
+  ifRevision: Revision | undefined,
+): Promise<WriteResult> {
+  const { operation } = options;
+  return target.engine.put(target.path, bytes, {
+    ...writeOptions(target, options),
+    ifRevision,
+    operation,
+  });
+}
+
+function writeOptions(target: WriteTarget, options: WriteConditions): WriteOptions {
+  const { condition, signal } = options;
+  checkRevision(condition?.revision);
+  return {
+    author: target.author,
+    condition: condition && { path: toPath(condition.path), revision: condition.revision },
+    signal,
+  };
+}
+
+function setResult({ revision, previous }: WriteResult, changed: boolean): SetResult {
+  return { revision, changed, previous: toPrevious(previous) };
+}
+
+function toPrevious(previous: EngineEntry | undefined): TreeEntry | undefined {
+  return previous === undefined ? undefined : toTreeEntry(previous);
+}
+
+function checkSetOptions({ ifRevision, onlyNew }: SetOptions): void {
+  checkRevision(ifRevision);
+  if (onlyNew === true && ifRevision !== undefined && ifRevision !== 0) {
+    throw new TypeError("onlyNew and ifRevision contradict each other");
+  }
+}
+
+function checkRevision(revision: Revision | undefined): void {
+  if (revision === undefined || (Number.isSafeInteger(revision) && revision >= 0)) return;
+  throw new RangeError(`a revision is a whole number from 0, not ${revision}`);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
