@@ -11,113 +11,104 @@ export function writeFrameHeader(into: Uint8Array, offset: number, size: number)
   into[offset + 3] = size >>> 24;
 }
 
+const FIRST_BUFFER_BYTES = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
+
 /**
- * Cuts a byte stream back into messages, whatever the pieces it comes in. A byte is copied once at
- * most: messages within one chunk are views of it, the others are joined when their last byte came.
+ * Cuts a byte stream back into messages, in linear time whatever the sizes of the chunks, and with at
+ * most twice the memory of what has arrived. After it threw, the stream has no meaning any more.
  */
 export class FrameDecoder {
   readonly #maxMessageBytes: number;
-  /** The beginning of a frame that goes on in the next chunk. */
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
-  /** How many bytes that frame has in all; while its header is not whole, as many as the header. */
-  #frameBytes = FRAME_HEADER_BYTES;
+  #headerBytes = 0;
+  #size = 0;
+  /** Where the parts of a message that came in several chunks are put together. */
+  #message: Uint8Array = NO_BYTES;
+  #filled = 0;
 
   constructor({ maxMessageBytes }: { readonly maxMessageBytes: number }) {
     this.#maxMessageBytes = maxMessageBytes;
   }
 
   /**
-   * Calls `onMessage` for every message that `chunk` completes, oldest first. Takes the chunk over:
-   * the messages are plain views of it. What `onMessage` throws goes through, and the decoder can't
-   * be used any more.
+   * Calls `onMessage` with each message that `chunk` completes, oldest first. The chunk is taken
+   * over: messages may be plain views of it, so nobody may write to it any more. What `onMessage`
+   * throws goes through.
    *
    * @throws WireError `WIRE_LIMIT` at the header of a message over the limit, before its bytes are
    *   waited for: a peer must not make this side hold what it is going to refuse
    */
   push(chunk: Uint8Array, onMessage: (message: Uint8Array) => void): void {
-    let offset = this.#partBytes === 0 ? 0 : this.#complete(chunk, onMessage);
-    const end = chunk.byteLength;
-    while (end - offset >= FRAME_HEADER_BYTES) {
-      const frameBytes = this.#readHeader(chunk, offset);
-      if (end - offset < frameBytes) {
-        this.#frameBytes = frameBytes;
-        break;
+    let at = 0;
+    for (;;) {
+      at = this.#readHeader(chunk, at);
+      if (this.#headerBytes < FRAME_HEADER_BYTES) return;
+      const missing = this.#size - this.#filled;
+      if (chunk.length - at < missing) {
+        this.#keep(chunk.subarray(at));
+        return;
       }
-      onMessage(view(chunk, offset + FRAME_HEADER_BYTES, offset + frameBytes));
-      offset += frameBytes;
+      const last = view(chunk, at, at + missing);
+      at += missing;
+      onMessage(this.#complete(last));
     }
-    if (offset < end) this.#keep(view(chunk, offset, end));
   }
 
   /** @throws WireError `WIRE_MALFORMED` where the stream ended inside a frame */
   end(): void {
-    if (this.#partBytes === 0) return;
-    const details = { missing: this.#frameBytes - this.#partBytes };
-    throw new WireError("WIRE_MALFORMED", "the stream ended inside a message", { details });
+    if (this.#headerBytes === 0) return;
+    const missing = FRAME_HEADER_BYTES - this.#headerBytes + this.#size - this.#filled;
+    throw new WireError("WIRE_MALFORMED", "the stream ended inside a message", {
+      details: this.#headerBytes === FRAME_HEADER_BYTES ? { missing } : {},
+    });
   }
 
-  /** Goes on with the frame that was begun; returns how much of `chunk` belongs to it. */
-  #complete(chunk: Uint8Array, onMessage: (message: Uint8Array) => void): number {
-    let offset = 0;
-    if (this.#partBytes < FRAME_HEADER_BYTES) {
-      offset = this.#take(chunk, 0);
-      if (this.#partBytes < FRAME_HEADER_BYTES) return offset;
-      const header = join(this.#parts, FRAME_HEADER_BYTES);
-      this.#parts = [header];
-      this.#frameBytes = this.#readHeader(header, 0);
+  #readHeader(chunk: Uint8Array, start: number): number {
+    let at = start;
+    while (this.#headerBytes < FRAME_HEADER_BYTES && at < chunk.length) {
+      const byte = chunk[at++] as number;
+      this.#size = (this.#size | (byte << (8 * this.#headerBytes))) >>> 0;
+      this.#headerBytes++;
+      if (this.#headerBytes === FRAME_HEADER_BYTES) this.#checkSize();
     }
-    offset = this.#take(chunk, offset);
-    if (this.#partBytes < this.#frameBytes) return offset;
-    const frame = join(this.#parts, this.#frameBytes);
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#frameBytes = FRAME_HEADER_BYTES;
-    onMessage(view(frame, FRAME_HEADER_BYTES, frame.byteLength));
-    return offset;
+    return at;
   }
 
-  /** Keeps as much of `chunk` from `offset` on as the frame misses; returns where that ends. */
-  #take(chunk: Uint8Array, offset: number): number {
-    const missing = this.#frameBytes - this.#partBytes;
-    const end = Math.min(offset + missing, chunk.byteLength);
-    if (end > offset) this.#keep(view(chunk, offset, end));
-    return end;
+  #checkSize(): void {
+    const size = this.#size;
+    const limit = this.#maxMessageBytes;
+    if (size <= limit) return;
+    const says = `a message of ${size} bytes is over the limit of ${limit}`;
+    throw new WireError("WIRE_LIMIT", says, { details: { size, limit } });
   }
 
   #keep(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.#partBytes += part.byteLength;
-  }
-
-  #readHeader(bytes: Uint8Array, offset: number): number {
-    const low = byteAt(bytes, offset) | (byteAt(bytes, offset + 1) << 8);
-    const high = byteAt(bytes, offset + 2) | (byteAt(bytes, offset + 3) << 8);
-    const size = low + high * 0x1_0000;
-    if (size > this.#maxMessageBytes) {
-      const limit = this.#maxMessageBytes;
-      const says = `a message of ${size} bytes is over the limit of ${limit}`;
-      throw new WireError("WIRE_LIMIT", says, { details: { size, limit } });
+    const needed = this.#filled + part.length;
+    if (needed > this.#message.length) {
+      // Not the whole size at once: the peer has only announced it. Doubling keeps it linear.
+      const doubled = Math.max(needed, this.#message.length * 2, FIRST_BUFFER_BYTES);
+      const larger = new Uint8Array(Math.min(doubled, this.#size));
+      larger.set(this.#message.subarray(0, this.#filled));
+      this.#message = larger;
     }
-    return FRAME_HEADER_BYTES + size;
+    this.#message.set(part, this.#filled);
+    this.#filled = needed;
   }
-}
 
-function byteAt(bytes: Uint8Array, offset: number): number {
-  return bytes[offset] as number;
+  /** Gives the message away and begins the next. */
+  #complete(last: Uint8Array): Uint8Array {
+    const whole = this.#filled === 0;
+    if (!whole) this.#keep(last);
+    const message = whole ? last : this.#message;
+    this.#headerBytes = 0;
+    this.#size = 0;
+    this.#filled = 0;
+    this.#message = NO_BYTES;
+    return message;
+  }
 }
 
 /** A plain view, also of a Buffer, whose `slice` would share instead of copy. */
 function view(bytes: Uint8Array, start: number, end: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
-}
-
-function join(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
 }
