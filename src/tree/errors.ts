@@ -1,8 +1,8 @@
 import type { AbortOptions } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
-import { BanyanError } from "../base/errors.ts";
 import { toPath } from "../wire/path-text.ts";
 import { Path, type PathLike } from "../wire/path.ts";
+import { contend } from "./contend.ts";
 import type { TreeEntry } from "./entry.ts";
 import { describeError, formatMessage, storableData } from "./error-detail.ts";
 import {
@@ -48,9 +48,6 @@ export type ErrorEvent =
   | { readonly type: "record"; readonly record: ErrorRecord }
   | { readonly type: "removed"; readonly subsystem: string; readonly path: Path }
   | Exclude<TreeEvent, { type: "put" | "delete" }>;
-
-/** Each round of a contest has a winner, so this many mean that something else is wrong. */
-const MAX_ATTEMPTS = 1_000;
 
 /**
  * The error records of a tree, at `.banyan.error.<subsystem>.<path>`: what fails now, what failed
@@ -181,21 +178,14 @@ export class ErrorRecords {
     change: (entry: TreeEntry | undefined) => object | undefined,
     { signal }: AbortOptions,
   ): Promise<ErrorRecord | undefined> {
-    for (let attempt = 1; ; attempt++) {
+    return contend(async () => {
       const before = await this.#tree.entry(path, { signal });
       const value = change(before);
       if (value === undefined) return undefined;
-      try {
-        const written = await this.#tree.set(path, value, {
-          ifRevision: before?.revision ?? 0,
-          signal,
-        });
-        const { revision } = written;
-        return toErrorRecord({ path, value, revision, author: "", time: 0 }, this.#root);
-      } catch (error) {
-        if (!BanyanError.has(error, "ENGINE_CONFLICT") || attempt === MAX_ATTEMPTS) throw error;
-      }
-    }
+      const ifRevision = before?.revision ?? 0;
+      const { revision } = await this.#tree.set(path, value, { ifRevision, signal });
+      return toErrorRecord({ path, value, revision, author: "", time: 0 }, this.#root);
+    });
   }
 }
 

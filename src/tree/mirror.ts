@@ -205,6 +205,7 @@ export class Mirror implements AsyncDisposable {
         this.#staged = new EntryIndex();
         break;
       case "ready":
+        this.#detached = false;
         this.#swap(event.revision, changes);
         break;
       case "stale":

@@ -4,6 +4,7 @@ import type { Engine, EngineEntry, Revision, WriteOptions, WriteResult } from ".
 import { formatPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { toPath } from "../wire/path-text.ts";
+import { contend } from "./contend.ts";
 import { toTreeEntry, type TreeEntry } from "./entry.ts";
 
 /** Conditions that any write may make. */
@@ -54,8 +55,6 @@ export interface WriteTarget {
   readonly author: string | undefined;
 }
 
-/** Each round of a contest has a winner, so this many mean that something else is wrong. */
-const MAX_ATTEMPTS = 1_000;
 /** Deletions under way at a time. */
 const DELETE_BATCH = 64;
 
@@ -127,23 +126,19 @@ async function setDifferent(
   bytes: Uint8Array,
   options: SetOptions,
 ): Promise<SetResult> {
-  const { engine, path } = target;
   const { ifRevision, signal } = options;
   const asked = options.onlyNew === true ? 0 : ifRevision;
-  for (let attempt = 1; ; attempt++) {
-    const present = await engine.get(path, { signal });
-    const revision = present?.revision ?? 0;
+  let seen: Revision = 0;
+  const round = async (): Promise<SetResult> => {
+    const present = await target.engine.get(target.path, { signal });
+    seen = present?.revision ?? 0;
     if (present !== undefined && holds(present, bytes, ifRevision)) {
-      return { revision, changed: false, previous: toTreeEntry(present) };
+      return { revision: seen, changed: false, previous: toTreeEntry(present) };
     }
-    try {
-      return setResult(await put(target, bytes, options, asked ?? revision), true);
-    } catch (error) {
-      // Somebody was faster, if what was asked for had been there a moment ago.
-      const contest = (asked ?? revision) === revision && BanyanError.has(error, "ENGINE_CONFLICT");
-      if (!contest || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
+    return setResult(await put(target, bytes, options, asked ?? seen), true);
+  };
+  // Somebody was faster, if what was asked for had been there a moment ago.
+  return contend(round, () => asked === undefined || asked === seen);
 }
 
 function holds(present: EngineEntry, bytes: Uint8Array, ifRevision: Revision | undefined): boolean {
