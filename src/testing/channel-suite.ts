@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
 
-import { BanyanError, ChannelError } from "../base/errors.ts";
-import type { Channel, ChannelLimits } from "../channel/channel.ts";
+import { ChannelError } from "../base/errors.ts";
 import {
   bytes,
+  type ChannelCase,
   type ChannelPair,
   collect,
   flood,
   hasSettled,
+  isCode,
+  numbered,
+  numberOf,
+  type PairLimits,
   type Received,
-  turn,
+  roundTrip,
 } from "./channel-pair.ts";
+import { BREAKING, CLOSING } from "./channel-suite-end.ts";
 import type { TestFunction } from "./test-function.ts";
 
 export interface ChannelSuiteOptions {
@@ -18,14 +23,6 @@ export interface ChannelSuiteOptions {
   /** A fresh pair of joined ends each time. Its disposal closes both and checks for leaks. */
   readonly open: (limits: PairLimits) => Promise<ChannelPair>;
 }
-
-/** What `open` has to set up each end with; where nothing is said the defaults hold. */
-export interface PairLimits {
-  readonly near?: Partial<ChannelLimits>;
-  readonly far?: Partial<ChannelLimits>;
-}
-
-type Case = (open: (limits?: PairLimits) => Promise<ChannelPair>) => Promise<void>;
 
 /** What every channel must do, whatever carries it. */
 export function channelSuite({ test, open }: ChannelSuiteOptions): void {
@@ -36,7 +33,7 @@ export function channelSuite({ test, open }: ChannelSuiteOptions): void {
   }
 }
 
-const DELIVERY: Readonly<Record<string, Case>> = {
+const DELIVERY: Readonly<Record<string, ChannelCase>> = {
   "send() keeps messages whole and in order, from none to millions of bytes": async (open) => {
     await using pair = await open();
     const sizes = [0, 1, 3, 65_535, 65_536, 0, 300_000, 1, 1_048_577, 5_000_000, 2];
@@ -148,7 +145,7 @@ const DELIVERY: Readonly<Record<string, Case>> = {
   },
 };
 
-const FLOW: Readonly<Record<string, Case>> = {
+const FLOW: Readonly<Record<string, ChannelCase>> = {
   "pause() stops delivery even within what has arrived; resume() goes on in order": async (
     open,
   ) => {
@@ -218,7 +215,7 @@ const FLOW: Readonly<Record<string, Case>> = {
   },
 };
 
-const LIMITS: Readonly<Record<string, Case>> = {
+const LIMITS: Readonly<Record<string, ChannelCase>> = {
   "send() refuses a message over the limit and stays open": async (open) => {
     await using pair = await open({ near: { maxMessageBytes: 1_000 } });
     const received = collect(pair.far);
@@ -235,196 +232,10 @@ const LIMITS: Readonly<Record<string, Case>> = {
     pair.near.send(bytes(1_001));
     pair.near.send(bytes(1));
     assert.ok(isCode("CHANNEL_TOO_LARGE")(await pair.far.closed));
-    assert.deepEqual(sizes(received), [1_000]);
+    assert.deepEqual(
+      received.messages.map((message) => message.byteLength),
+      [1_000],
+    );
     await pair.near.closed;
   },
 };
-
-const CLOSING: Readonly<Record<string, Case>> = {
-  "close() delivers what was sent, and both ends see an orderly end": async (open) => {
-    await using pair = await open();
-    const received = collect(pair.far);
-    for (let i = 0; i < 200; i++) pair.near.send(bytes(i * 100));
-    const closing = pair.near.close();
-    assert.equal(pair.near.state, "closing");
-    await closing;
-    assert.equal(await pair.far.closed, undefined);
-    assert.equal(await pair.near.closed, undefined);
-    assert.equal(received.messages.length, 200);
-    assert.deepEqual([pair.near.state, pair.far.state], ["closed", "closed"]);
-  },
-
-  "close() waits until a slow peer has read more than the transport holds": async (open) => {
-    await using pair = await open();
-    const received = collect(pair.far);
-    pair.far.pause();
-    const sent = await flood(pair.near);
-    const closing = pair.near.close();
-    pair.far.resume();
-    await closing;
-    assert.equal(await pair.near.closed, undefined);
-    assert.equal(received.messages.length, sent);
-  },
-
-  "close() at both ends at once delivers what both sent": async (open) => {
-    await using pair = await open();
-    const [near, far] = [collect(pair.near), collect(pair.far)];
-    for (let i = 0; i < 100; i++) {
-      pair.near.send(bytes(5_000));
-      pair.far.send(bytes(5_000));
-    }
-    await Promise.all([pair.near.close(), pair.far.close()]);
-    assert.deepEqual([await pair.near.closed, await pair.far.closed], [undefined, undefined]);
-    assert.deepEqual([near.messages.length, far.messages.length], [100, 100]);
-  },
-
-  "close() by the peer ends this side too": async (open) => {
-    await using pair = await open();
-    collect(pair.far);
-    collect(pair.near);
-    await pair.far.close();
-    assert.equal(await pair.near.closed, undefined);
-    assert.equal(pair.near.state, "closed");
-    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
-  },
-
-  "close() ends a pause: what arrived is delivered": async (open) => {
-    await using pair = await open();
-    const received: Received = collect(pair.far, () => {
-      if (received.messages.length === 1) pair.far.pause();
-    });
-    for (let i = 0; i < 10; i++) pair.near.send(numbered(i));
-    await received.count(1);
-    await pair.far.close();
-    assert.equal(received.messages.length, 10);
-  },
-
-  "close() ends where nobody ever received": async (open) => {
-    await using pair = await open();
-    for (let i = 0; i < 10; i++) pair.near.send(bytes(1_000));
-    await roundTrip(pair.far, pair.near);
-    await pair.far.close();
-    assert.equal(await pair.near.closed, undefined);
-  },
-
-  "close() gives up when its signal aborts, and closes all the same": async (open) => {
-    await using pair = await open();
-    await flood(pair.near);
-    await pair.near.close({ signal: AbortSignal.abort() });
-    assert.equal(pair.near.state, "closed");
-    assert.ok(isCode("CHANNEL_CLOSED")(await pair.near.closed));
-  },
-
-  "close() and disposing may be repeated, also after abort()": async (open) => {
-    await using pair = await open();
-    collect(pair.far);
-    await Promise.all([pair.near.close(), pair.near.close()]);
-    await pair.near.close();
-    await pair.near[Symbol.asyncDispose]();
-    pair.near.abort(new ChannelError("CHANNEL_MALFORMED"));
-    assert.equal(await pair.near.closed, undefined);
-    await using other = await open();
-    other.near.abort(new ChannelError("CHANNEL_CLOSED"));
-    await other.near.close();
-    await other.near[Symbol.asyncDispose]();
-  },
-
-  "send() after close() throws CHANNEL_CLOSED": async (open) => {
-    await using pair = await open();
-    collect(pair.far);
-    const closing = pair.near.close();
-    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
-    await closing;
-    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
-  },
-
-  "closed settles after the last message was delivered, however late": async (open) => {
-    await using pair = await open();
-    const received: Received = collect(pair.far, () => {
-      if (received.messages.length === 1) pair.far.pause();
-    });
-    for (let i = 0; i < 10; i++) pair.near.send(numbered(i));
-    await received.count(1);
-    const closing = pair.near.close();
-    assert.equal(await hasSettled(pair.far.closed), false);
-    const deliveredAtEnd = pair.far.closed.then(() => received.messages.length);
-    pair.far.resume();
-    assert.equal(await deliveredAtEnd, 10);
-    await closing;
-  },
-};
-
-const BREAKING: Readonly<Record<string, Case>> = {
-  "abort() closes at once, drops what was not sent and says why": async (open) => {
-    await using pair = await open();
-    const received = collect(pair.far);
-    const reason = new ChannelError("CHANNEL_MALFORMED");
-    pair.near.send(bytes(10));
-    pair.near.abort(reason);
-    assert.equal(pair.near.state, "closed");
-    assert.throws(() => pair.near.send(bytes(1)), isCode("CHANNEL_CLOSED"));
-    pair.near.abort(new ChannelError("CHANNEL_CLOSED"));
-    assert.equal(await pair.near.closed, reason);
-    await pair.far.closed;
-    assert.equal(received.messages.length, 0);
-  },
-
-  "abort() while closing ends the wait": async (open) => {
-    await using pair = await open();
-    await flood(pair.near);
-    const closing = pair.near.close();
-    const reason = new ChannelError("CHANNEL_CLOSED", "enough");
-    pair.near.abort(reason);
-    await closing;
-    assert.equal(await pair.near.closed, reason);
-  },
-
-  "a receiver that throws breaks the channel and gets no more": async (open) => {
-    await using pair = await open();
-    const cause = new Error("seeded");
-    const received = collect(pair.far, () => {
-      throw cause;
-    });
-    for (let i = 0; i < 10; i++) pair.near.send(bytes(10));
-    const error = await pair.far.closed;
-    assert.ok(isCode("CHANNEL_MALFORMED")(error));
-    assert.equal(error?.cause, cause);
-    assert.equal(received.messages.length, 1);
-    await pair.near.closed;
-  },
-
-  "a receiver that throws over what was kept breaks the channel too": async (open) => {
-    await using pair = await open();
-    for (let i = 0; i < 10; i++) pair.near.send(bytes(10));
-    await roundTrip(pair.far, pair.near);
-    const received = collect(pair.far, () => {
-      throw new Error("seeded");
-    });
-    assert.ok(isCode("CHANNEL_MALFORMED")(await pair.far.closed));
-    assert.equal(received.messages.length, 1);
-  },
-};
-
-/** Waits until a message from `from` was delivered at `to`, so that time has passed both ways. */
-async function roundTrip(from: Channel, to: Channel): Promise<void> {
-  const received = collect(to);
-  from.send(bytes(1));
-  await received.count(1);
-  await turn();
-}
-
-function numbered(number: number): Uint8Array {
-  return Uint8Array.of(number & 255, number >> 8);
-}
-
-function numberOf(message: Uint8Array): number {
-  return (message[0] ?? 0) + ((message[1] ?? 0) << 8);
-}
-
-function sizes({ messages }: Received): number[] {
-  return messages.map((message) => message.byteLength);
-}
-
-function isCode(code: string): (error: unknown) => boolean {
-  return (error) => BanyanError.is(error) && error.code === code;
-}

@@ -1,5 +1,5 @@
 /** Suites that every implementation of a contract passes, and what tests of one's own need. */
-export { type ChannelPair } from "./channel-pair.ts";
+export type { ChannelPair, PairLimits } from "./channel-pair.ts";
 export { channelSuite, type ChannelSuiteOptions } from "./channel-suite.ts";
 export {
   type EngineFixture,
@@ -10,3 +10,4 @@ export {
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
 export { treeSuite, type TreeSuiteOptions } from "./tree-suite.ts";
 export { type TreePair } from "./tree-suite-pair.ts";
+export type { TestFunction } from "./test-function.ts";

@@ -2,7 +2,8 @@ import { expect, it } from "vitest";
 
 import { ChannelError } from "../../src/base/errors.ts";
 import { memoryChannelPair } from "../../src/channel/memory.ts";
-import { channelSuite, type PairLimits } from "../../src/testing/channel-suite.ts";
+import type { PairLimits } from "../../src/testing/channel-pair.ts";
+import { channelSuite } from "../../src/testing/channel-suite.ts";
 import { disposablePair } from "./pair.ts";
 
 const open = async ({ near, far }: PairLimits) =>

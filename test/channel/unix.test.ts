@@ -15,10 +15,10 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
-import type { Channel, ChannelLimits, Listener } from "../../src/channel/channel.ts";
+import type { Channel, ChannelLimits } from "../../src/channel/channel.ts";
 import { dialUnix, listenUnix } from "../../src/channel/unix.ts";
-import type { ChannelPair } from "../../src/testing/channel-pair.ts";
-import { channelSuite, type PairLimits } from "../../src/testing/channel-suite.ts";
+import type { ChannelPair, PairLimits } from "../../src/testing/channel-pair.ts";
+import { channelSuite } from "../../src/testing/channel-suite.ts";
 import { disposablePair } from "./pair.ts";
 
 const DEADLINE_MS = 5_000;
@@ -139,10 +139,11 @@ describe("listenUnix()", () => {
     await using near = await dial(address);
     await using far = await accepted.promise;
     rmSync(join(folder.path, "s"));
-    await using _second: Listener = await listenUnix(address, () => {});
+    await using second = await listenUnix(address, () => {});
     await first.close();
     await first.close();
     expect(existsSync(join(folder.path, "s"))).toBe(true);
+    expect(second.address).toBe(address);
     const arrived = new Promise<Uint8Array>((resolve) => far.receive(resolve));
     near.receive(() => {});
     near.send(Uint8Array.of(5));
