@@ -15,6 +15,7 @@ import { WireError } from "../base/errors.ts";
 import { Path, type PathElement, type PathLike } from "./path.ts";
 
 const ROOT_TEXT = ":";
+const MAX_SHOWN_CHARS = 80;
 
 /**
  * Reads the text form.
@@ -219,18 +220,24 @@ class PathParser {
 
   #number(text: string, grammar: RegExp, shown: string): number {
     if (!grammar.test(text)) {
-      this.#fail(this.#textStart, `":${shown}" is no number; write "::" for a colon in a string`);
+      this.#fail(
+        this.#textStart,
+        `":${clip(shown)}" is no number; write "::" for a colon in a string`,
+      );
     }
     const number = Number(text);
     if (!Number.isFinite(number) || isRounded(text, number)) {
-      this.#fail(this.#textStart, `":${shown}" is too large to be kept exactly; use a string`);
+      this.#fail(
+        this.#textStart,
+        `":${clip(shown)}" is too large to be kept exactly; use a string`,
+      );
     }
     return number;
   }
 
   #hexBytes(text: string): Uint8Array {
     if (text.length % 2 !== 0 || !/^[\da-f]*$/i.test(text)) {
-      this.#fail(this.#textStart, `":y${text}" needs pairs of hex digits`);
+      this.#fail(this.#textStart, `":y${clip(text)}" needs pairs of hex digits`);
     }
     return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
       Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
@@ -238,14 +245,16 @@ class PathParser {
   }
 
   #fail(at: number, problem: string): never {
-    throw new WireError(
-      "WIRE_BAD_PATH",
-      `${JSON.stringify(this.#source)}, column ${at + 1}: ${problem}`,
-      {
-        details: { text: this.#source, position: at + 1 },
-      },
-    );
+    const position = at + 1;
+    const shown = JSON.stringify(clip(this.#source));
+    throw new WireError("WIRE_BAD_PATH", `${shown}, column ${position}: ${problem}`, {
+      details: { position },
+    });
   }
+}
+
+function clip(text: string): string {
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}...` : text;
 }
 
 /**
