@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Path, PATH_LIMITS, type PathElement } from "../../src/wire/path.ts";
 

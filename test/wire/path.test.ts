@@ -24,7 +24,7 @@ describe("Path", () => {
     ["an array", [["a"]]],
     ["an object", [{}]],
     ["undefined", [undefined]],
-    ["a hole", Array.from<string>({ length: 0 }).concat(new Array<string>(1))],
+    ["a hole", Object.assign(["a"], { length: 2 })],
     ["a bigint", [1n]],
     ["half a surrogate pair", ["a\udc00"]],
     ["33 elements", Array.from({ length: 33 }, () => "a")],
@@ -34,7 +34,7 @@ describe("Path", () => {
 
   it("append() and concat() give new paths and leave this one", () => {
     expect([...ab.append("c")]).toStrictEqual(["a", "b", "c"]);
-    expect([...ab.concat(["c", "d"])]).toStrictEqual(["a", "b", "c", "d"]);
+    expect(ab.concat(["c", "d"]).equals(["a", "b", "c", "d"])).toBe(true);
     expect(ab.concat([])).toBe(ab);
     expect([...ab]).toStrictEqual(["a", "b"]);
     expect(Object.isFrozen(ab)).toBe(true);
