@@ -136,6 +136,12 @@ export const ERROR_CASES: TreeCases = {
     await near.errors.record({ ...HERE, error: new Error("x".repeat(1_000_000)) });
   },
 
+  "errors.record() refuses a subsystem that is no string": async ({ near }) => {
+    const subsystem = 1 as unknown as string;
+    await assert.rejects(near.errors.record({ subsystem, path: "a", error: 1 }), TypeError);
+    assert.deepEqual(await open(near), []);
+  },
+
   "errors.list() filters by subsystem and path": async ({ near }) => {
     for (const path of ["a", "a.b", "ab", ":"]) {
       await near.errors.record({ subsystem: "run", path, error: 1 });

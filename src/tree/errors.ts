@@ -32,7 +32,7 @@ export interface ErrorInput extends ErrorPlace, AbortOptions {
   readonly message?: string | undefined;
   /** Facts for people. What can't be stored is kept as text. */
   readonly data?: Readonly<Record<string, unknown>> | undefined;
-  /** Who saw it; the tree's author if not given. */
+  /** Who saw it; the tree's author if not given, or "unknown". */
   readonly node?: string | undefined;
 }
 
@@ -74,7 +74,7 @@ export class ErrorRecords {
     const report: ErrorReport = {
       detail: detailOf(input, data),
       data,
-      node: input.node ?? this.#tree.author ?? "",
+      node: input.node ?? this.#tree.author ?? "unknown",
       time: this.#now(),
     };
     const record = await this.#change(
@@ -142,6 +142,7 @@ export class ErrorRecords {
   }
 
   #at({ subsystem, path }: ErrorPlace): Path {
+    if (typeof subsystem !== "string") throw new TypeError("an error's subsystem is a string");
     return this.#root.concat([subsystem, ...toPath(path)]);
   }
 

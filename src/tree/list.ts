@@ -15,7 +15,7 @@ export interface TreeChild {
 
 /** Brings the children's names and their entries together; both come in the order of paths. */
 export async function* listChildren(
-  engine: Engine,
+  engine: Pick<Engine, "children" | "list">,
   path: Path,
   { signal }: AbortOptions,
 ): AsyncGenerator<TreeChild, void> {

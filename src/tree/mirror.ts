@@ -71,7 +71,7 @@ export class Mirror implements AsyncDisposable {
     this.#store = source.cursor.store;
     this.#log = options.log;
     this.#onEnd = options.onEnd;
-    this.closed = this.#follow();
+    this.closed = this.#follow(options.signal);
   }
 
   /** Owns `source`, also where it rejects. `onEnd` is called once, when it has ended. */
@@ -165,12 +165,15 @@ export class Mirror implements AsyncDisposable {
     await this.close();
   }
 
-  async #follow(): Promise<unknown> {
+  async #follow(signal: AbortSignal | undefined): Promise<unknown> {
     let failure: unknown;
     try {
       for await (const batch of this.#source) this.#apply(batch);
     } catch (error) {
       failure = error;
+      if (signal?.aborted !== true) {
+        this.#log.error("a mirror can't go on", { path: formatPath(this.path), error });
+      }
     }
     this.#ended = true;
     this.#detached = true;

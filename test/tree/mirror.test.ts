@@ -186,14 +186,16 @@ describe("Mirror", () => {
     expect(calls).toEqual(["first", "second"]);
   });
 
-  it("ends with the error that ended its watch", async () => {
-    await using fixture = await open();
+  it("ends with the error that ended its watch, and logs it", async () => {
+    const logged = vi.fn<Log["error"]>();
+    await using fixture = await open({ ...silentLog, error: logged });
     const waiting = fixture.mirror.waitFor(100);
     const error = new Error("the disk is gone");
     fixture.watch.fail(error);
     await expect(waiting).rejects.toBe(error);
     expect(await fixture.mirror.closed).toBe(error);
     expect([fixture.mirror.stale, fixture.mirror.get("a")]).toEqual([true, 1]);
+    expect(logged).toHaveBeenCalledWith(expect.any(String), { path: "a", error });
   });
 
   it("open() rejects and leaves nothing behind when the watch fails before it is ready", async () => {
