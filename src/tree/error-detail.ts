@@ -35,7 +35,7 @@ export function describeError(thrown: unknown): ErrorDetail {
 }
 
 /** Keeps the first 10 and the last 30 lines: where it was thrown, and how it came there. */
-export function shortenTrace(trace: string): string {
+function shortenTrace(trace: string): string {
   const lines = trace.split("\n").map((line) => cut(line, MAX_LINE_LENGTH));
   const omitted = lines.length - FIRST_LINES - LAST_LINES;
   if (omitted <= 0) return lines.join("\n");

@@ -4,7 +4,7 @@ import type { ErrorDetail } from "./error-detail.ts";
 import type { TreeEntry } from "./entry.ts";
 
 /** What one node saw of an error. Times are seconds since 1970. */
-export interface NodeErrorDetail extends ErrorDetail {
+interface NodeErrorDetail extends ErrorDetail {
   readonly count: number;
   readonly first: number;
   readonly last: number;

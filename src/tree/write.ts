@@ -8,7 +8,7 @@ import { contend } from "./contend.ts";
 import { toTreeEntry, type TreeEntry } from "./entry.ts";
 
 /** Conditions that any write may make. */
-export interface WriteConditions extends AbortOptions {
+interface WriteConditions extends AbortOptions {
   /** Write only if this other entry is at that revision (0: absent) in the same instant. */
   readonly condition?: { readonly path: PathLike; readonly revision: Revision } | undefined;
 }
