@@ -25,9 +25,9 @@ export class Scope implements AsyncDisposable {
     return this.#closing !== undefined;
   }
 
-  /** Runs `dispose` when the scope closes; at once if it is closed already. */
+  /** Runs `dispose` when the scope closes; at once if that began already, and `close` waits for it. */
   defer(dispose: () => void | Promise<void>): void {
-    if (this.closed) void this.#run("dispose", dispose);
+    if (this.closed) this.#track(this.#run("dispose", dispose));
     else this.#owned.push(dispose);
   }
 
@@ -44,10 +44,7 @@ export class Scope implements AsyncDisposable {
   /** Runs `task` until it ends or the scope closes; `name` tells people which one failed. */
   spawn(name: string, task: (signal: AbortSignal) => Promise<void>): void {
     if (this.closed) return;
-    const running: Promise<void> = this.#run(name, () => task(this.signal)).finally(() =>
-      this.#tasks.delete(running),
-    );
-    this.#tasks.add(running);
+    this.#track(this.#run(name, () => task(this.signal)));
   }
 
   /** Idempotent; resolves when everything owned is disposed of and every task has ended. */
@@ -69,6 +66,12 @@ export class Scope implements AsyncDisposable {
       await this.#run("dispose", dispose);
     }
     while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+  }
+
+  /** `running` never rejects: `#run` told `#onError`. */
+  #track(running: Promise<void>): void {
+    const tracked: Promise<void> = running.finally(() => this.#tasks.delete(tracked));
+    this.#tasks.add(tracked);
   }
 
   async #run(name: string, task: () => void | Promise<void>): Promise<void> {
