@@ -13,7 +13,9 @@ export function writeBigint(writer: Writer, value: bigint): void {
   const limit = writer.limits.maxBigintBytes;
   const magnitude = value < 0n ? -value : value;
   // Before it is printed, which takes longer the longer it is.
-  if (magnitude >> BigInt(limit * 8) !== 0n) overLimit(limit);
+  if (magnitude >> BigInt(limit * 8) !== 0n) {
+    writer.overLimit(`is a bigint of more than ${limit} bytes`, "maxBigintBytes");
+  }
   const digits = magnitude.toString(16);
   const hex = digits.length % 2 === 0 ? digits : `0${digits}`;
   const size = hex.length / 2;
@@ -25,14 +27,13 @@ export function writeBigint(writer: Writer, value: bigint): void {
 /** What follows `TAG.positiveBigint`. */
 export function readMagnitude(reader: Reader): bigint {
   const size = reader.varint();
-  if (size > reader.limits.maxBigintBytes) overLimit(reader.limits.maxBigintBytes);
+  const limit = reader.limits.maxBigintBytes;
+  if (size > limit) {
+    throw new WireError("WIRE_LIMIT", `a bigint takes ${size} bytes, over the limit of ${limit}`, {
+      details: { size, limit },
+    });
+  }
   let hex = "0x0";
   for (const byte of reader.view(size)) hex += byte.toString(16).padStart(2, "0");
   return BigInt(hex);
-}
-
-function overLimit(limit: number): never {
-  throw new WireError("WIRE_LIMIT", `a bigint takes more than ${limit} bytes`, {
-    details: { limit },
-  });
 }

@@ -25,7 +25,10 @@ import { Writer } from "./writer.ts";
  * the 15 behind it: `write` writes one of them and whatever is to follow, other values included (by
  * `writeValue` with the same writer and itself); `read` gets the tag and reads just that.
  */
-export interface ValueExtension {
+export interface ValueExtension extends ValueWriteExtension, ValueReadExtension {}
+
+/** The writing half of an extension. */
+export interface ValueWriteExtension {
   /**
    * Asked for every object, arrays and plain ones included, before anything else looks at it: true
    * hands it to `write`. Where it is missing, plain values are copied.
@@ -38,7 +41,10 @@ export interface ValueExtension {
    * @returns false, with nothing written, for what it can't take: that is refused
    */
   write(writer: Writer, value: unknown): boolean;
+}
 
+/** The reading half of an extension. */
+export interface ValueReadExtension {
   /** @throws WireError `WIRE_MALFORMED` for a tag it doesn't know */
   read(tag: number, reader: Reader): unknown;
 }
@@ -94,7 +100,7 @@ export function decodeValue(
  *
  * @throws as `encodeValue`
  */
-export function writeValue(writer: Writer, value: unknown, extension?: ValueExtension): void {
+export function writeValue(writer: Writer, value: unknown, extension?: ValueWriteExtension): void {
   const state = writer.save();
   try {
     put(writer, value, extension);
@@ -110,7 +116,7 @@ export function writeValue(writer: Writer, value: unknown, extension?: ValueExte
  *
  * @throws as `decodeValue`, and what the extension throws
  */
-export function readValue(reader: Reader, extension?: ValueExtension): unknown {
+export function readValue(reader: Reader, extension?: ValueReadExtension): unknown {
   const tag = reader.u8();
   if (tag < TAG.extension) return tag;
   if (tag >= TAG.null)
@@ -125,7 +131,7 @@ export function readValue(reader: Reader, extension?: ValueExtension): unknown {
   return value;
 }
 
-function put(writer: Writer, value: unknown, extension: ValueExtension | undefined): void {
+function put(writer: Writer, value: unknown, extension: ValueWriteExtension | undefined): void {
   switch (typeof value) {
     case "number":
       putNumber(writer, value);
@@ -176,7 +182,11 @@ function putString(writer: Writer, value: string): void {
   writer.string(value);
 }
 
-function putObject(writer: Writer, value: object, extension: ValueExtension | undefined): void {
+function putObject(
+  writer: Writer,
+  value: object,
+  extension: ValueWriteExtension | undefined,
+): void {
   if (extension?.claims?.(value) === true) {
     putOther(writer, value, extension);
     return;
@@ -213,7 +223,7 @@ function putObject(writer: Writer, value: object, extension: ValueExtension | un
 function putArray(
   writer: Writer,
   array: readonly unknown[],
-  extension: ValueExtension | undefined,
+  extension: ValueWriteExtension | undefined,
 ): void {
   // Taken once: a getter may change the array meanwhile.
   const { length } = array;
@@ -234,7 +244,7 @@ function putArray(
 function putProperties(
   writer: Writer,
   object: Record<string, unknown>,
-  extension: ValueExtension | undefined,
+  extension: ValueWriteExtension | undefined,
 ): void {
   const keys = Object.keys(object);
   const { length } = keys;
@@ -264,6 +274,8 @@ function putPath(writer: Writer, path: Path): void {
 /** The full record, or the brief one where the full one is over a limit: an error always arrives. */
 function putError(writer: Writer, error: Error): void {
   writer.u8(TAG.error);
+  writer.enter(error, 0);
+  writer.place(undefined);
   const state = writer.save();
   try {
     put(writer, toErrorRecord(error), undefined);
@@ -273,10 +285,23 @@ function putError(writer: Writer, error: Error): void {
     writer.restore(state);
     put(writer, toBriefErrorRecord(error), undefined);
   }
+  writer.leave();
 }
 
-function putOther(writer: Writer, value: unknown, extension: ValueExtension | undefined): void {
-  if (extension?.write(writer, value) !== true) writer.refuse(`it is ${kindText(value)}`);
+function putOther(
+  writer: Writer,
+  value: unknown,
+  extension: ValueWriteExtension | undefined,
+): void {
+  if (extension !== undefined) {
+    // An extension nests values as a container does, and the same limit holds for it.
+    writer.enter(value, 0);
+    writer.place(undefined);
+    const taken = extension.write(writer, value);
+    writer.leave();
+    if (taken) return;
+  }
+  writer.refuse(`it is ${kindText(value)}`);
 }
 
 /** What a value is, in words, without running any of its code. */
@@ -289,7 +314,11 @@ function kindText(value: unknown): string {
   return name === "" ? "an instance of a class" : `an instance of ${name}`;
 }
 
-function readTagged(tag: number, reader: Reader, extension: ValueExtension | undefined): unknown {
+function readTagged(
+  tag: number,
+  reader: Reader,
+  extension: ValueReadExtension | undefined,
+): unknown {
   switch (tag) {
     case TAG.null:
       return null;
@@ -333,16 +362,24 @@ function readRare(tag: number, reader: Reader): unknown {
     case TAG.path:
       return decodePath(reader.view(reader.varint()));
     case TAG.error:
-      return fromErrorRecord(readValue(reader));
+      return readError(reader);
     default:
       return malformed(`there is no tag ${tag}`);
   }
 }
 
+function readError(reader: Reader): Error {
+  // Records can be written within each other; the limit on nesting holds for them too.
+  reader.enter(0, 0);
+  const record = readValue(reader);
+  reader.leave();
+  return fromErrorRecord(record);
+}
+
 function readArray(
   length: number,
   reader: Reader,
-  extension: ValueExtension | undefined,
+  extension: ValueReadExtension | undefined,
 ): unknown[] {
   reader.enter(length, 1);
   const array: unknown[] = [];
@@ -354,7 +391,7 @@ function readArray(
 function readObject(
   length: number,
   reader: Reader,
-  extension: ValueExtension | undefined,
+  extension: ValueReadExtension | undefined,
 ): Record<string, unknown> {
   // A name takes a byte at least, and a value another.
   reader.enter(length, 2);

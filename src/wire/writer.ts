@@ -27,17 +27,19 @@ export interface WriterState {
 export class Writer {
   /** What the values in one message may be at most. */
   readonly limits: ValueLimits;
+  readonly #maxLoopedChars: number;
   #block: Uint8Array = NO_BLOCK;
   #view: DataView = new DataView(NO_BLOCK.buffer);
   #start = 0;
   #at = 0;
   /** The containers that are being written, outermost first, and where in each the writer is. */
-  readonly #ancestors: object[] = [];
-  readonly #places: (string | number)[] = [];
+  readonly #ancestors: unknown[] = [];
+  readonly #places: (string | number | undefined)[] = [];
   #items = 0;
 
   constructor(limits: ValueLimits = DEFAULT_VALUE_LIMITS) {
     this.limits = limits;
+    this.#maxLoopedChars = Math.min(MAX_LOOPED_CHARS, limits.maxStringBytes);
   }
 
   /** Bytes written since the last `take`. */
@@ -64,6 +66,12 @@ export class Writer {
     return message;
   }
 
+  /** Changes one byte of what was written since the last `take`. */
+  patch(position: number, byte: number): void {
+    if (position >= this.length) throw new RangeError(`there is no byte ${position} yet`);
+    this.#block[this.#start + position] = byte;
+  }
+
   u8(byte: number): void {
     if (this.#at === this.#block.length) this.#grow(1);
     this.#block[this.#at++] = byte;
@@ -71,7 +79,7 @@ export class Writer {
 
   /** A whole number from 0 to 2^53-1. */
   varint(number: number): void {
-    if (number >= 0 && number < 0x80) this.u8(number);
+    if ((number & 0x7f) === number) this.u8(number);
     else this.#longVarint(number);
   }
 
@@ -79,7 +87,7 @@ export class Writer {
   svarint(number: number): void {
     const size = Math.abs(number);
     const sign = number < 0 ? 0x40 : 0;
-    if (size < 0x40) {
+    if ((size & 0x3f) === size) {
       this.u8(sign | size);
       return;
     }
@@ -116,7 +124,7 @@ export class Writer {
   /** Text and its length; lone surrogates are kept. */
   string(text: string): void {
     const length = text.length;
-    if (length > MAX_LOOPED_CHARS) {
+    if (length > this.#maxLoopedChars) {
       this.#longString(text);
       return;
     }
@@ -133,6 +141,7 @@ export class Writer {
    */
   shortAscii(tag: number, text: string): boolean {
     const length = text.length;
+    if (length > this.#maxLoopedChars) return false;
     this.#room(length + 1);
     if (!this.#asciiAt(text, this.#at + 1)) return false;
     this.#block[this.#at] = tag + length;
@@ -145,24 +154,27 @@ export class Writer {
    *
    * @throws WireError `WIRE_UNSUPPORTED` where it is being written already, `WIRE_LIMIT`
    */
-  enter(container: object, items: number): void {
+  enter(container: unknown, items: number): void {
     const ancestors = this.#ancestors;
     for (let i = 0; i < ancestors.length; i++) {
       if (ancestors[i] === container)
         this.refuse("it contains itself; a cycle has no end by value");
     }
     if (ancestors.length >= this.limits.maxDepth) {
-      this.#overLimit(`is nested deeper than ${this.limits.maxDepth} levels`, "maxDepth");
+      this.overLimit(`is nested deeper than ${this.limits.maxDepth} levels`, "maxDepth");
     }
     this.#items += items;
     if (this.#items > this.limits.maxItems) {
-      this.#overLimit(`holds more than ${this.limits.maxItems} items`, "maxItems");
+      this.overLimit(`holds more than ${this.limits.maxItems} items`, "maxItems");
     }
     ancestors.push(container);
   }
 
-  /** Says which value of the innermost container comes next, for the text of an error. */
-  place(key: string | number): void {
+  /**
+   * Says which value of the innermost container comes next, for the text of an error; `undefined`
+   * where it has no name.
+   */
+  place(key: string | number | undefined): void {
     this.#places[this.#ancestors.length] = key;
   }
 
@@ -199,7 +211,8 @@ export class Writer {
     if (this.length > this.limits.maxBytes) this.#tooLarge(this.length);
   }
 
-  #overLimit(problem: string, limit: keyof ValueLimits): never {
+  /** @throws WireError `WIRE_LIMIT`, always, with the place in the message and in the details */
+  overLimit(problem: string, limit: keyof ValueLimits): never {
     const place = this.#placeText();
     throw new WireError("WIRE_LIMIT", `the value${atPlace(place)} ${problem}`, {
       details: { place, limit: this.limits[limit] },
@@ -209,7 +222,7 @@ export class Writer {
   #placeText(): string {
     return this.#places
       .slice(1, this.#ancestors.length + 1)
-      .map((key) => (typeof key === "number" ? `[${key}]` : propertyText(key)))
+      .map((key) => (key === undefined ? "" : placeText(key)))
       .join("");
   }
 
@@ -302,7 +315,7 @@ export class Writer {
   }
 
   #stringTooLong(): never {
-    this.#overLimit(
+    this.overLimit(
       `is a string of more than ${this.limits.maxStringBytes} bytes`,
       "maxStringBytes",
     );
@@ -325,6 +338,7 @@ function atPlace(place: string): string {
   return place === "" ? "" : ` at ${place}`;
 }
 
-function propertyText(key: string): string {
+function placeText(key: string | number): string {
+  if (typeof key === "number") return `[${key}]`;
   return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
