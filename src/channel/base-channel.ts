@@ -56,7 +56,7 @@ export abstract class BaseChannel implements Channel {
     this.closed = this.#closed.promise;
   }
 
-  /** Takes one message that passed the checks; it may leave later in the same tick. */
+  /** Takes one message that passed the checks; it may leave later in the same turn. */
   protected abstract transmit(message: Uint8Array): void;
   /** Whether the peer and the transport keep up with what was sent. */
   protected abstract hasRoom(): boolean;

@@ -24,13 +24,15 @@ export interface Channel extends AsyncDisposable {
   /**
    * Settles once, when the channel is closed, and never rejects: `undefined` after an orderly close
    * by either side, else the error that broke it. Every message that arrived whole before the end
-   * was handed to the receiver before this settles.
+   * was handed to the receiver before this settles: where there is no receiver yet or it has paused,
+   * this waits for it, unless `close` or `abort` is called here.
    */
   readonly closed: Promise<ChannelError | undefined>;
 
   /**
-   * Takes `message` over: the caller may not write to its bytes any more. Synchronous, so that the
-   * order of calls is the order of messages.
+   * Takes `message`: the caller may not write to its bytes any more, but may read them and send them
+   * elsewhere too. The rest of a buffer that it is a part of stays the caller's. Synchronous, so that
+   * the order of calls is the order of messages.
    *
    * @returns false where the transport is full and the caller should wait for `drained()` before it
    *   sends more. The message was taken all the same.
@@ -43,12 +45,13 @@ export interface Channel extends AsyncDisposable {
 
   /**
    * Sets the one receiver; calling it twice is a `TypeError`. Messages that came earlier are kept
-   * and delivered now. A message is valid during the call and after it: nobody overwrites it. A
-   * receiver that throws breaks the channel with `CHANNEL_MALFORMED` and its error as the cause.
+   * and delivered now. A message is valid during the call and after it: nobody overwrites it, and
+   * writing to it reaches nobody else. A receiver that throws breaks the channel with
+   * `CHANNEL_MALFORMED` and its error as the cause.
    */
   receive(receiver: (message: Uint8Array) => void): void;
 
-  /** Stops delivery until `resume()`: the peer then finds the transport full. */
+  /** Stops delivery until `resume()` or `close()`: the peer then finds the transport full. */
   pause(): void;
   resume(): void;
 

@@ -1,5 +1,5 @@
+import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { ChannelError } from "../base/errors.ts";
-import { nextTick } from "../base/next-tick.ts";
 import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
 import {
   BaseChannel,
@@ -22,7 +22,7 @@ export interface PortChannelOptions {
  * running, and its owner terminates it. The other side may start later: what is posted waits. Make
  * the channel in the same turn as the `Worker`, or the first messages from it are lost.
  *
- * All messages of one tick are copied into one posted array. The peer says what its receiver has
+ * All messages of one turn of the event loop are copied into one posted array. The peer says what its receiver has
  * had, and without that no more than about `HIGH_WATER_BYTES` are posted: the rest waits here.
  */
 export function portChannel(
@@ -49,10 +49,10 @@ const MIN_CREDIT_BYTES = HIGH_WATER_BYTES / 4;
 class PortChannel extends BaseChannel {
   readonly #port: PortLike;
   readonly #stopListening: () => void;
-  readonly #onTick = (): void => this.#flush();
+  readonly #onTurnEnd = (): void => this.#flush();
   #scheduled = false;
 
-  /** Waiting for the end of the tick, or for the peer's receiver. */
+  /** Waiting for the end of the turn, or for the peer's receiver. */
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   /** Posted, and not yet had by the peer's receiver. */
@@ -113,7 +113,7 @@ class PortChannel extends BaseChannel {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    nextTick(this.#onTick);
+    atEndOfTurn(this.#onTurnEnd);
   }
 
   #flush(): void {

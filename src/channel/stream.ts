@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 
+import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { ChannelError } from "../base/errors.ts";
-import { nextTick } from "../base/next-tick.ts";
 import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
 import {
   BaseChannel,
@@ -19,7 +19,7 @@ const SLAB_BYTES = 64 * 1024;
  * `ssh`. Takes the stream over: nothing else may read, write or destroy it. A socket has to be
  * `allowHalfOpen`, or what was sent last is lost when the peer closes first.
  *
- * All messages of one tick leave in one write. A stream can't tell a peer that closed from one that
+ * All messages of one turn of the event loop leave in one write. A stream can't tell a peer that closed from one that
  * died between two messages: both are an orderly end.
  */
 export class StreamChannel extends BaseChannel {
@@ -27,9 +27,9 @@ export class StreamChannel extends BaseChannel {
   readonly #decoder: FrameDecoder;
   readonly #highWaterBytes: number;
   readonly #onMessage = (message: Uint8Array): void => this.deliver(message);
-  readonly #onTick = (): void => this.#flush();
+  readonly #onTurnEnd = (): void => this.#flush();
 
-  /** Where messages of this tick are put together. Never written twice: the stream owns its past. */
+  /** Where messages of this turn are put together. Never written twice: the stream owns its past. */
   #slab: Buffer | undefined;
   #slabStart = 0;
   #slabEnd = 0;
@@ -70,7 +70,7 @@ export class StreamChannel extends BaseChannel {
     this.#pendingBytes += FRAME_HEADER_BYTES + size;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    nextTick(this.#onTick);
+    atEndOfTurn(this.#onTurnEnd);
   }
 
   protected hasRoom(): boolean {

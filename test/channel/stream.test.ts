@@ -55,6 +55,17 @@ describe("StreamChannel", () => {
     expect(stream.writes).toHaveLength(2);
   });
 
+  it("writes once for what an event's callback and its promises send", async () => {
+    const { stream, channel } = open();
+    channel.receive((message) => {
+      channel.send(message);
+      void Promise.resolve().then(() => channel.send(message));
+    });
+    stream.push(Buffer.concat([frame([1]), frame([2])]));
+    await turn();
+    expect(stream.writes).toHaveLength(1);
+  });
+
   it("writes once where messages are large, and copies none of those", async () => {
     const { stream, channel } = open();
     const large = [bytes(100_000), bytes(64 * 1024 * 1024)];
