@@ -1,5 +1,6 @@
 import { Session } from "node:inspector";
 
+import { deferred } from "../base/deferred.ts";
 import type { StallPlace } from "./executor.ts";
 import { CURRENT_RUN_SYMBOL } from "./thread-protocol.ts";
 
@@ -99,8 +100,7 @@ function attach(session: Session, threadName: string): Promise<AttachedThread> {
 function talkTo(session: Session, sessionId: string): AttachedThread {
   const urls = new Map<string, string>();
   const waiting = new Map<number, (result: unknown) => void>();
-  let onPause: (frames: readonly string[]) => void = () => {};
-  const paused = new Promise<readonly string[]>((resolve) => (onPause = resolve));
+  const paused = deferred<readonly string[]>();
 
   session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
     if (params.sessionId !== sessionId) return;
@@ -111,13 +111,13 @@ function talkTo(session: Session, sessionId: string): AttachedThread {
     } else if (message.method === "Debugger.scriptParsed") {
       urls.set(message.params?.scriptId ?? "", message.params?.url ?? "");
     } else if (message.method === "Debugger.paused") {
-      onPause((message.params?.callFrames ?? []).map((frame) => showFrame(frame, urls)));
+      paused.resolve((message.params?.callFrames ?? []).map((frame) => showFrame(frame, urls)));
     }
   });
 
   let lastId = 0;
   return {
-    paused,
+    paused: paused.promise,
     post: (method, params = {}) =>
       new Promise((resolve) => {
         const id = ++lastId;

@@ -27,6 +27,7 @@ export interface LaneThreadOptions {
   readonly stallMs: number;
   readonly memoryMb?: number | undefined;
   readonly startMs: number;
+  readonly showFrame: (frame: string) => string;
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -151,7 +152,7 @@ export class LaneThread implements ExecutionOwner {
       name: this.#options.name,
       exports: { [OWNER]: owner },
       plain: "copy",
-      signal: AbortSignal.timeout(this.#options.startMs),
+      limits: { helloMs: this.#options.startMs },
     });
     void session.closed.then((error) =>
       this.#finish({ error: lost("the session with the thread ended", error) }),
@@ -174,7 +175,8 @@ export class LaneThread implements ExecutionOwner {
       this.#onOutcome(execution, await api.run(order, request.host));
     } catch (error) {
       if (this.#end !== undefined) return;
-      if (isBroken(error)) this.#finish({ error: lost("the session with the thread ended", error) });
+      if (isBroken(error))
+        this.#finish({ error: lost("the session with the thread ended", error) });
       else this.#settle(execution, { type: "threw", error });
     }
   }
@@ -200,23 +202,26 @@ export class LaneThread implements ExecutionOwner {
   async #onStall(): Promise<void> {
     const found = await inspectThread({ threadName: this.#threadName, timeoutMs: INSPECT_MS });
     if (this.#end !== undefined) return;
-    const frames = (found?.frames ?? []).filter((frame) => !this.#isOurs(frame));
+    const frames = (found?.frames ?? [])
+      .filter((frame) => !this.#isOurs(frame))
+      .map((frame) => this.#options.showFrame(frame));
     const named = [...this.#executions.values()].find(({ id }) => id === found?.runId);
     // Stopped in code of nobody's: it may only have been slow. It gets one more chance.
     if (named === undefined && found !== undefined && frames.length === 0 && !this.#doubted) {
       this.#doubted = true;
-      return this.#watch.start();
+      this.#watch.start();
+      return;
     }
-    const culprit = named ?? this.#onlyRun();
+    this.#finishStalled(named ?? this.#onlyRun(), frames);
+  }
+
+  #finishStalled(culprit: LaneExecution | undefined, frames: readonly string[]): void {
     const place: StallPlace = { runId: culprit?.id, frames };
     const where = `${culprit?.name ?? "a run"} blocked it at ${frames[0] ?? "an unknown place"}`;
-    this.#finish({
-      error: new ExecutorError("EXECUTOR_STALLED", `the thread was ended because ${where}`, {
-        details: { frames },
-      }),
-      culprit,
-      culpritEnd: { type: "stalled", place },
+    const error = new ExecutorError("EXECUTOR_STALLED", `the thread was ended because ${where}`, {
+      details: { frames },
     });
+    this.#finish({ error, culprit, culpritEnd: { type: "stalled", place } });
   }
 
   #finish(end: ThreadEnd): void {

@@ -18,6 +18,8 @@ export interface LaneOptions {
   readonly memoryMb?: number;
   /** How long the thread may take to answer for the first time. Default 30,000. */
   readonly startMs?: number;
+  /** Makes a stack frame (`url:line:column`) fit to be shown; default: as it is. */
+  readonly showFrame?: (frame: string) => string;
   /** For people, in logs. Default "lane". */
   readonly name?: string;
   readonly clock?: Clock;
@@ -52,6 +54,7 @@ export class Lane implements Executor {
       stallMs: 2_000,
       startMs: 30_000,
       name: "lane",
+      showFrame: (frame) => frame,
       clock: systemClock,
       log: silentLog,
       ...options,
@@ -94,10 +97,13 @@ export class Lane implements Executor {
     this.#started++;
     this.#thread = thread;
     this.#threads.add(thread);
-    void thread.gone.then(() => {
-      this.#threads.delete(thread);
-      if (this.#thread === thread) this.#thread = undefined;
-    });
+    void this.#forget(thread);
     return thread;
+  }
+
+  async #forget(thread: LaneThread): Promise<void> {
+    await thread.gone;
+    this.#threads.delete(thread);
+    if (this.#thread === thread) this.#thread = undefined;
   }
 }

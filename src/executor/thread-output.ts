@@ -1,4 +1,4 @@
-import { formatWithOptions, inspect, type InspectOptions } from "node:util";
+import { format } from "node:util";
 
 import type { PrintLevel } from "./executor.ts";
 import type { ThreadRun } from "./thread-run.ts";
@@ -22,24 +22,14 @@ const LEVELS = {
   error: "error",
 } as const satisfies Record<string, PrintLevel>;
 
-/** The methods not named here print by way of these, or by the streams. */
+/** The methods not named here print by way of these, or by the streams, as a trace does. */
 function captureConsole(current: () => ThreadRun | undefined): void {
   for (const name of Object.keys(LEVELS) as (keyof typeof LEVELS)[]) {
     const original = console[name].bind(console);
     console[name] = (...data: unknown[]) => {
-      if (current()?.print(LEVELS[name], formatWithOptions({}, ...data)) !== true) original(...data);
+      if (current()?.print(LEVELS[name], format(...data)) !== true) original(...data);
     };
   }
-  const trace = console.trace.bind(console);
-  console.trace = (...data: unknown[]) => {
-    const stack = new Error().stack?.split("\n").slice(2).join("\n") ?? "";
-    const text = `Trace: ${formatWithOptions({}, ...data)}\n${stack}`;
-    if (current()?.print("error", text) !== true) trace(...data);
-  };
-  const dir = console.dir.bind(console);
-  console.dir = (item: unknown, options?: InspectOptions) => {
-    if (current()?.print("info", inspect(item, options)) !== true) dir(item, options);
-  };
 }
 
 /** A line over this is cut, so that a run that never ends its line keeps no more. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 import type { Channel } from "../channel/channel.ts";
-import { openSession, release, type Session } from "../remote/session.ts";
+import { openSession, type Session } from "../remote/session.ts";
 import type { RunCode } from "./executor.ts";
 import { captureOutput } from "./thread-output.ts";
 import {
@@ -24,6 +24,8 @@ export interface ServeThreadOptions {
   readonly boot: ThreadBoot;
   /** What to do with a request's code. */
   readonly run: RunCode;
+  /** Makes an error of the code fit to be shown; default: as it is. */
+  readonly present?: (error: unknown) => unknown;
 }
 
 /** How often the thread shows that its event loop turns. */
@@ -46,7 +48,7 @@ export async function serveThread(options: ServeThreadOptions): Promise<void> {
   ownTimers(() => context.getStore());
   markExit(context, shared);
 
-  const server = new ThreadServer(context, shared, options.run);
+  const server = new ThreadServer(context, shared, options);
   const session = await openSession(options.channel, {
     name: "lane thread",
     exports: { [THREAD]: server },
@@ -61,23 +63,29 @@ class ThreadServer implements ThreadApi {
   session: Session | undefined;
   readonly #context: AsyncLocalStorage<ThreadRun>;
   readonly #shared: SharedState;
-  readonly #code: RunCode;
+  readonly #options: ServeThreadOptions;
   readonly #runs = new Map<string, ThreadRun>();
 
-  constructor(context: AsyncLocalStorage<ThreadRun>, shared: SharedState, code: RunCode) {
+  constructor(
+    context: AsyncLocalStorage<ThreadRun>,
+    shared: SharedState,
+    options: ServeThreadOptions,
+  ) {
     this.#context = context;
     this.#shared = shared;
-    this.#code = code;
+    this.#options = options;
   }
 
   async run(order: ThreadOrder, host: Readonly<Record<string, unknown>>): Promise<ThreadOutcome> {
     const run = new ThreadRun(order, host, this.#shared);
     this.#runs.set(run.id, run);
     try {
-      return await this.#context.run(run, () => run.execute(this.#code));
+      const outcome = await this.#context.run(run, () => run.execute(this.#options.run));
+      const present = this.#options.present ?? ((error: unknown) => error);
+      return outcome.type === "threw" ? { ...outcome, error: present(outcome.error) } : outcome;
     } finally {
       this.#runs.delete(run.id);
-      for (const object of Object.values(host)) release(object);
+      for (const object of Object.values(host)) (object as Disposable)[Symbol.dispose]?.();
     }
   }
 
@@ -104,9 +112,9 @@ function markExit(context: AsyncLocalStorage<ThreadRun>, shared: SharedState): v
 function reportUncaught(context: AsyncLocalStorage<ThreadRun>, owner: OwnerApi): void {
   const report = (error: unknown): void => {
     const run = context.getStore();
-    if (run === undefined) return void owner.fatal(error);
-    if (run.ended) return void owner.warn(`"${run.name}" had ended when part of it threw`, error);
-    run.fail(error);
+    if (run === undefined) owner.fatal(error);
+    else if (run.ended) owner.warn(`"${run.name}" had ended when part of it threw`, error);
+    else run.fail(error);
   };
   process.on("uncaughtException", report);
   process.on("unhandledRejection", report);

@@ -9,7 +9,11 @@ import type { ThreadRun } from "./thread-run.ts";
 export function ownTimers(current: () => ThreadRun | undefined): void {
   const { setTimeout, setInterval, clearTimeout } = globalThis;
 
-  function ownedTimeout(callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) {
+  function ownedTimeout(
+    callback: (...args: unknown[]) => void,
+    delayMs?: number,
+    ...args: unknown[]
+  ) {
     const run = current();
     if (run === undefined) return setTimeout(callback, delayMs, ...args);
     const timer = setTimeout(() => {
@@ -20,15 +24,19 @@ export function ownTimers(current: () => ThreadRun | undefined): void {
     return timer;
   }
 
-  function ownedInterval(callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) {
+  function ownedInterval(
+    callback: (...args: unknown[]) => void,
+    delayMs?: number,
+    ...args: unknown[]
+  ) {
     const timer = setInterval(callback, delayMs, ...args);
     current()?.own({ [Symbol.dispose]: () => clearInterval(timer) });
     return timer;
   }
 
+  // What `util.promisify` looks for must stay.
   globalThis.setTimeout = Object.assign(ownedTimeout, {
-    [promisify.custom]: setTimeout[promisify.custom],
-    __promisify__: setTimeout.__promisify__,
-  }) as typeof setTimeout;
+    [promisify.custom]: (setTimeout as { [promisify.custom]?: unknown })[promisify.custom],
+  }) as unknown as typeof setTimeout;
   globalThis.setInterval = ownedInterval as typeof setInterval;
 }

@@ -1,0 +1,255 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { BanyanError, RunnerError } from "../base/errors.ts";
+import type { Shipment } from "../code/unit.ts";
+import type { Revision } from "../engine/engine.ts";
+import type { DepthOptions } from "../tree/depth.ts";
+import type { TreeEntry } from "../tree/entry.ts";
+import { Tree } from "../tree/tree.ts";
+import { decodeValue } from "../wire/value.ts";
+import type { Path } from "../wire/path.ts";
+import type { LogLine } from "./job.ts";
+import type {
+  RunDeleteOptions,
+  RunHostApi,
+  RunMessage,
+  RunSetOptions,
+  RunSetResult,
+  RunWatchOptions,
+  StreamItem,
+  StreamSink,
+} from "./kit/host-api.ts";
+import { type HostStream, PageStream, PushStream } from "./run-streams.ts";
+
+/** What the runner hears of a run. None of them may throw. */
+export interface RunHostEvents {
+  log(lines: readonly LogLine[]): void | Promise<void>;
+  /** The code says that it works. */
+  setupDone(): void | Promise<void>;
+  progress(value: unknown): void | Promise<void>;
+  /** A write was refused because the job belongs to somebody else: the run must stop. */
+  fenced(error: RunnerError): void;
+}
+
+export interface RunHostOptions {
+  /** The node's own tree. The run gets one of its own over the same engine. */
+  readonly tree: Tree;
+  readonly job: Path;
+  /** The run's id. */
+  readonly run: string;
+  readonly node: string;
+  /** The owner record at the revision that made this run its owner; every write depends on it. */
+  readonly fence?: { readonly path: Path; readonly revision: Revision } | undefined;
+  /** The deadline check: throws RunnerError `RUNNER_FENCED` once the node can't be sure any more. */
+  readonly check: () => void;
+  readonly shipment: (path: Path) => Shipment | Promise<Shipment>;
+  readonly on: RunHostEvents;
+  readonly clock?: Clock | undefined;
+}
+
+/** Over this many streams at once, a run leaks them. */
+const MAX_STREAMS = 10_000;
+
+/**
+ * What the node does for the code of one run, and refuses once it has lost its job. Every call passes
+ * the deadline check; every write carries the fence. Exported by reference to where the code runs,
+ * for that run alone; `close()` ends what the run left open, and refuses what comes later.
+ */
+export class RunHost implements RunHostApi {
+  readonly #options: RunHostOptions;
+  readonly #tree: Tree;
+  readonly #streams = new Map<number, HostStream>();
+  #sink: StreamSink | undefined;
+  #errorRecorded = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RunHostOptions) {
+    this.#options = options;
+    this.#tree = Tree.over(options.tree.engine, {
+      author: `${options.node} run ${options.run}`,
+      system: String(options.tree.system.root.name),
+      ownsEngine: false,
+      clock: options.clock ?? systemClock,
+    });
+  }
+
+  /** Whether the code has put the failure it ends with on record itself. */
+  get errorRecorded(): boolean {
+    return this.#errorRecorded;
+  }
+
+  /** Streams that are open. */
+  get open(): number {
+    return this.#streams.size;
+  }
+
+  async attach(sink: StreamSink): Promise<void> {
+    this.#check();
+    this.#sink = sink;
+  }
+
+  async entry(path: Path): Promise<TreeEntry | undefined> {
+    this.#check();
+    return this.#tree.entry(path);
+  }
+
+  async set(path: Path, value: Uint8Array, options: RunSetOptions): Promise<RunSetResult> {
+    return this.#write((condition) =>
+      this.#tree.set(path, decodeValue(value), { ...options, condition }),
+    );
+  }
+
+  async delete(path: Path, options: RunDeleteOptions): Promise<RunSetResult> {
+    return this.#write((condition) => this.#tree.delete(path, { ...options, condition }));
+  }
+
+  async publish(topic: Path, data: Uint8Array): Promise<void> {
+    this.#check();
+    return this.#tree.publishRaw(topic, data);
+  }
+
+  async watch(stream: number, path: Path, options: RunWatchOptions): Promise<void> {
+    this.#push(stream, this.#tree.watch(path, options));
+  }
+
+  async subscribe(stream: number, topic: Path, options: { readonly raw: boolean }): Promise<void> {
+    this.#check();
+    const subscription = options.raw
+      ? this.#tree.subscribe(topic, { raw: true })
+      : this.#tree.subscribe(topic);
+    await subscription.ready;
+    this.#push(stream, messagesOf(subscription, options.raw), () => subscription.close());
+  }
+
+  async list(stream: number, path: Path): Promise<void> {
+    this.#keep(stream, new PageStream(this.#tree.list(path)));
+  }
+
+  async walk(stream: number, path: Path, options: DepthOptions): Promise<void> {
+    this.#keep(stream, new PageStream(this.#tree.walk(path, options)));
+  }
+
+  async nextPage(stream: number): Promise<readonly unknown[]> {
+    this.#check();
+    const pages = this.#streams.get(stream);
+    if (!(pages instanceof PageStream)) throw new TypeError(`there is no listing ${stream}`);
+    const page = await pages.next();
+    if (page.length === 0) this.#streams.delete(stream);
+    return page;
+  }
+
+  /** Also after the deadline: whoever gives something up is not hindered. */
+  async closeStream(stream: number): Promise<void> {
+    const open = this.#streams.get(stream);
+    this.#streams.delete(stream);
+    await open?.close();
+  }
+
+  /** Also after the deadline: people want to know what happened then. */
+  async log(lines: readonly LogLine[]): Promise<void> {
+    await this.#options.on.log(lines);
+  }
+
+  async setupDone(): Promise<void> {
+    this.#check();
+    await this.#options.on.setupDone();
+  }
+
+  async progress(value: Uint8Array): Promise<void> {
+    this.#check();
+    await this.#options.on.progress(decodeValue(value));
+  }
+
+  async recordError(error: unknown, data: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#check();
+    const { job, node } = this.#options;
+    await this.#tree.errors.record({ subsystem: "run", path: job, error, data, node });
+    this.#errorRecorded = true;
+  }
+
+  async shipment(path: Path): Promise<Shipment> {
+    this.#check();
+    return this.#options.shipment(path);
+  }
+
+  /** Ends what is open. Everything but the log is refused from now on. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const open = [...this.#streams.values()];
+    this.#streams.clear();
+    await Promise.all(open.map((stream) => stream.close()));
+    // A remote reference is released so; a sink in this process is nothing to dispose of.
+    (this.#sink as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
+    this.#sink = undefined;
+    await this.#tree.close();
+  }
+
+  #check(): void {
+    if (this.#closing !== undefined) {
+      throw new RunnerError("RUNNER_FENCED", "the run has ended and may not act any more");
+    }
+    this.#options.check();
+  }
+
+  async #write<T>(write: (condition: RunHostOptions["fence"]) => Promise<T>): Promise<T> {
+    this.#check();
+    try {
+      return await write(this.#options.fence);
+    } catch (cause) {
+      if (!BanyanError.has(cause, "ENGINE_CONDITION")) throw cause;
+      const message = "the job belongs to another run now, so this one may not write";
+      const error = new RunnerError("RUNNER_FENCED", message, { cause });
+      this.#options.on.fenced(error);
+      throw error;
+    }
+  }
+
+  #push(
+    stream: number,
+    source: AsyncIterable<StreamItem> & { close?(): Promise<void> },
+    close = () => source.close?.() ?? Promise.resolve(),
+  ): void {
+    const sink = this.#sink;
+    if (sink === undefined) throw new TypeError("a run attaches its sink before it opens streams");
+    const open = new PushStream({
+      source,
+      close,
+      put: (items) => {
+        this.#check();
+        return sink.put(stream, items);
+      },
+      end: (error) => {
+        this.#streams.delete(stream);
+        if (this.#closing === undefined) sink.end(stream, error);
+      },
+    });
+    this.#keep(stream, open);
+    open.start();
+  }
+
+  #keep(stream: number, open: HostStream): void {
+    try {
+      this.#check();
+      if (this.#streams.has(stream)) throw new TypeError(`there is a stream ${stream} already`);
+      if (this.#streams.size >= MAX_STREAMS) {
+        throw new RangeError(`a run has at most ${MAX_STREAMS} watches and listings at once`);
+      }
+    } catch (error) {
+      void open.close();
+      throw error;
+    }
+    this.#streams.set(stream, open);
+  }
+}
+
+async function* messagesOf(
+  subscription: AsyncIterable<RunMessage & { readonly error?: unknown }>,
+  raw: boolean,
+): AsyncGenerator<RunMessage, void> {
+  for await (const { topic, data, value, error } of subscription) {
+    yield raw || error !== undefined ? { topic, data } : { topic, data, value };
+  }
+}
