@@ -88,6 +88,7 @@ export const ERROR_CODES = {
 
   NODE_NO_TREE: { retryable: false, says: "there is no tree here" },
   NODE_BAD_URL: { retryable: false, says: "the tree's address is not valid" },
+  NODE_TREE_IN_USE: { retryable: true, says: "another process has the tree for itself" },
   NODE_HUB_FAILED: { retryable: true, says: "the hub did not start" },
   NODE_BAD_DIRECTORY: { retryable: false, says: "a file of the directory can't be loaded" },
 

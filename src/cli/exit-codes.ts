@@ -32,6 +32,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   ENGINE_CONFLICT: EXIT.conflict,
   ENGINE_CONDITION: EXIT.conflict,
   TREE_EXISTS: EXIT.conflict,
+  NODE_TREE_IN_USE: EXIT.conflict,
   CODE_IN_USE: EXIT.conflict,
   RUNNER_NAME_TAKEN: EXIT.conflict,
   RUNNER_IN_USE: EXIT.conflict,

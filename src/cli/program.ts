@@ -15,7 +15,7 @@ import { CommandContext, type CliIo, type GlobalOptions } from "./context.ts";
 import { EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
 import { FORMATS } from "./output.ts";
 import { toJson } from "./plain.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../node/version.ts";
 
 /** What a command's work gets: its context, then arguments and options as commander gives them. */
 export type Work<Args extends unknown[]> = (

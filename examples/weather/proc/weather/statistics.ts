@@ -12,6 +12,7 @@ interface Month {
   wind: number;
   last: string;
   token: number;
+  run: string;
   node: string;
 }
 
@@ -40,6 +41,7 @@ async function count(day: Reading): Promise<void> {
     wind: Math.max(was?.wind ?? 0, day.wind),
     last: day.date,
     token: _self.token,
+    run: _self.run,
     node: _self.node,
   };
   await _client.set(["weather", "month", name], month);

@@ -1,0 +1,44 @@
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+
+import { randomId } from "../base/ids.ts";
+import type { ProcessIdentity } from "../runner/process-identity.ts";
+
+/** What `.banyan/hub.json` says: which process is the hub, and where it listens. */
+export interface HubRecord extends ProcessIdentity {
+  /** What a client dials. */
+  readonly socket: string;
+  /** Which hub this is: every one that takes the store has another. */
+  readonly epoch: string;
+  /** The package's version. */
+  readonly version: string;
+}
+
+/** The record; undefined where there is none, or one that makes no sense. */
+export async function readHubRecord(path: string): Promise<HubRecord | undefined> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const record = JSON.parse(text) as Partial<HubRecord> | null;
+    const whole =
+      typeof record?.pid === "number" &&
+      typeof record.start === "number" &&
+      typeof record.host === "string" &&
+      typeof record.socket === "string" &&
+      typeof record.epoch === "string";
+    return whole ? (record as HubRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Appears whole or not at all. */
+export async function writeHubRecord(path: string, record: HubRecord): Promise<void> {
+  const draft = `${path}.${randomId()}`;
+  await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await rename(draft, path);
+}
+
+/** Takes the record away, if it is still that hub's. */
+export async function removeHubRecord(path: string, epoch: string): Promise<void> {
+  if ((await readHubRecord(path))?.epoch === epoch) await rm(path, { force: true });
+}

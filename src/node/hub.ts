@@ -1,0 +1,234 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { systemClock, type Clock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
+import { NodeError } from "../base/errors.ts";
+import { randomId } from "../base/ids.ts";
+import { silentLog, type Log } from "../base/log.ts";
+import { pause } from "../base/pause.ts";
+import type { Channel, Listener } from "../channel/channel.ts";
+import { listenUnix } from "../channel/unix.ts";
+import type { Engine } from "../engine/engine.ts";
+import { hubExports } from "../engine/hub-server.ts";
+import { openLmdb } from "../engine/lmdb.ts";
+import { openSession, type Session } from "../remote/session.ts";
+import { ownProcess } from "../runner/process-identity.ts";
+import { Path } from "../wire/path.ts";
+import { VERSION } from "./version.ts";
+import { dialHub } from "./hub-dial.ts";
+import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
+import { LockFile } from "./lock-file.ts";
+import { watchOverPredecessor } from "./predecessor.ts";
+import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
+
+export interface RunHubOptions {
+  /** The folder that holds `.banyan`. */
+  readonly directory: string;
+  /** How long it stays without a session; `Infinity`: until the signal. */
+  readonly idleMs: number;
+  /** Ends it in order. */
+  readonly signal: AbortSignal;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  /** Called once, when clients can come. */
+  readonly onReady?: (record: HubRecord) => void;
+}
+
+/** Why a hub ended. "present": there was one already, and this one never began. */
+export type HubEnd = "asked" | "idle" | "deposed" | "failed" | "present";
+
+/** How long a hub that starts may hold the others up. */
+const START_WAIT_MS = 10_000;
+
+/** How often a hub looks whether it still is the hub. */
+const CHECK_MS = 500;
+
+/** How long an orderly end waits for answers that are under way. */
+const CLOSE_MS = 2_000;
+
+/**
+ * Is the hub of a tree until the signal, until nobody has used it for `idleMs`, or until another hub
+ * took the store: the one process that writes it, and serves everybody else over a private socket.
+ *
+ * Of hubs that start at the same time one goes on, and the others return "present".
+ *
+ * @throws NodeError `NODE_TREE_IN_USE`, `NODE_HUB_FAILED`; EngineError `ENGINE_FORMAT`,
+ *   `ENGINE_CORRUPT`, `ENGINE_FULL` where the store can't be opened
+ */
+export async function runHub(options: RunHubOptions): Promise<HubEnd> {
+  const places = placesOf(options.directory);
+  await mkdir(dirname(places.store), { recursive: true, mode: 0o700 });
+  const lock = await takeStart(places, options);
+  let hub: Hub | undefined;
+  try {
+    const before = await readHubRecord(places.hubRecord);
+    if (before !== undefined && (await isAnswering(before))) return "present";
+    hub = await Hub.open(places, before, options);
+  } finally {
+    await lock.release();
+  }
+  options.onReady?.(hub.record);
+  return hub.run();
+}
+
+async function takeStart(places: TreePlaces, options: RunHubOptions): Promise<LockFile> {
+  const { clock = systemClock, signal } = options;
+  const since = clock.now();
+  for (;;) {
+    const lock = await LockFile.take(places.hubLock, "hub");
+    if (lock instanceof LockFile) return lock;
+    if (lock.role !== "hub") {
+      throw new NodeError(
+        "NODE_TREE_IN_USE",
+        `process ${lock.pid} has opened the tree in ${places.directory} for itself alone`,
+        { details: { pid: lock.pid } },
+      );
+    }
+    if (clock.now() - since > START_WAIT_MS) {
+      throw new NodeError(
+        "NODE_HUB_FAILED",
+        `process ${lock.pid} has been starting a hub for more than ${START_WAIT_MS / 1000} s`,
+        { details: { pid: lock.pid } },
+      );
+    }
+    await pause(20, { clock, signal });
+  }
+}
+
+async function isAnswering(record: HubRecord): Promise<boolean> {
+  try {
+    const session = await dialHub(record);
+    await session.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+class Hub {
+  readonly record: HubRecord;
+  readonly #places: TreePlaces;
+  readonly #options: RunHubOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #engine: Engine;
+  readonly #sessions = new Set<Session>();
+  readonly #end = deferred<HubEnd>();
+  #listener: Listener | undefined;
+  #idle: Disposable | undefined;
+
+  private constructor(
+    engine: Engine,
+    record: HubRecord,
+    places: TreePlaces,
+    options: RunHubOptions,
+  ) {
+    this.#engine = engine;
+    this.record = record;
+    this.#places = places;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#log = options.log ?? silentLog;
+  }
+
+  static async open(
+    places: TreePlaces,
+    before: HubRecord | undefined,
+    options: RunHubOptions,
+  ): Promise<Hub> {
+    const epoch = randomId().slice(0, 8);
+    let engine: Engine;
+    {
+      // It may be frozen inside a write, and then holds the store's lock for good.
+      using _watch = watchOverPredecessor(before, options.log ?? silentLog);
+      engine = await openLmdb(places.store);
+    }
+    const record: HubRecord = {
+      ...ownProcess(),
+      socket: hubAddress(places.directory, epoch),
+      epoch,
+      version: VERSION,
+    };
+    const hub = new Hub(engine, record, places, options);
+    try {
+      hub.#listener = await listenUnix(record.socket, (channel) => void hub.#accept(channel));
+      await writeHubRecord(places.hubRecord, record);
+    } catch (error) {
+      await hub.#listener?.close();
+      await engine.close();
+      throw error;
+    }
+    return hub;
+  }
+
+  async run(): Promise<HubEnd> {
+    const { signal } = this.#options;
+    const asked = (): void => this.#end.resolve("asked");
+    signal.addEventListener("abort", asked, { once: true });
+    if (signal.aborted) asked();
+    // Not one of the clock's timers: this one keeps the process alive.
+    const check = setInterval(() => void this.#check(), CHECK_MS);
+    this.#watchIdle();
+    const end = await this.#end.promise;
+    clearInterval(check);
+    signal.removeEventListener("abort", asked);
+    this.#log.info(`the hub ends: ${end}`);
+    await this.#close(end);
+    return end;
+  }
+
+  async #accept(channel: Channel): Promise<void> {
+    try {
+      const session = await openSession(channel, {
+        exports: hubExports(this.#engine, { pid: this.record.pid, epoch: this.record.epoch }),
+        plain: "copy",
+        name: `hub ${this.record.pid}`,
+        log: this.#log,
+      });
+      this.#sessions.add(session);
+      this.#idle?.[Symbol.dispose]();
+      await session.closed;
+      this.#sessions.delete(session);
+      this.#watchIdle();
+    } catch (error) {
+      // Whoever it was did not speak our protocol; nobody else is disturbed.
+      this.#log.warn(`a connection was refused: ${(error as Error).message}`);
+    }
+  }
+
+  #watchIdle(): void {
+    if (this.#sessions.size > 0 || this.#options.idleMs === Infinity) return;
+    this.#idle?.[Symbol.dispose]();
+    this.#idle = this.#clock.after(this.#options.idleMs, () => {
+      if (this.#sessions.size === 0) this.#end.resolve("idle");
+    });
+  }
+
+  /** A hub that was frozen finds here that the world went on without it. */
+  async #check(): Promise<void> {
+    const record = await readHubRecord(this.#places.hubRecord);
+    if (record !== undefined && record.epoch !== this.record.epoch) this.#end.resolve("deposed");
+    try {
+      await this.#engine.get(Path.root);
+    } catch (error) {
+      this.#log.error(`the store can't go on: ${(error as Error).message}`);
+      this.#end.resolve("failed");
+    }
+  }
+
+  async #close(end: HubEnd): Promise<void> {
+    this.#idle?.[Symbol.dispose]();
+    // First the record: whoever comes now is to start another instead of meeting one that goes.
+    await removeHubRecord(this.#places.hubRecord, this.record.epoch);
+    await this.#listener?.close();
+    const sessions = [...this.#sessions];
+    if (end === "asked" || end === "idle") {
+      const closed = Promise.allSettled(sessions.map((session) => session.close()));
+      await Promise.race([closed, pause(CLOSE_MS, { clock: this.#clock })]);
+    }
+    const gone = new NodeError("NODE_HUB_FAILED", `the hub ended: ${end}`);
+    for (const session of sessions) session.abort(gone);
+    await this.#engine.close();
+  }
+}

@@ -1,0 +1,89 @@
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+
+import { randomId } from "../base/ids.ts";
+import { isCertainlyGone, ownProcess, type ProcessIdentity } from "../runner/process-identity.ts";
+
+/** Who holds a lock file, and what for. */
+export interface LockHolder extends ProcessIdentity {
+  readonly role: string;
+}
+
+/** A file that one process at a time can make, and that outlives nobody: a dead holder's is broken. */
+export class LockFile {
+  readonly #path: string;
+  readonly #content: string;
+
+  private constructor(path: string, content: string) {
+    this.#path = path;
+    this.#content = content;
+  }
+
+  /** @returns the lock, or who has it */
+  static async take(path: string, role: string): Promise<LockFile | LockHolder> {
+    const content = JSON.stringify({ ...ownProcess(), role, id: randomId() });
+    const draft = `${path}.${randomId()}`;
+    // Linking makes the file appear whole: nobody reads a lock without its holder.
+    await writeFile(draft, content, { mode: 0o600 });
+    try {
+      for (;;) {
+        try {
+          await link(draft, path);
+          return new LockFile(path, content);
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        }
+        const holder = await readHolder(path);
+        if (holder === undefined) continue;
+        if (!isCertainlyGone(holder.identity)) return holder.identity;
+        await breakLock(path, holder.content);
+      }
+    } finally {
+      await rm(draft, { force: true });
+    }
+  }
+
+  /** Who holds the lock at `path`; undefined where nobody does, or its holder is gone. */
+  static async holder(path: string): Promise<LockHolder | undefined> {
+    const holder = await readHolder(path);
+    return holder === undefined || isCertainlyGone(holder.identity) ? undefined : holder.identity;
+  }
+
+  /** Gives it up, if it is still ours. */
+  async release(): Promise<void> {
+    const holder = await readHolder(this.#path);
+    if (holder?.content === this.#content) await rm(this.#path, { force: true });
+  }
+}
+
+async function readHolder(
+  path: string,
+): Promise<{ readonly identity: LockHolder; readonly content: string } | undefined> {
+  const content = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (content === undefined) return undefined;
+  try {
+    return { identity: JSON.parse(content) as LockHolder, content };
+  } catch {
+    // Not ours and nobody's: no process writes such a file, so nobody waits for it.
+    await breakLock(path, content);
+    return undefined;
+  }
+}
+
+/** Takes a dead holder's file away by way of another name: of two who try, one gets it. */
+async function breakLock(path: string, content: string): Promise<void> {
+  const aside = `${path}.${randomId()}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  if ((await readFile(aside, "utf8")) !== content) {
+    // Somebody else broke it first and made a new one, and it is that one that was moved.
+    await link(aside, path).catch(() => {});
+  }
+  await rm(aside, { force: true });
+}

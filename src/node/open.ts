@@ -1,0 +1,60 @@
+import type { Log } from "../base/log.ts";
+import { NodeError } from "../base/errors.ts";
+import type { Engine } from "../engine/engine.ts";
+import { HubEngine } from "../engine/hub-client.ts";
+import { MemoryEngine } from "../engine/memory.ts";
+import { Tree } from "../tree/tree.ts";
+import { connectHub } from "./hub-connect.ts";
+import { dialHub } from "./hub-dial.ts";
+import { openExclusive } from "./exclusive.ts";
+import { treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
+
+export { treeDirectory } from "./tree-folder.ts";
+
+export interface OpenOptions extends FindTreeOptions {
+  /** Who writes; kept with every entry, for people. */
+  readonly author?: string | undefined;
+  /** Keep the store in this process and nobody else's; refused while a hub serves it. */
+  readonly exclusive?: boolean | undefined;
+  /** Gives up waiting for the hub. What is open by then stays open. */
+  readonly signal?: AbortSignal | undefined;
+  readonly log?: Log | undefined;
+}
+
+/**
+ * Opens a tree: a directory (its hub is started if need be), `unix:/socket` of a hub, `memory:` for
+ * one that lives and dies with this process; without a URL the nearest `.banyan` upwards. Writing is
+ * what makes a tree: without `create`, a place that has none is an error.
+ *
+ * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`, `NODE_HUB_FAILED`, `NODE_TREE_IN_USE`; EngineError
+ *   `ENGINE_FORMAT`, `ENGINE_CORRUPT`
+ */
+export async function open(url?: string, options: OpenOptions = {}): Promise<Tree> {
+  const engine = await openEngine(url, options);
+  return Tree.over(engine, { author: options.author, log: options.log });
+}
+
+/** The engine under `open`, for who needs no tree. It belongs to the caller. */
+export async function openEngine(url?: string, options: OpenOptions = {}): Promise<Engine> {
+  if (url === "memory:") return new MemoryEngine();
+  if (url?.startsWith("unix:") === true) {
+    if (!url.startsWith("unix:/")) {
+      throw new NodeError(
+        "NODE_BAD_URL",
+        `${url}: give the whole path of the socket, as unix:/a/b`,
+      );
+    }
+    return HubEngine.open({
+      connect: (signal) => dialHub({ socket: url }, signal),
+      signal: options.signal,
+      log: options.log,
+    });
+  }
+  const directory = await treeDirectory(url, options);
+  if (options.exclusive === true) return openExclusive(directory);
+  return HubEngine.open({
+    connect: (signal) => connectHub(directory, { signal }),
+    signal: options.signal,
+    log: options.log,
+  });
+}

@@ -1,0 +1,148 @@
+import { mkdir, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { NodeError } from "../base/errors.ts";
+
+/** The folder in which a tree keeps everything, as git keeps its own in `.git`. */
+export const TREE_FOLDER = ".banyan";
+
+/** Where the parts of a tree's folder are. `directory` is the one that holds `.banyan`. */
+export interface TreePlaces {
+  readonly directory: string;
+  readonly store: string;
+  /** Who is the hub: see `HubRecord`. */
+  readonly hubRecord: string;
+  /** Held while a hub starts, and by a program that opened the tree for itself alone. */
+  readonly hubLock: string;
+  /** Held by the one client that starts a hub, so that not all do. */
+  readonly startLock: string;
+  readonly hubLog: string;
+}
+
+export function placesOf(directory: string): TreePlaces {
+  const at = (name: string): string => join(directory, TREE_FOLDER, name);
+  return {
+    directory,
+    store: at("store"),
+    hubRecord: at("hub.json"),
+    hubLock: at("hub.lock"),
+    startLock: at("start.lock"),
+    hubLog: at("hub.log"),
+  };
+}
+
+export interface FindTreeOptions {
+  /** Make one where there is none. */
+  readonly create?: boolean | undefined;
+  /** Where to look from; the process's own directory if not given. */
+  readonly cwd?: string | undefined;
+}
+
+/**
+ * The directory whose `.banyan` is meant by `url`: a directory, a `file:` URL, or nothing for the
+ * nearest one upwards.
+ *
+ * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`
+ */
+export async function treeDirectory(
+  url: string | undefined,
+  { create = false, cwd = process.cwd() }: FindTreeOptions = {},
+): Promise<string> {
+  const named = url === undefined ? undefined : directoryOf(url, cwd);
+  const found = named === undefined ? await upwards(resolve(cwd)) : await below(named);
+  if (found !== undefined) return found;
+  const directory = named ?? resolve(cwd);
+  if (!create) {
+    throw new NodeError(
+      "NODE_NO_TREE",
+      named === undefined
+        ? `there is no tree in ${directory} or above it; writing to one makes it`
+        : `there is no tree in ${directory}; writing to it makes one`,
+      { details: { directory } },
+    );
+  }
+  try {
+    await mkdir(join(directory, TREE_FOLDER), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new NodeError("NODE_BAD_URL", `can't make a tree in ${directory}: ${reason}`, {
+      cause: error,
+    });
+  }
+  return directory;
+}
+
+function directoryOf(url: string, cwd: string): string {
+  if (url.startsWith("file:")) return resolve(fileURLToPath(url));
+  // A drive letter is one character, no scheme is.
+  if (url === "" || /^[a-z][a-z0-9+.-]+:/i.test(url)) {
+    throw new NodeError(
+      "NODE_BAD_URL",
+      `${JSON.stringify(url)} is no address of a tree: give a directory, unix:/socket or memory:`,
+    );
+  }
+  const directory = resolve(cwd, url);
+  return basename(directory) === TREE_FOLDER ? dirname(directory) : directory;
+}
+
+async function below(directory: string): Promise<string | undefined> {
+  const folder = join(directory, TREE_FOLDER);
+  const kind = await stat(folder).then(
+    (found) => (found.isDirectory() ? "directory" : "other"),
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+  if (kind === "directory") return directory;
+  if (kind === "ENOENT") return undefined;
+  const reason =
+    kind === "ENOTDIR"
+      ? `${directory} is no directory`
+      : kind === "other"
+        ? `${folder} is no directory`
+        : `${folder} can't be read (${kind})`;
+  throw new NodeError("NODE_BAD_URL", reason);
+}
+
+async function upwards(from: string): Promise<string | undefined> {
+  for (let directory = from; ; directory = dirname(directory)) {
+    if ((await below(directory)) !== undefined) return directory;
+    if (dirname(directory) === directory) return undefined;
+  }
+}
+
+/**
+ * The address a hub of `directory` listens on: a short path of its own for each epoch, in a folder
+ * that only this user can enter, because a socket's path has little room and a tree's may be long.
+ */
+export function hubAddress(directory: string, epoch: string): string {
+  const name = createHash("sha256").update(realpathSync(directory)).digest("hex").slice(0, 12);
+  return `unix:${join(socketFolder(), `${name}-${epoch}`)}`;
+}
+
+function socketFolder(): string {
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  const user = process.getuid?.() ?? userInfo().username;
+  const folder =
+    runtime !== undefined && isDirectory(runtime)
+      ? join(runtime, "banyan")
+      : join(tmpdir(), `banyan-${user}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const found = statSync(folder);
+  // Somebody else may have made a folder of that name in the shared temporary directory first.
+  const foreign = process.getuid !== undefined && found.uid !== process.getuid();
+  if (foreign || (process.platform !== "win32" && (found.mode & 0o077) !== 0)) {
+    throw new NodeError("NODE_HUB_FAILED", `${folder} is not private to this user; remove it`);
+  }
+  return folder;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,63 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
+
+export const ROOT = resolve(import.meta.dirname, "../..");
+export const COMMAND = join(ROOT, "dist/entry/banyan.js");
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built command to its end. */
+export async function banyan(
+  args: readonly string[],
+  options: { input?: string; cwd?: string; env?: Record<string, string> } = {},
+): Promise<CommandResult> {
+  const child = spawn(process.execPath, [COMMAND, ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: { ...process.env, NO_COLOR: "1", ...options.env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.end(options.input ?? "");
+  const exit = new Promise<number | null>((done) => child.once("exit", (code) => done(code)));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  return { code, stdout, stderr };
+}
+
+/** An empty folder that goes, with its hub, at the end of the test. */
+export function temporaryFolder(): { readonly path: string; [Symbol.dispose](): void } {
+  const path = mkdtempSync(join(tmpdir(), "banyan-test-"));
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      const pid = hubPid(path);
+      if (pid !== undefined && isAlive(pid)) process.kill(pid, "SIGKILL");
+      rmSync(path, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The process of a tree's hub, as its own record says. */
+export function hubPid(tree: string): number | undefined {
+  const file = join(tree, ".banyan", "hub.json");
+  if (!existsSync(file)) return undefined;
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as { pid: number }).pid;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
