@@ -28,7 +28,9 @@ export interface ErrorRecord {
 export type ErrorRecordNested = { readonly error: ErrorRecord } | { readonly value: unknown };
 
 const MAX_DEPTH = 16;
+// What is copied for one record at most, in values; an error counts as many, for its stack.
 const MAX_NODES = 10_000;
+const NODES_OF_ERROR = 40;
 const MAX_TEXT_CHARS = 64 * 1024;
 const LEFT_OUT = Symbol("left out");
 
@@ -49,7 +51,12 @@ const NOT_PROPS: ReadonlySet<string> = new Set(
  * so. Never throws, whatever the error's getters do. A text of more than 65,536 characters is cut.
  */
 export function toErrorRecord(error: unknown): ErrorRecord {
-  return new Copier().record(error);
+  try {
+    return new Copier().record(error);
+  } catch {
+    // A proxy whose traps throw.
+    return { name: "Error", message: "an error that can't be shown" };
+  }
 }
 
 /** As `toErrorRecord`, with nothing but short texts: for where the full record is over a limit. */
@@ -77,7 +84,7 @@ class Copier {
 
   record(error: unknown): ErrorRecord {
     if (!isError(error)) return { name: "Error", message: `thrown: ${describe(error)}` };
-    this.#nodes++;
+    this.#nodes += NODES_OF_ERROR;
     this.#ancestors.push(error);
     const type = typeOf(error);
     const name = textOf(read(error, "name"));
@@ -109,7 +116,7 @@ class Copier {
     const ours = BanyanError.is(error);
     for (const key of keysOf(error)) {
       if (NOT_PROPS.has(key) || (ours && (key === "code" || key === "details"))) continue;
-      const value = read(error, key);
+      const value = read(error, key, LEFT_OUT);
       if (isError(value)) {
         if (this.#mayEnter(value)) errorProps[key] = this.record(value);
         continue;
@@ -163,7 +170,7 @@ class Copier {
     if (kind !== "object") return value;
     const copy: Record<string, unknown> = {};
     const entries = Object.entries(value);
-    if (entries.length > MAX_NODES) return LEFT_OUT;
+    if ((this.#nodes += entries.length) > MAX_NODES) return LEFT_OUT;
     for (const [key, item] of entries) {
       const inner = this.#plain(item);
       if (inner === LEFT_OUT) return LEFT_OUT;
@@ -173,7 +180,7 @@ class Copier {
   }
 
   #plainArray(array: readonly unknown[]): unknown {
-    if (array.length > MAX_NODES) return LEFT_OUT;
+    if ((this.#nodes += array.length) > MAX_NODES) return LEFT_OUT;
     const copy: unknown[] = [];
     for (const item of array) {
       const inner = this.#plain(item);
@@ -194,19 +201,24 @@ class Copier {
 
 function build(record: unknown, depth: number): Error {
   if (!isRecord(record) || depth > MAX_DEPTH * 2) {
-    return new Error(typeof record === "string" ? record : "an error whose record is damaged");
+    return withStack(new Error("an error whose record is damaged"), undefined);
   }
   const message = textOf(record["message"]) ?? "";
   const error = instanceFor(record, message, depth);
   const name = textOf(record["name"]) ?? "Error";
   if (error.name !== name) define(error, "name", name, false);
-  // Never this side's own stack, which would be the decoder's.
-  define(error, "stack", textOf(record["stack"]) ?? `${name}: ${message}`, false);
+  withStack(error, textOf(record["stack"]));
   if (isRecord(record["cause"])) define(error, "cause", buildNested(record["cause"], depth), false);
   for (const [key, value] of entriesOf(record["props"])) defineProp(error, key, value);
   for (const [key, value] of entriesOf(record["errorProps"])) {
     defineProp(error, key, build(value, depth + 1));
   }
+  return error;
+}
+
+/** Never this side's own stack, which would be the decoder's. */
+function withStack(error: Error, stack: string | undefined): Error {
+  define(error, "stack", stack ?? `${error.name}: ${error.message}`, false);
   return error;
 }
 
@@ -252,7 +264,7 @@ function typeOf(error: object): string {
       prototype = Object.getPrototypeOf(prototype);
     }
   } catch {
-    // A proxy that throws.
+    return "Error";
   }
   return "Error";
 }
@@ -265,11 +277,11 @@ function isError(value: unknown): value is object {
   }
 }
 
-function read(target: object, key: string): unknown {
+function read(target: object, key: string, otherwise?: unknown): unknown {
   try {
     return (target as Record<string, unknown>)[key];
   } catch {
-    return undefined;
+    return otherwise;
   }
 }
 
