@@ -29,21 +29,27 @@ export type Act = <Args extends unknown[]>(work: Work<Args>) => (...args: Args) 
 /** Runs one command line and tells its exit status; prints what is to be printed, never throws. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   let exit: ExitCode = EXIT.ok;
-  const program = base(io);
   const act: Act =
     (work) =>
     async (...given) => {
       await using context = new CommandContext(io, program.opts<GlobalOptions>());
       exit = (await work(context, ...given)) ?? EXIT.ok;
     };
-  for (const add of COMMANDS) add(program, act);
-  inherit(program, program);
+  const program = buildProgram(io, act);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     return complain(error, io, program.opts<GlobalOptions>());
   }
   return exit;
+}
+
+/** The command with everything below it; `act` decides what its actions do. */
+export function buildProgram(io: Pick<CliIo, "stdout" | "stderr">, act: Act): Command {
+  const program = base(io);
+  for (const add of COMMANDS) add(program, act);
+  inherit(program, program);
+  return program;
 }
 
 const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
@@ -58,7 +64,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addMessageCommands,
 ];
 
-function base(io: CliIo): Command {
+function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
   return new Command("banyan")
     .description("One tree of data and code, shared by every node.")
     .version(VERSION)

@@ -1,5 +1,9 @@
 import type { Command } from "commander";
 
+import { onAbort } from "../../base/abort.ts";
+import { NodeError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { connectHub } from "../../node/hub-connect.ts";
 import { runHub } from "../../node/hub.ts";
 import { treeDirectory } from "../../node/open.ts";
 import type { CommandContext } from "../context.ts";
@@ -18,11 +22,29 @@ export function addUpCommand(program: Command, act: Act): void {
 
 async function up(context: CommandContext): Promise<void> {
   const directory = await treeDirectory(context.treeUrl, { create: true, cwd: context.io.cwd });
-  await runHub({
-    directory,
-    idleMs: Infinity,
-    log: consoleLog("hub"),
-    signal: context.signal,
-    onReady: ({ socket }) => context.output.note(`hub of ${directory} at ${socket}`),
-  });
+  const log = consoleLog("hub");
+  for (;;) {
+    const end = await runHub({
+      directory,
+      idleMs: Infinity,
+      log,
+      signal: context.signal,
+      onReady: ({ socket }) => context.output.note(`hub of ${directory} at ${socket}`),
+    });
+    if (end === "asked") return;
+    if (end !== "present" && end !== "deposed") {
+      throw new NodeError("NODE_HUB_FAILED", `the hub of ${directory} ended: ${end}`);
+    }
+    await standBy(directory, context, log);
+  }
+}
+
+/** Somebody else's hub serves the tree: keeps it from ending for want of use, until it is gone. */
+async function standBy(directory: string, context: CommandContext, log: Log): Promise<void> {
+  log.info(`there is a hub for ${directory} already; standing by`);
+  const session = await connectHub(directory, { signal: context.signal });
+  const asked = onAbort(context.signal, () => void session.close());
+  await session.closed;
+  asked[Symbol.dispose]();
+  context.signal.throwIfAborted();
 }
