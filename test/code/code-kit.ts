@@ -1,0 +1,61 @@
+import { expect } from "vitest";
+
+import { CodeRoot } from "../../src/code/code-root.ts";
+import { CodeLibrary, type CodeLibraryOptions } from "../../src/code/library.ts";
+import { ModuleRoot } from "../../src/code/module-root.ts";
+import { MemoryEngine } from "../../src/engine/memory.ts";
+import { Tree } from "../../src/tree/tree.ts";
+import type { CodeKind } from "../../src/code/unit.ts";
+import { toPath } from "../../src/wire/path-text.ts";
+
+/** A tree in memory with its code, ready to be called. */
+export interface CodeKit extends AsyncDisposable {
+  readonly tree: Tree;
+  readonly library: CodeLibrary;
+  readonly code: CodeRoot;
+  readonly modules: ModuleRoot;
+  /** Writes entries as another program would: unchecked, and all before anything is compiled. */
+  store(entries: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
+export async function openCode(options: CodeLibraryOptions = {}): Promise<CodeKit> {
+  const tree = Tree.over(new MemoryEngine(), { author: "test" });
+  const library = await CodeLibrary.open(tree, options);
+  const code = await CodeRoot.open(library);
+  const modules = await ModuleRoot.open(library);
+  return {
+    tree,
+    library,
+    code,
+    modules,
+    async store(entries) {
+      let last = 0;
+      for (const [id, value] of Object.entries(entries)) {
+        const [kind = "", name = ""] = id.split(/:(.*)/s);
+        const path = tree.system[kind as CodeKind].concat(toPath(name));
+        last = (await (value === undefined ? tree.delete(path) : tree.set(path, value))).revision;
+      }
+      await library.settled(last);
+    },
+    async [Symbol.asyncDispose]() {
+      await library.close();
+      expect(library.alive, "instances left").toBe(0);
+      await tree.close();
+    },
+  };
+}
+
+/** What a call or a promise failed with. */
+export async function failure(run: () => unknown): Promise<FailedWith> {
+  try {
+    await run();
+  } catch (error) {
+    return error as FailedWith;
+  }
+  throw new Error("it did not fail");
+}
+
+export interface FailedWith extends Error {
+  readonly code: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
