@@ -1,0 +1,66 @@
+import type { TreeEntry } from "../tree/entry.ts";
+import type { Path } from "../wire/path.ts";
+import type { JobEntry, JobPlace, JobState } from "./job.ts";
+import { parseJob } from "./parse-job.ts";
+
+/** A job's state in one slot: "-" for a job that any node may run, otherwise a node's name. */
+export interface SlotState {
+  readonly slot: string;
+  readonly state: JobState;
+}
+
+/** One line about a job. */
+export interface JobListing {
+  readonly path: Path;
+  readonly code: Path | undefined;
+  /** As "any default" or "node n1". */
+  readonly place: string;
+  readonly state:
+    | "new"
+    | "running"
+    | "failing"
+    | "interrupted"
+    | "stopped"
+    | "disabled"
+    | "bad entry";
+  /** Where it runs, or ran last. */
+  readonly nodes: readonly string[];
+  /** Seconds since 1970. */
+  readonly started: number | undefined;
+  readonly comment: string | undefined;
+}
+
+export function listingOf(path: Path, stored: TreeEntry, states: readonly SlotState[]): JobListing {
+  const running = states.filter(({ state }) => state.stopped === null);
+  const shown = running.length > 0 ? running : states;
+  const started =
+    shown.length > 0 ? Math.max(...shown.map(({ state }) => state.started)) : undefined;
+  const common = { path, nodes: shown.map(({ state }) => state.node), started };
+  let entry: JobEntry;
+  try {
+    entry = parseJob(stored.value);
+  } catch (error) {
+    const comment = error instanceof Error ? error.message : String(error);
+    return { ...common, code: undefined, place: "", state: "bad entry", comment };
+  }
+  return {
+    ...common,
+    code: entry.code,
+    place: placeText(entry.place),
+    state: stateText(entry, states),
+    comment: shown.map(({ state }) => state.comment).find((text) => text !== undefined),
+  };
+}
+
+export function placeText(place: JobPlace): string {
+  if ("any" in place) return `any ${place.any}`;
+  return "all" in place ? `all ${place.all}` : `node ${place.node}`;
+}
+
+function stateText(entry: JobEntry, states: readonly SlotState[]): JobListing["state"] {
+  if (states.some(({ state }) => state.stopped === null)) return "running";
+  if (!entry.enabled) return "disabled";
+  if (states.length === 0) return "new";
+  if (states.some(({ state }) => state.backoff > 0)) return "failing";
+  return states.some(({ state }) => state.again !== undefined) ? "interrupted" : "stopped";
+}

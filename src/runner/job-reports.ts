@@ -1,0 +1,128 @@
+import type { Clock } from "../base/clock.ts";
+import { CodeError, RunnerError } from "../base/errors.ts";
+import type { Mirror } from "../tree/mirror.ts";
+import type { Tree } from "../tree/tree.ts";
+import type { Path } from "../wire/path.ts";
+import { formatPath } from "../wire/path-text.ts";
+import { ANY_SLOT, type JobState, type Run } from "./job.ts";
+import { MAX_STALLS } from "./schedule.ts";
+import type { RunResult } from "./settle.ts";
+import type { SlotPath } from "./slot-mirror.ts";
+
+export interface JobReportsOptions {
+  readonly tree: Tree;
+  readonly clock: Clock;
+  readonly node: string;
+  /** Does something that nobody waits for. */
+  readonly spawn: (name: string, task: () => Promise<unknown>) => void;
+}
+
+/** Code that is not there is reported when it did not come in this time. */
+const MISSING_MS = 1_000;
+
+/**
+ * The error records of a node's jobs: under "job" what is wrong with an entry, under "run" what
+ * happened to runs. They follow what was decided and are never waited for.
+ */
+export class JobReports implements AsyncDisposable {
+  readonly #options: JobReportsOptions;
+  /** The "job" records, so that what never failed costs nothing. */
+  readonly #open: Mirror;
+  readonly #flagged = new Map<string, Disposable | "reported">();
+
+  private constructor(options: JobReportsOptions, open: Mirror) {
+    this.#options = options;
+    this.#open = open;
+  }
+
+  static async open(options: JobReportsOptions): Promise<JobReports> {
+    const { tree } = options;
+    return new JobReports(options, await tree.mirror(tree.system.error.append("job")));
+  }
+
+  badEntry(path: Path, error: unknown): void {
+    this.#record("job", path, { error });
+  }
+
+  soundEntry(path: Path): void {
+    if (this.#open.has(this.#open.path.concat(path))) this.#working("job", path);
+  }
+
+  /** To be told again and again which code a job would need and can't use. */
+  codeMissing(at: SlotPath, code: Path | undefined): void {
+    const name = `${at.slot} ${formatPath(at.path)}`;
+    const flag = this.#flagged.get(name);
+    if (code !== undefined && flag === undefined) {
+      const timer = this.#options.clock.after(MISSING_MS, () => {
+        this.#flagged.set(name, "reported");
+        const text = `the job's code ${formatPath(code)} is missing or broken`;
+        this.#record("job", at.path, { error: new CodeError("CODE_NOT_FOUND", text) });
+      });
+      this.#flagged.set(name, timer);
+    } else if (code === undefined && flag !== undefined) {
+      this.forget(at);
+      if (flag === "reported") this.#working("job", at.path);
+    }
+  }
+
+  forget(at: SlotPath): void {
+    const name = `${at.slot} ${formatPath(at.path)}`;
+    const flag = this.#flagged.get(name);
+    if (flag !== undefined && flag !== "reported") flag[Symbol.dispose]();
+    this.#flagged.delete(name);
+  }
+
+  /** A run was lost with its node. */
+  lost(at: SlotPath, state: JobState, sameNode: boolean): void {
+    const text = sameNode
+      ? "the runner was restarted while the job ran"
+      : `node ${state.node} went away while the job ran there`;
+    const error = new RunnerError("RUNNER_RESTARTED", text);
+    this.#record("run", at.path, { error, node: state.node, data: { run: state.run } });
+  }
+
+  /** How a run ended, by itself or by a stop. */
+  ended(at: SlotPath, run: Run, { result, state }: { result: RunResult; state: JobState }): void {
+    const { outcome, error } = result;
+    const data = { run: run.id, reason: run.reason, outcome };
+    if (outcome === "ok") return this.working(at);
+    if (outcome === "stalled" && (state.stalls ?? 0) >= MAX_STALLS) {
+      const text = `${(error as Error).message}, for the second time: it is not started again until it changes`;
+      const poisoned = new RunnerError("RUNNER_POISONED", text, {
+        details: (error as RunnerError).details,
+      });
+      return this.#record("run", at.path, { error: poisoned, data });
+    }
+    const told = result.recorded === true || outcome === "cancelled";
+    if (error !== undefined && !told) this.#record("run", at.path, { error, data });
+  }
+
+  working(at: SlotPath): void {
+    this.#working("run", at.path, at.slot === ANY_SLOT ? undefined : this.#options.node);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const flag of this.#flagged.values()) if (flag !== "reported") flag[Symbol.dispose]();
+    await this.#open.close();
+  }
+
+  #record(
+    subsystem: string,
+    path: Path,
+    { error, node = this.#options.node, data = {} }: ErrorFacts,
+  ): void {
+    const { tree, spawn } = this.#options;
+    spawn("record an error", () => tree.errors.record({ subsystem, path, error, node, data }));
+  }
+
+  #working(subsystem: string, path: Path, node?: string): void {
+    const { tree, spawn } = this.#options;
+    spawn("resolve an error", () => tree.errors.working({ subsystem, path, node }));
+  }
+}
+
+interface ErrorFacts {
+  readonly error: unknown;
+  readonly node?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}

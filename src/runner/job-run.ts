@@ -1,0 +1,262 @@
+import type { Clock } from "../base/clock.ts";
+import { BanyanError, RunnerError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Execution, Executor, RunEnd } from "../executor/executor.ts";
+import { encodeTreeValue } from "../tree/entry.ts";
+import type { Tree } from "../tree/tree.ts";
+import { formatPath } from "../wire/path-text.ts";
+import type { JobEntry, RunReason } from "./job.ts";
+import type { Incarnation } from "./node-lease.ts";
+import type { Fence } from "./ownership.ts";
+import type {
+  CodeSource,
+  OpenRunObjects,
+  RunContext,
+  RunExecutors,
+  RunObjects,
+} from "./run-context.ts";
+import { LogWriter } from "./log-writer.ts";
+import type { RunStore } from "./run-store.ts";
+import { CAUSE_TEXT, type RunResult, type StopCause } from "./settle.ts";
+import type { SlotPath } from "./slot-mirror.ts";
+
+/** What all runs of a node share. */
+export interface RunParts {
+  readonly tree: Tree;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly node: string;
+  readonly code: CodeSource;
+  readonly executors: RunExecutors;
+  readonly openObjects: OpenRunObjects;
+  readonly runs: RunStore;
+  /** Called when a run that had to end is still there when others may begin. */
+  readonly onStuck: (run: string) => void;
+}
+
+/** One run, as decided. */
+export interface RunSpec extends SlotPath {
+  readonly entry: JobEntry;
+  readonly token: number;
+  readonly fence: Fence;
+  readonly incarnation: Incarnation;
+  readonly reason: RunReason;
+  readonly codeKey: string;
+  /** It has blocked its thread before, so that it gets one of its own. */
+  readonly alone: boolean;
+  readonly onSetupDone: () => void;
+  readonly onProgress: (value: unknown) => void;
+  /** It has run for the entry's `ok_after`. */
+  readonly onOk: () => void;
+}
+
+/** How long code may take to end after it was asked to. */
+const GRACE_MS = 5_000;
+
+/** The same where the lease is over: the margin is all there is. */
+const LEASE_GRACE_SHARE = 0.5;
+
+/**
+ * One execution of a job's code, from its start to its end: the deadline check and the fence of what it
+ * does, its log, its time limits. It decides nothing about the job.
+ */
+export class JobRun {
+  readonly spec: RunSpec;
+  readonly #parts: RunParts;
+  readonly #marginMs: number;
+  readonly #controller = new AbortController();
+  readonly #timers: Disposable[] = [];
+  readonly log: LogWriter;
+  #execution: Execution | undefined;
+  #cause: StopCause | undefined;
+
+  /** `marginMs`: of the node's lease. */
+  constructor(spec: RunSpec, parts: RunParts, marginMs: number) {
+    this.spec = spec;
+    this.#parts = parts;
+    this.#marginMs = marginMs;
+    this.log = new LogWriter({
+      clock: parts.clock,
+      write: (index, lines) =>
+        parts.runs.writeLines(spec, spec.token, { index, lines, fence: spec.fence }),
+      drop: (index) => parts.runs.deleteLines(spec, spec.token, index),
+      onError: (error) => this.#onLogError(error),
+    });
+  }
+
+  /** Why it was stopped, where it was. */
+  get cause(): StopCause | undefined {
+    return this.#cause;
+  }
+
+  /** Whether it may act at this moment. */
+  get hasRight(): boolean {
+    return !isUrgent(this.#cause) && this.spec.incarnation.isValid();
+  }
+
+  /** Runs the code to its end. Never rejects. */
+  async run(): Promise<RunResult> {
+    let executor: Executor | undefined;
+    let objects: RunObjects | undefined;
+    try {
+      this.check();
+      objects = this.#parts.openObjects(this.#context());
+      executor = this.spec.alone ? this.#parts.executors.own() : this.#parts.executors.shared;
+      this.#execution = executor.start({
+        id: `${this.spec.slot}/${this.spec.token}`,
+        name: formatPath(this.spec.path),
+        code: this.#parts.code.shipment(this.spec.entry.code),
+        host: objects.host,
+        values: objects.values,
+      });
+      this.#armTimers();
+      if (this.#cause !== undefined) this.#cancel(this.#cause);
+      const result = this.#toResult(await this.#execution.ended);
+      return objects.errorRecorded?.() === true ? { ...result, recorded: true } : result;
+    } catch (error) {
+      return this.#toResult({ type: "threw", error });
+    } finally {
+      for (const timer of this.#timers) timer[Symbol.dispose]();
+      this.#controller.abort(new RunnerError("RUNNER_CANCELLED", "the run has ended"));
+      await this.#tidy(objects, executor);
+    }
+  }
+
+  /** Asks it to end, or, where it has lost its right to run, sees to it that it does. Idempotent. */
+  stop(cause: StopCause): void {
+    const urgent = isUrgent(cause);
+    if (this.#cause !== undefined && (!urgent || isUrgent(this.#cause))) return;
+    this.#cause = cause;
+    if (urgent) this.log.abandon();
+    this.#cancel(cause);
+  }
+
+  /** The deadline check. @throws RunnerError `RUNNER_LEASE_LOST`, `RUNNER_FENCED` */
+  check(): void {
+    if (this.#cause === "fenced") throw new RunnerError("RUNNER_FENCED");
+    if (!this.spec.incarnation.isValid()) {
+      throw new RunnerError("RUNNER_LEASE_LOST", "the node's lease is over, and with it this run");
+    }
+  }
+
+  #cancel(cause: StopCause): void {
+    const { clock, onStuck } = this.#parts;
+    const reason = new RunnerError(
+      cause === "fenced"
+        ? "RUNNER_FENCED"
+        : cause === "lease"
+          ? "RUNNER_LEASE_LOST"
+          : "RUNNER_CANCELLED",
+      CAUSE_TEXT[cause],
+      { details: { cause } },
+    );
+    this.#controller.abort(reason);
+    if (this.#execution === undefined) return;
+    if (cause === "lease") {
+      this.#execution.cancel(reason, { graceMs: this.#marginMs * LEASE_GRACE_SHARE });
+      this.#timers.push(clock.after(this.#marginMs, () => onStuck(formatPath(this.spec.path))));
+    } else if (cause === "fenced") {
+      this.#execution.kill();
+    } else {
+      this.#execution.cancel(reason, { graceMs: GRACE_MS });
+    }
+  }
+
+  #armTimers(): void {
+    const { clock } = this.#parts;
+    const { timeout, ok_after: okAfter } = this.spec.entry;
+    if (timeout !== undefined) {
+      this.#timers.push(clock.after(timeout * 1000, () => this.stop("timeout")));
+    }
+    if (okAfter > 0) this.#timers.push(clock.after(okAfter * 1000, () => this.spec.onOk()));
+  }
+
+  #context(): RunContext {
+    const { tree, clock, node } = this.#parts;
+    const { path, entry, slot, token, reason, fence } = this.spec;
+    return {
+      tree,
+      clock,
+      node,
+      path,
+      entry,
+      slot,
+      token,
+      reason,
+      fence,
+      run: String(token),
+      check: () => this.check(),
+      onFenced: () => this.stop("fenced"),
+      log: (lines) => this.log.add(lines),
+      setupDone: () => this.spec.onSetupDone(),
+      progress: (value) => this.spec.onProgress(value),
+      signal: this.#controller.signal,
+    };
+  }
+
+  #toResult(end: RunEnd): RunResult {
+    const cause = this.#cause;
+    if (!this.hasRight) return { outcome: "lost", cause: cause ?? "lease" };
+    if (end.type === "stalled") {
+      const frames = end.place.frames;
+      const where = frames[0] === undefined ? "" : ` at ${frames[0]}`;
+      const error = new RunnerError("RUNNER_POISONED", `the code blocked its thread${where}`, {
+        details: { frames, procedure: formatPath(this.spec.entry.code) },
+      });
+      return { outcome: "stalled", error, frames };
+    }
+    if (cause === "timeout") {
+      const error = new RunnerError(
+        "RUNNER_CANCELLED",
+        `the run took longer than ${this.spec.entry.timeout} s`,
+      );
+      return { outcome: "timeout", cause, error };
+    }
+    // Also where the code returned or threw because it was asked to end.
+    if (cause !== undefined) return { outcome: "cancelled", cause };
+    switch (end.type) {
+      case "returned":
+        return returned(end.value);
+      case "threw":
+        return { outcome: "error", error: end.error };
+      case "cancelled":
+        return { outcome: "cancelled", cause: "drain" };
+      case "lost":
+        break;
+    }
+    return { outcome: "lost", error: end.error };
+  }
+
+  async #tidy(objects: RunObjects | undefined, executor: Executor | undefined): Promise<void> {
+    try {
+      await objects?.close();
+      if (this.spec.alone) await executor?.close();
+    } catch (error) {
+      this.#parts.log.warn("what a run had opened could not be closed", { error });
+    }
+  }
+
+  #onLogError(error: unknown): void {
+    if (BanyanError.has(error, "ENGINE_CONDITION")) this.stop("fenced");
+    else this.#parts.log.warn("lines of a run's log are lost", { error });
+  }
+}
+
+/** The run has lost its right to act, and must be gone before another begins. */
+function isUrgent(cause: StopCause | undefined): boolean {
+  return cause === "fenced" || cause === "lease";
+}
+
+function returned(value: unknown): RunResult {
+  if (value === undefined) return { outcome: "ok" };
+  try {
+    encodeTreeValue(value);
+    return { outcome: "ok", value };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : "unknown";
+    const error = new RunnerError("RUNNER_BAD_RESULT", `the result can't be stored: ${why}`, {
+      cause,
+    });
+    return { outcome: "error", error };
+  }
+}

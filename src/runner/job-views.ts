@@ -1,0 +1,124 @@
+import type { Mirror } from "../tree/mirror.ts";
+import type { Tree } from "../tree/tree.ts";
+import { Path } from "../wire/path.ts";
+import { formatPath } from "../wire/path-text.ts";
+import type { JobEntry, JobRequest } from "./job.ts";
+import { parseJob } from "./parse-job.ts";
+import type { PendingRequest } from "./schedule.ts";
+
+/** What people want of one job. */
+export interface JobView {
+  readonly exists: boolean;
+  /** `undefined` with `exists`: what is there is no job entry. */
+  readonly entry: JobEntry | undefined;
+  readonly request: PendingRequest | undefined;
+}
+
+/** Where requests are kept: `.banyan.request.<job>`. */
+export function requestRoot(tree: Tree): Path {
+  return tree.system.root.append("request");
+}
+
+/** The job entries, checked, with the requests people made. Bad entries are told and harm nobody. */
+export class JobViews implements AsyncDisposable {
+  readonly #jobs: Mirror;
+  readonly #requests: Mirror;
+  readonly #onBad: (path: Path, error: unknown) => void;
+  readonly #onSound: (path: Path) => void;
+  readonly #entries = new Map<
+    string,
+    { readonly path: Path; readonly entry: JobEntry | undefined }
+  >();
+  readonly #subscriptions: Disposable[] = [];
+
+  private constructor(
+    mirrors: { readonly jobs: Mirror; readonly requests: Mirror },
+    options: JobViewsOptions,
+  ) {
+    this.#jobs = mirrors.jobs;
+    this.#requests = mirrors.requests;
+    this.#onBad = options.onBad;
+    this.#onSound = options.onSound;
+  }
+
+  static async open(tree: Tree, options: JobViewsOptions): Promise<JobViews> {
+    const jobs = await tree.mirror(tree.system.job);
+    const requests = await tree.mirror(requestRoot(tree));
+    const views = new JobViews({ jobs, requests }, options);
+    for (const { path } of jobs.entries()) views.#read(views.#jobOf(path));
+    return views;
+  }
+
+  get(path: Path): JobView {
+    const known = this.#entries.get(formatPath(path));
+    const stored = this.#requests.entry(this.#requests.path.concat(path));
+    const request = toRequest(stored?.value);
+    return {
+      exists: known !== undefined,
+      entry: known?.entry,
+      request:
+        request === undefined || stored === undefined
+          ? undefined
+          : { ...request, revision: stored.revision },
+    };
+  }
+
+  *paths(): IterableIterator<Path> {
+    for (const { path } of this.#entries.values()) yield path;
+  }
+
+  /** Calls `listener` with each job that changed or was asked for something. */
+  onChange(listener: (path: Path) => void): void {
+    const jobs = this.#jobs.subscribe(({ changes }) => {
+      const paths = changes.map((change) => this.#jobOf(change.path));
+      for (const path of paths) this.#read(path);
+      for (const path of paths) listener(path);
+    });
+    const requests = this.#requests.subscribe(({ changes }) => {
+      for (const change of changes) listener(this.#jobOf(change.path));
+    });
+    this.#subscriptions.push(jobs, requests);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
+    await this.#jobs.close();
+    await this.#requests.close();
+  }
+
+  /** Both roots have two elements. */
+  #jobOf(stored: Path): Path {
+    return Path.fromElements(stored.slice(this.#jobs.path.length));
+  }
+
+  #read(path: Path): void {
+    const name = formatPath(path);
+    const stored = this.#jobs.entry(this.#jobs.path.concat(path));
+    if (stored === undefined) {
+      this.#entries.delete(name);
+      this.#onSound(path);
+      return;
+    }
+    try {
+      this.#entries.set(name, { path, entry: parseJob(stored.value) });
+      this.#onSound(path);
+    } catch (error) {
+      this.#entries.set(name, { path, entry: undefined });
+      this.#onBad(path, stored.error ?? error);
+    }
+  }
+}
+
+export interface JobViewsOptions {
+  /** The entry is none; called again whenever it is written. */
+  readonly onBad: (path: Path, error: unknown) => void;
+  /** The entry can be used, or is gone. */
+  readonly onSound: (path: Path) => void;
+}
+
+export function toRequest(value: unknown): JobRequest | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { action, time } = value as Partial<JobRequest>;
+  if ((action !== "run" && action !== "cancel") || typeof time !== "number") return undefined;
+  return { action, time };
+}

@@ -1,0 +1,83 @@
+import type { Tree } from "../tree/tree.ts";
+import type { Path } from "../wire/path.ts";
+import { formatPath } from "../wire/path-text.ts";
+import { ANY_SLOT, type JobEntry, type JobState } from "./job.ts";
+import { toRequest, requestRoot } from "./job-views.ts";
+import type { SlotState } from "./job-listing.ts";
+import { toCandidate, toNodeEntry } from "./node-entry.ts";
+import { type Candidate, isEligible, whyNotEligible } from "./placement.ts";
+import { type PendingRequest, planJob } from "./schedule.ts";
+
+export interface WhyInput {
+  readonly path: Path;
+  readonly entry: JobEntry;
+  readonly states: readonly SlotState[];
+  /** Seconds since 1970. */
+  readonly now: number;
+}
+
+/** Why a job runs or does not, by slot, in words. */
+export async function whyJob(
+  tree: Tree,
+  input: WhyInput,
+): Promise<Readonly<Record<string, string>>> {
+  const { entry, states } = input;
+  const nodes = await liveNodes(tree);
+  const eligible = nodes.filter((node) => isEligible(entry, node));
+  if (eligible.length === 0) return { [ANY_SLOT]: noneEligible(entry, nodes) };
+  const codeError = await whyNoCode(tree, entry.code);
+  const request = await readRequest(tree, input.path);
+  const slots = "any" in entry.place ? [ANY_SLOT] : eligible.map(({ name }) => name);
+  return Object.fromEntries(
+    slots.map((slot) => {
+      const state = states.find((one) => one.slot === slot)?.state;
+      if (state?.stopped === null) return [slot, whyRunning(state, nodes)];
+      // The key is the nodes' business: whether it changed can't be told from here.
+      const codeKey = codeError === undefined ? (state?.code ?? "?") : undefined;
+      const plan = planJob({ entry, state, request, codeKey, now: input.now });
+      if (plan.type !== "start") return [slot, codeError ?? plan.why];
+      const inSeconds = plan.at - input.now;
+      return [slot, inSeconds <= 0 ? plan.why : `${plan.why}, in ${inSeconds.toFixed(1)} s`];
+    }),
+  );
+}
+
+async function liveNodes(tree: Tree): Promise<Candidate[]> {
+  const nodes: Candidate[] = [];
+  for await (const stored of tree.walk(tree.system.node, { minDepth: 1, maxDepth: 1 })) {
+    const entry = toNodeEntry(stored.value);
+    if (entry === undefined || entry.ended !== undefined) continue;
+    nodes.push(toCandidate(String(stored.path.name), entry));
+  }
+  return nodes;
+}
+
+function noneEligible(entry: JobEntry, nodes: readonly Candidate[]): string {
+  if (nodes.length === 0) return "no node is alive";
+  const reasons = nodes.map(
+    (node) => `${node.name}: ${whyNotEligible(entry, node) ?? "may run it"}`,
+  );
+  return `no eligible node (${reasons.join("; ")})`;
+}
+
+async function whyNoCode(tree: Tree, code: Path): Promise<string | undefined> {
+  const name = formatPath(code);
+  if ((await tree.entry(tree.system.proc.concat(code))) === undefined)
+    return `there is no code ${name}`;
+  const record = await tree.errors.get({ subsystem: "compile", path: ["proc", ...code] });
+  const open = record !== undefined && record.resolved === undefined;
+  return open ? `its code ${name} is broken: ${record.message}` : undefined;
+}
+
+async function readRequest(tree: Tree, path: Path): Promise<PendingRequest | undefined> {
+  const stored = await tree.entry(requestRoot(tree).concat(path));
+  const request = toRequest(stored?.value);
+  if (stored === undefined || request === undefined) return undefined;
+  return { ...request, revision: stored.revision };
+}
+
+function whyRunning(state: JobState, nodes: readonly Candidate[]): string {
+  const alive = nodes.some(({ name }) => name === state.node);
+  const where = `${state.node}, since ${new Date(state.started * 1000).toISOString()}`;
+  return alive ? `it runs on ${where}` : `it ran on ${where}, and that node is gone`;
+}

@@ -1,0 +1,381 @@
+import { BanyanError, RunnerError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { randomId } from "../base/ids.ts";
+import type { Log } from "../base/log.ts";
+import { pause } from "../base/pause.ts";
+import type { Tree } from "../tree/tree.ts";
+import type { Path } from "../wire/path.ts";
+import { type LeaseTimes, type NodeEntry, type NodeFacts, toNodeEntry } from "./node-entry.ts";
+import { isCertainlyGone, ownProcess, type ProcessIdentity } from "./process-identity.ts";
+
+export interface NodeLeaseOptions {
+  readonly tree: Tree;
+  readonly name: string;
+  readonly times: LeaseTimes;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What the next renewal publishes. */
+  readonly facts: () => NodeFacts;
+  readonly identity?: ProcessIdentity | undefined;
+  readonly isGone?: ((process: ProcessIdentity) => boolean) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One unbroken spell of holding the lease. Never comes back once it is over. */
+export interface Incarnation {
+  readonly id: string;
+  /** Whether it holds at this moment, by this process's own clock: no read, nobody else's clock. */
+  isValid(): boolean;
+}
+
+/** Waits between attempts while the store is away, in milliseconds. */
+const RETRY_MS = 100;
+
+/** How much longer than the length a taker waits before it believes that a holder is gone. */
+const OBSERVE_FACTOR = 1.05;
+
+/**
+ * A node's own lease on its name, by which it may run jobs. It is renewed by compare-and-set; time
+ * counts from before a renewal was sent, and the lease is over `margin` before others may end it. When
+ * it is over (the store was away for too long, or another ended it), a new incarnation is acquired as
+ * soon as the store is there: what the old one held is not held by the new one.
+ */
+export class NodeLease implements AsyncDisposable {
+  readonly name: string;
+  readonly #options: NodeLeaseOptions;
+  readonly #path: Path;
+  readonly #closing = new AbortController();
+  readonly #listeners = new Set<(held: Incarnation | undefined) => void>();
+  /** The ids this process has used: a lease of one of them can be replaced at once. */
+  readonly #ownIds = new Set<string>();
+  #held: Held | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+
+  private constructor(options: NodeLeaseOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#path = options.tree.system.node.append(options.name);
+  }
+
+  /**
+   * Resolves when the lease is held. Where another of that name was alive, that takes until it is
+   * known to be gone: at once if its process is, otherwise its whole length.
+   *
+   * @throws RunnerError `RUNNER_NAME_TAKEN` if a node of that name renews its lease
+   */
+  static async acquire(options: NodeLeaseOptions): Promise<NodeLease> {
+    const lease = new NodeLease(options);
+    lease.#begin(await lease.#take(options.signal ?? lease.#closing.signal));
+    lease.#keeping = lease.#keep();
+    return lease;
+  }
+
+  /** The present incarnation; `undefined` while there is none. */
+  get held(): Incarnation | undefined {
+    return this.#held;
+  }
+
+  /** Calls `listener` with what is held, or `undefined`, whenever that changes. Synchronously. */
+  onChange(listener: (held: Incarnation | undefined) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Marks it as ended, so that nobody waits for it to expire. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) {
+      await this.#keeping;
+      return;
+    }
+    const last = this.#held;
+    this.#closing.abort(new RunnerError("RUNNER_LEASE_LOST", "the node is closed"));
+    this.#end();
+    await this.#keeping;
+    if (last !== undefined) await this.#markEnded(last);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const held = this.#held;
+      try {
+        if (held === undefined) this.#begin(await this.#take(signal));
+        else await this.#renewWhenDue(held);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (held?.over.aborted === true) continue;
+        this.#options.log.warn("the node's lease could not be kept or taken", { error });
+        await this.#rest(RETRY_MS);
+      }
+    }
+  }
+
+  async #renewWhenDue(held: Held): Promise<void> {
+    const { clock, times } = this.#options;
+    const restMs = held.renewedAt + times.renewal * 1000 - clock.now();
+    if (restMs > 0) await pause(restMs, { clock, signal: held.over });
+    if (held.isValid()) await this.#renew(held);
+  }
+
+  async #renew(held: Held): Promise<void> {
+    const { clock, tree } = this.#options;
+    // Before anything is sent: whatever the renewal takes on its way is the holder's loss.
+    const beat = held.send(clock.now());
+    using attempt = new Attempt(clock, this.#attemptMs, held.over);
+    try {
+      const { revision } = await tree.set(this.#path, this.#entry(held.id, beat), {
+        ifRevision: held.revision,
+        signal: attempt.signal,
+      });
+      held.renewed(beat, revision);
+    } catch (error) {
+      if (held.over.aborted) return;
+      if (BanyanError.has(error, "ENGINE_UNAVAILABLE")) await this.#rest(RETRY_MS);
+      else await this.#readBack(held, attempt.signal.aborted);
+    }
+  }
+
+  /**
+   * After a renewal of unknown fate, or one that met another write: if the entry is still this
+   * incarnation's, that was an earlier renewal whose answer was lost.
+   */
+  async #readBack(held: Held, timedOut: boolean): Promise<void> {
+    using attempt = new Attempt(this.#options.clock, this.#attemptMs, held.over);
+    const stored = await this.#options.tree.entry(this.#path, { signal: attempt.signal });
+    const entry = toNodeEntry(stored?.value);
+    if (stored !== undefined && entry?.id === held.id && entry.ended === undefined) {
+      held.renewed(entry.beat, stored.revision);
+      return;
+    }
+    this.#options.log.warn("another ended this node's lease", { node: this.name, timedOut });
+    held.expire();
+  }
+
+  /** Holds the lease from here on, until its deadline passes or another ends it. */
+  #begin(taken: Taken): void {
+    const { clock, times } = this.#options;
+    const held = new Held({ clock, times, taken, onOver: () => this.#lose(held) });
+    this.#held = held;
+    this.#announce();
+    // What it took to write the entry may already have been too long.
+    held.arm();
+  }
+
+  #lose(held: Held): void {
+    if (this.#held !== held) return;
+    this.#end();
+    if (!this.#closing.signal.aborted) {
+      this.#options.log.warn("the node's lease is over", { node: this.name });
+    }
+  }
+
+  #end(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    held.expire();
+    this.#announce();
+  }
+
+  #announce(): void {
+    for (const listener of this.#listeners) listener(this.#held);
+  }
+
+  /** Writes a first entry under a new id. */
+  async #take(signal: AbortSignal): Promise<Taken> {
+    const { clock, tree } = this.#options;
+    const id = randomId();
+    this.#ownIds.add(id);
+    for (;;) {
+      const ifRevision = await this.#freeRevision(signal);
+      const sentAt = clock.now();
+      try {
+        const { revision } = await tree.set(this.#path, this.#entry(id, 0), { ifRevision, signal });
+        return { id, revision, sentAt };
+      } catch (error) {
+        // Also where the answer was lost: the next read finds the own id and goes on from there.
+        if (!isUncertain(error)) throw error;
+        await this.#rest(RETRY_MS);
+      }
+    }
+  }
+
+  /** The revision over which the name can be taken; waits for a holder that may be gone. */
+  async #freeRevision(signal: AbortSignal): Promise<number> {
+    const { clock, tree, name } = this.#options;
+    let seen: { revision: number; at: number } | undefined;
+    for (;;) {
+      const stored = await tree.entry(this.#path, { signal });
+      const entry = toNodeEntry(stored?.value);
+      if (stored === undefined) return 0;
+      if (entry === undefined || this.#isFree(entry)) return stored.revision;
+      if (seen !== undefined && seen.revision !== stored.revision && seen.revision !== 0) {
+        throw new RunnerError(
+          "RUNNER_NAME_TAKEN",
+          `a node called ${name} is alive: choose another name`,
+          {
+            details: { name, pid: entry.pid },
+          },
+        );
+      }
+      seen ??= { revision: stored.revision, at: clock.now() };
+      const waitedMs = clock.now() - seen.at;
+      const wholeMs = entry.lease.length * 1000 * OBSERVE_FACTOR;
+      if (waitedMs >= wholeMs) return stored.revision;
+      await pause(Math.min(entry.lease.renewal * 500, wholeMs - waitedMs), { clock, signal });
+    }
+  }
+
+  #isFree(entry: NodeEntry): boolean {
+    const { isGone = isCertainlyGone } = this.#options;
+    return entry.ended !== undefined || this.#ownIds.has(entry.id) || isGone(entry);
+  }
+
+  async #markEnded(held: Held): Promise<void> {
+    const { tree, clock, log } = this.#options;
+    using attempt = new Attempt(clock, this.#attemptMs);
+    const { signal } = attempt;
+    try {
+      // Read, because a renewal may have been on its way when it was called off.
+      const stored = await tree.entry(this.#path, { signal });
+      const entry = toNodeEntry(stored?.value);
+      if (stored === undefined || entry?.id !== held.id || entry.ended !== undefined) return;
+      const ended = { ...entry, ended: clock.wall() / 1000 };
+      await tree.set(this.#path, ended, { ifRevision: stored.revision, signal });
+    } catch (error) {
+      log.debug("the node's lease could not be marked as ended: it will expire", { error });
+    }
+  }
+
+  #entry(id: string, beat: number): NodeEntry {
+    const { identity = ownProcess(), times, facts } = this.#options;
+    return { id, ...identity, lease: times, ...facts(), beat };
+  }
+
+  /** Two attempts must fit between a renewal and the end. */
+  get #attemptMs(): number {
+    const { length, margin } = this.#options.times;
+    return ((length - margin) * 1000) / 2;
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const { clock } = this.#options;
+    await pause(ms, { clock, signal: this.#closing.signal }).catch(() => {});
+  }
+}
+
+interface Taken {
+  readonly id: string;
+  readonly revision: number;
+  readonly sentAt: number;
+}
+
+/** The arithmetic of one incarnation. */
+class Held implements Incarnation {
+  readonly id: string;
+  revision: number;
+  /** When the last renewal that counts was sent. */
+  renewedAt: number;
+  lastBeat = 0;
+  readonly #over = new AbortController();
+  readonly #clock: Clock;
+  readonly #lengthMs: number;
+  readonly #onOver: () => void;
+  /** When each renewal was sent whose answer has not come. */
+  readonly #sent = new Map<number, number>();
+  #timer: Disposable | undefined;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly times: LeaseTimes;
+    readonly taken: Taken;
+    readonly onOver: () => void;
+  }) {
+    const { clock, times, taken, onOver } = options;
+    this.id = taken.id;
+    this.revision = taken.revision;
+    this.renewedAt = taken.sentAt;
+    this.#clock = clock;
+    this.#lengthMs = (times.length - times.margin) * 1000;
+    this.#onOver = onOver;
+  }
+
+  /** Aborts when it is over. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  isValid(): boolean {
+    return !this.#over.signal.aborted && this.#clock.now() < this.renewedAt + this.#lengthMs;
+  }
+
+  /** Notes that a renewal leaves now, and names it. */
+  send(now: number): number {
+    this.lastBeat += 1;
+    this.#sent.set(this.lastBeat, now);
+    return this.lastBeat;
+  }
+
+  /** A renewal is in the store. */
+  renewed(beat: number, revision: number): void {
+    this.revision = revision;
+    const sentAt = this.#sent.get(beat);
+    if (sentAt !== undefined) this.renewedAt = Math.max(this.renewedAt, sentAt);
+    for (const older of this.#sent.keys()) if (older <= beat) this.#sent.delete(older);
+    this.arm();
+  }
+
+  arm(): void {
+    this.#timer?.[Symbol.dispose]();
+    if (this.#over.signal.aborted) return;
+    const restMs = this.renewedAt + this.#lengthMs - this.#clock.now();
+    // A deadline that has passed is passed, whatever answer comes in late.
+    if (restMs <= 0) this.expire();
+    else this.#timer = this.#clock.after(restMs, () => this.expire());
+  }
+
+  expire(): void {
+    if (this.#over.signal.aborted) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#over.abort(new RunnerError("RUNNER_LEASE_LOST"));
+    this.#onOver();
+  }
+}
+
+/** Gives an attempt up after a while, or when `parent` aborts. */
+class Attempt implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #timer: Disposable;
+  readonly #parent: AbortSignal | undefined;
+  readonly #give = (): void => this.#controller.abort(this.#parent?.reason);
+
+  constructor(clock: Clock, ms: number, parent?: AbortSignal) {
+    this.#parent = parent;
+    this.#timer = clock.after(ms, () =>
+      this.#controller.abort(new RunnerError("RUNNER_LEASE_LOST", "no answer in time")),
+    );
+    if (parent?.aborted === true) this.#give();
+    else parent?.addEventListener("abort", this.#give);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+    this.#parent?.removeEventListener("abort", this.#give);
+  }
+}
+
+function isUncertain(error: unknown): boolean {
+  return (
+    BanyanError.has(error, "ENGINE_CONFLICT") ||
+    BanyanError.has(error, "ENGINE_AMBIGUOUS") ||
+    BanyanError.has(error, "ENGINE_UNAVAILABLE")
+  );
+}

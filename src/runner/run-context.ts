@@ -1,0 +1,74 @@
+import type { Clock } from "../base/clock.ts";
+import type { Executor } from "../executor/executor.ts";
+import type { Tree } from "../tree/tree.ts";
+import type { Path } from "../wire/path.ts";
+import type { JobEntry, LogLine, RunReason } from "./job.ts";
+import type { Fence } from "./ownership.ts";
+
+/** What the objects that a run's code gets are made of. */
+export interface RunContext {
+  /** The node's tree; what code does with it goes through `check` and `fence`. */
+  readonly tree: Tree;
+  readonly clock: Clock;
+  /** The job. */
+  readonly path: Path;
+  readonly entry: JobEntry;
+  readonly slot: string;
+  readonly node: string;
+  /** The run's id: its token as text. */
+  readonly run: string;
+  readonly token: number;
+  readonly reason: RunReason;
+  /** The condition of every write. */
+  readonly fence: Fence;
+  /**
+   * To be called before every operation: the deadline check, on this process's own clock.
+   *
+   * @throws RunnerError `RUNNER_LEASE_LOST`, `RUNNER_FENCED`
+   */
+  check(): void;
+  /** To be called when a write met `ENGINE_CONDITION`: somebody else owns the job. */
+  onFenced(): void;
+  /** Lines whose fields can be stored. */
+  log(lines: readonly LogLine[]): void;
+  /** The code says that it is set up. */
+  setupDone(): void;
+  /** The code says how far it is; anything that can be stored. */
+  progress(value: unknown): void;
+  /** Aborts when the run is to end. */
+  readonly signal: AbortSignal;
+}
+
+/** The objects of one run. */
+export interface RunObjects {
+  /** As `RunRequest.host`. */
+  readonly host: Readonly<Record<string, unknown>>;
+  /** As `RunRequest.values`. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Ends what they opened: watches, timers. After the run, however it ended. */
+  close(): void | Promise<void>;
+  /** Whether the code has put the failure it ended with on record itself. */
+  errorRecorded?(): boolean;
+}
+
+export type OpenRunObjects = (context: RunContext) => RunObjects;
+
+/** The code, as far as running it goes. `CodeLibrary` is one. */
+export interface CodeSource {
+  /** Changes whenever the procedure, or anything it imports, does; `undefined`: none can be run. */
+  keyOf(path: Path): string | undefined;
+  /** What is wrong with what is stored now. */
+  errorOf(path: Path): unknown;
+  /** As `RunRequest.code`. */
+  shipment(path: Path): unknown;
+  /** Calls `listener` after each switch to new code. */
+  onSwitch(listener: () => void): Disposable;
+}
+
+/** Where code runs. */
+export interface RunExecutors {
+  /** What the jobs of a node share. */
+  readonly shared: Executor;
+  /** One for a single run, of code that has blocked its thread before. Its caller closes it. */
+  own(): Executor;
+}

@@ -1,0 +1,51 @@
+import { toPath } from "../wire/path-text.ts";
+import type { CodeSource, OpenRunObjects } from "./run-context.ts";
+import { RunHost } from "./run-host.ts";
+import type { RunValues } from "./kit/values.ts";
+import type { Shipment } from "../code/unit.ts";
+
+export interface RunObjectsOptions {
+  /** Where `_self.spawn` finds further procedures. */
+  readonly code: Pick<CodeSource, "shipment">;
+  /** What code sees as `_cfg`. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  /** Events that may wait unread in `_info`. Default 1,000. */
+  readonly backlog?: number | undefined;
+}
+
+/** Gives each run what `runStored` needs on the other side: a `RunHost` and its values. */
+export function runObjects({ code, config = {}, backlog }: RunObjectsOptions): OpenRunObjects {
+  return (context) => {
+    const { tree, clock, path, entry, node, run, token, reason, fence } = context;
+    const host = new RunHost({
+      tree,
+      job: path,
+      run,
+      node,
+      fence,
+      check: () => context.check(),
+      // What a library ships, the kit's linker opens.
+      shipment: (procedure) => code.shipment(toPath(procedure)) as Shipment,
+      on: {
+        log: (lines) => context.log(lines),
+        setupDone: () => context.setupDone(),
+        progress: (value) => context.progress(value),
+        fenced: () => context.onFenced(),
+      },
+      clock,
+    });
+    const { data, ...plain } = entry;
+    const values: RunValues = {
+      job: path,
+      node,
+      token,
+      run,
+      reason,
+      entry: { ...plain, data },
+      data,
+      config,
+      backlog,
+    };
+    return { host: { run: host }, values: { ...values }, close: () => host.close() };
+  };
+}

@@ -1,0 +1,136 @@
+import { backoffMs } from "../base/backoff.ts";
+import type { JobEntry, JobState, RunReason } from "./job.ts";
+import { unitHash } from "./unit-hash.ts";
+
+/** A request that may still have to be seen to. */
+export interface PendingRequest {
+  readonly action: "run" | "cancel";
+  readonly revision: number;
+  /** Seconds since 1970. */
+  readonly time: number;
+}
+
+export interface ScheduleInput {
+  readonly entry: JobEntry;
+  readonly state: JobState | undefined;
+  readonly request: PendingRequest | undefined;
+  /** The key of the code as it is now; `undefined` while it is missing or broken. */
+  readonly codeKey: string | undefined;
+  /** Seconds since 1970. */
+  readonly now: number;
+}
+
+/** What is to be done about a job that nobody runs at the moment. `why` is for people. */
+export type Plan =
+  /** Nothing, until something changes. */
+  | { readonly type: "idle"; readonly why: string }
+  /** Start it at that moment (seconds since 1970), which may be past. */
+  | {
+      readonly type: "start";
+      readonly at: number;
+      readonly reason: RunReason;
+      readonly why: string;
+    }
+  /** It waits to be tried again, and somebody called that off: forget the failures. */
+  | { readonly type: "forget"; readonly why: string }
+  /** Its state says that it runs, so whoever ran it is gone: settle that first. */
+  | { readonly type: "lost"; readonly why: string };
+
+/** Code that blocked its thread this often is not started again until it changes. */
+export const MAX_STALLS = 2;
+
+/** A request that nobody saw to in this time (seconds) is void. */
+export const REQUEST_VALID = 600;
+
+/** Whether and when a job that is not running is to be started. Pure: every node comes to the same. */
+export function planJob(input: ScheduleInput): Plan {
+  const { entry, state, codeKey, now } = input;
+  const running = state !== undefined && state.stopped === null;
+  if (running) return { type: "lost", why: `${state.node} ran it and is gone` };
+  if (!entry.enabled) return { type: "idle", why: "disabled" };
+  const requested = planRequest(input);
+  if (requested?.type === "forget") return requested;
+  if (codeKey === undefined) return { type: "idle", why: "its code is missing or broken" };
+  if (isPoisoned(state, codeKey)) {
+    return { type: "idle", why: `its code blocked the thread ${state?.stalls} times` };
+  }
+  return requested ?? planTime(entry, state, { codeKey, now });
+}
+
+/** Whether the code under this key is not to be started again. */
+export function isPoisoned(state: JobState | undefined, codeKey: string): boolean {
+  return state !== undefined && state.code === codeKey && (state.stalls ?? 0) >= MAX_STALLS;
+}
+
+/** The request that nobody has seen to yet. */
+export function pendingRequest(input: {
+  readonly state: JobState | undefined;
+  readonly request: PendingRequest | undefined;
+  readonly now: number;
+}): PendingRequest | undefined {
+  const { state, request, now } = input;
+  if (request === undefined || request.revision <= (state?.request ?? 0)) return undefined;
+  return Math.abs(now - request.time) <= REQUEST_VALID ? request : undefined;
+}
+
+/** When a job that failed is tried again, in seconds since 1970. The jitter is the same everywhere. */
+export function retryAt(entry: JobEntry, state: JobState): number {
+  const waitMs = backoffMs(state.backoff, {
+    delayMs: entry.delay * 1000,
+    factor: entry.backoff,
+    maxMs: entry.max_delay * 1000,
+    jitter: entry.jitter,
+    random: () => unitHash(`retry ${state.token}`),
+  });
+  return (state.stopped ?? state.started) + waitMs / 1000;
+}
+
+function planRequest(input: ScheduleInput): Plan | undefined {
+  const pending = pendingRequest(input);
+  if (pending?.action === "run") {
+    return { type: "start", at: pending.time, reason: "manual", why: "somebody asked for it" };
+  }
+  const waits = (input.state?.backoff ?? 0) > 0 || input.state?.again !== undefined;
+  return pending !== undefined && waits
+    ? { type: "forget", why: "somebody cancelled it" }
+    : undefined;
+}
+
+function planTime(
+  entry: JobEntry,
+  state: JobState | undefined,
+  { codeKey, now }: { codeKey: string; now: number },
+): Plan {
+  if (entry.target === null) return { type: "idle", why: "no target" };
+  if (state?.again !== undefined) {
+    return { type: "start", at: now, reason: state.again, why: "its last run was interrupted" };
+  }
+  if (state !== undefined && state.backoff > 0) return planRetry(entry, state, { codeKey, now });
+  if (state === undefined || entry.target > state.started) {
+    const when = entry.target <= now ? "due" : "waiting for its target";
+    return { type: "start", at: entry.target, reason: "first", why: when };
+  }
+  if (entry.repeat > 0) {
+    const at = (state.stopped ?? state.started) + entry.repeat;
+    return { type: "start", at, reason: "repeat", why: at <= now ? "due" : "waiting to repeat" };
+  }
+  return { type: "idle", why: "it ran, and does not repeat" };
+}
+
+function planRetry(
+  entry: JobEntry,
+  state: JobState,
+  { codeKey, now }: { codeKey: string; now: number },
+): Plan {
+  // Other code may be the repair: the wait was for the old one.
+  if (state.code !== codeKey) {
+    return {
+      type: "start",
+      at: now,
+      reason: "code-change",
+      why: "its code changed after a failure",
+    };
+  }
+  const times = state.backoff === 1 ? "once" : `${state.backoff} times in a row`;
+  return { type: "start", at: retryAt(entry, state), reason: "retry", why: `it failed ${times}` };
+}

@@ -1,0 +1,141 @@
+import type { JobState, RunErrorRecord, RunOutcome, RunReason } from "./job.ts";
+
+/** Why a runner stopped a run. */
+export type StopCause =
+  /** The entry points at other code, has other data, or is to be run otherwise. */
+  | "edit"
+  /** The code it runs is another now. */
+  | "code-change"
+  /** The job belongs to other nodes now. */
+  | "moved"
+  /** Its target was changed to another moment, or to none. */
+  | "unscheduled"
+  | "disabled"
+  | "removed"
+  /** Somebody cancelled it. */
+  | "request"
+  | "timeout"
+  /** The node closes. */
+  | "drain"
+  /** The node's lease is over. */
+  | "lease"
+  /** The job has another owner: a write was refused. */
+  | "fenced";
+
+/** How a run ended, as the runner saw it. */
+export interface RunResult {
+  readonly outcome: RunOutcome;
+  /** Why it was stopped, where it was. */
+  readonly cause?: StopCause;
+  readonly value?: unknown;
+  readonly error?: unknown;
+  /** The code has put the error on record itself. */
+  readonly recorded?: boolean;
+  /** The stored lines it was at when it blocked its thread. */
+  readonly frames?: readonly string[];
+}
+
+/** What people read about a run that was stopped. */
+export const CAUSE_TEXT: Readonly<Record<StopCause, string>> = {
+  edit: "the entry changed",
+  "code-change": "the code changed",
+  moved: "it belongs to another node now",
+  unscheduled: "its target changed",
+  disabled: "it was disabled",
+  removed: "the job was deleted",
+  request: "somebody cancelled it",
+  timeout: "it took too long",
+  drain: "its node closed",
+  lease: "its node could not renew its lease",
+  fenced: "another run has taken the job over",
+};
+
+/** Starts again what was stopped for this reason. */
+const AGAIN: Readonly<Partial<Record<StopCause, RunReason>>> = {
+  edit: "code-change",
+  "code-change": "code-change",
+  moved: "takeover",
+  drain: "takeover",
+};
+
+/** The state after a run that this node owned to its end. Pure. */
+export function settleRun(
+  state: JobState,
+  result: RunResult,
+  { stopped, request }: { readonly stopped: number; readonly request: number | undefined },
+): JobState {
+  const { again: _again, comment: _comment, next: _next, ...kept } = state;
+  const base: JobState = {
+    ...kept,
+    // Later than the start, however short the run was and whatever the wall clock did.
+    stopped: Math.max(stopped, state.started + 0.001),
+    ...(request === undefined ? {} : { request }),
+  };
+  const failed = { ...base, backoff: state.backoff + 1 };
+  switch (result.outcome) {
+    case "ok":
+      return { ...base, backoff: 0, result: result.value ?? null };
+    case "error":
+    case "timeout":
+      return { ...failed, comment: commentOf(result) };
+    case "stalled":
+      // Kept after a success too: the thread it shares is not to be lost for it again and again.
+      return { ...failed, stalls: (state.stalls ?? 0) + 1, comment: commentOf(result) };
+    case "lost":
+      return { ...base, again: "lane" };
+    case "cancelled":
+      break;
+  }
+  return settleCancelled(base, result);
+}
+
+/**
+ * The state after a run that was lost with its node, which a later owner of the job settles. Another
+ * node goes on at once; the same node has been restarted, and that counts as a failure, as in DistKV.
+ */
+export function settleLost(
+  state: JobState,
+  { stopped, sameNode }: { readonly stopped: number; readonly sameNode: boolean },
+): JobState {
+  const { again: _again, comment: _comment, next: _next, ...kept } = state;
+  const base = { ...kept, stopped: Math.max(stopped, state.started + 0.001) };
+  if (sameNode) return { ...base, backoff: state.backoff + 1, comment: "the node was restarted" };
+  return { ...base, again: "failover", comment: `node ${state.node} went away` };
+}
+
+/** What is kept of whatever a run ended with. */
+export function errorRecordOf(error: unknown): RunErrorRecord {
+  if (typeof error !== "object" || error === null) {
+    return { name: "Error", message: textOf(error) };
+  }
+  const { name, code, message, stack } = error as Partial<Record<keyof RunErrorRecord, unknown>>;
+  return {
+    name: typeof name === "string" ? name : "Error",
+    ...(typeof code === "string" ? { code } : {}),
+    message: typeof message === "string" ? message : textOf(error),
+    ...(typeof stack === "string" ? { stack } : {}),
+  };
+}
+
+function settleCancelled(base: JobState, result: RunResult): JobState {
+  const { cause } = result;
+  const kept = { ...base, comment: commentOf(result) };
+  const again = cause === undefined ? undefined : AGAIN[cause];
+  if (again !== undefined) return { ...kept, again };
+  // Somebody's decision ends the story: it does not wait to be tried again.
+  return { ...kept, backoff: 0 };
+}
+
+function commentOf({ outcome, cause, error, frames }: RunResult): string {
+  if (cause !== undefined) return `${outcome}: ${CAUSE_TEXT[cause]}`;
+  if (outcome === "stalled") return `it blocked its thread at ${frames?.[0] ?? "an unknown place"}`;
+  return error === undefined ? outcome : `${outcome}: ${errorRecordOf(error).message}`;
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "something that has no text";
+  }
+}

@@ -1,0 +1,151 @@
+import type { Clock } from "../base/clock.ts";
+import type { Decision } from "./decide.ts";
+import type { JobEntry, JobState, Run } from "./job.ts";
+import type { JobReports } from "./job-reports.ts";
+import { JobRun } from "./job-run.ts";
+import type { OwnedJob, OwnedJobParts } from "./owned-job.ts";
+import { endedRun, newRun, startedState } from "./run-records.ts";
+import { errorRecordOf, type RunResult, settleRun, type StopCause } from "./settle.ts";
+
+export interface ShiftParts extends OwnedJobParts {
+  readonly marginMs: number;
+  readonly reports: JobReports;
+  readonly keepRuns: number;
+}
+
+/** What is written into a state when it is settled, beside how the run ended. */
+export interface Settling {
+  /** The last request that was seen. */
+  readonly request: number | undefined;
+  /** When the job is due next, by the state it would have. */
+  readonly next: (state: JobState) => number | undefined;
+}
+
+/** One run of an owned job with all that is kept of it: from "started" to "stopped" in its state. */
+export class Shift {
+  readonly job: OwnedJob;
+  readonly entry: JobEntry;
+  readonly codeKey: string;
+  readonly #run: JobRun;
+  readonly #record: Run;
+  readonly #started: JobState;
+  readonly #parts: ShiftParts;
+
+  private constructor(job: OwnedJob, start: Start, parts: ShiftParts) {
+    const { entry, codeKey, plan, started, request } = start;
+    const { token, fence, incarnation, state: before, at } = job;
+    const facts = { node: parts.node, token, code: codeKey, reason: plan.reason, started };
+    this.job = job;
+    this.entry = entry;
+    this.codeKey = codeKey;
+    this.#parts = parts;
+    this.#started = {
+      ...startedState(before, facts),
+      ...(request === undefined ? {} : { request }),
+    };
+    this.#record = newRun(at.path, entry, facts);
+    const spec = { ...at, entry, token, fence, incarnation, codeKey, reason: plan.reason };
+    this.#run = new JobRun(
+      {
+        ...spec,
+        // It has blocked a thread before: nobody else is to suffer from it again.
+        alone: (this.#started.stalls ?? 0) > 0,
+        onSetupDone: () => this.#works({ setup_done: true }),
+        onProgress: (progress) => this.#update({ progress }),
+        onOk: () => this.#works({ backoff: 0 }),
+      },
+      parts,
+      parts.marginMs,
+    );
+  }
+
+  /** Writes that it is started. After this the code must run, or be settled as lost by somebody. */
+  static async open(job: OwnedJob, start: Start, parts: ShiftParts): Promise<Shift> {
+    const shift = new Shift(job, start, parts);
+    await Promise.all([job.setState(shift.#started), job.writeRun(shift.#record)]);
+    return shift;
+  }
+
+  get state(): JobState {
+    return this.job.state ?? this.#started;
+  }
+
+  get cause(): StopCause | undefined {
+    return this.#run.cause;
+  }
+
+  /** Seconds since 1970. */
+  get started(): number {
+    return this.#started.started;
+  }
+
+  /** Runs the code to its end. Never rejects. */
+  work(): Promise<RunResult> {
+    return this.#run.run();
+  }
+
+  stop(cause: StopCause): void {
+    this.#run.stop(cause);
+  }
+
+  /** Tells people whether the run goes on with code that can't be started any more. */
+  noteCode(error: unknown): void {
+    const comment =
+      error === undefined ? undefined : `running old version: ${errorRecordOf(error).message}`;
+    if (comment === this.state.comment) return;
+    const { comment: _old, ...state } = this.state;
+    this.#write(comment === undefined ? state : { ...state, comment });
+  }
+
+  /** Writes how it ended. False where this node has no right to say so any more. */
+  async settle(result: RunResult, settling: Settling): Promise<boolean> {
+    if (!this.#run.hasRight) return false;
+    const { clock, reports } = this.#parts;
+    const stopped = wallSeconds(clock);
+    const settled = settleRun(this.state, result, { stopped, request: settling.request });
+    const next = settling.next(settled);
+    const state = next === undefined ? settled : { ...settled, next };
+    const record = endedRun(this.#record, result, state.stopped ?? stopped);
+    const kept = await this.job.persist(async () => {
+      await Promise.all([
+        this.job.setState(state),
+        this.job.writeRun(record),
+        this.#run.log.close(),
+      ]);
+    });
+    if (!kept) return false;
+    reports.ended(this.job.at, record, { result, state });
+    return true;
+  }
+
+  #works(patch: Partial<JobState>): void {
+    this.#update(patch);
+    this.#parts.reports.working(this.job.at);
+  }
+
+  #update(patch: Partial<JobState>): void {
+    this.#write({ ...this.state, ...patch });
+  }
+
+  #write(state: JobState): void {
+    void this.#store(state);
+  }
+
+  async #store(state: JobState): Promise<void> {
+    try {
+      if (!(await this.job.persist(() => this.job.setState(state)))) this.#run.stop("fenced");
+    } catch (error) {
+      this.#parts.log.warn("a job's state can't be stored", { error });
+    }
+  }
+}
+
+export type Start = Decision & { readonly type: "start" } & {
+  /** Seconds since 1970. */
+  readonly started: number;
+  readonly request: number | undefined;
+};
+
+function wallSeconds(clock: Clock): number {
+  return clock.wall() / 1000;
+}
