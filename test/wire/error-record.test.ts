@@ -17,6 +17,10 @@ function cross(error: unknown): Error & Record<string, unknown> {
   return decodeValue(encodeValue(error)) as Error & Record<string, unknown>;
 }
 
+function trap(): never {
+  throw new TypeError("no");
+}
+
 function propsOf(error: object): object {
   return Object.fromEntries(Object.entries(error));
 }
@@ -174,9 +178,6 @@ describe("an error that crosses", () => {
     const { proxy, revoke } = Proxy.revocable(new Error("x"), {});
     revoke();
     expect(toErrorRecord(proxy).name).toBe("Error");
-    const trap = (): never => {
-      throw new TypeError("no");
-    };
     for (const name of ["has", "get", "ownKeys", "getPrototypeOf", "getOwnPropertyDescriptor"]) {
       const hostile = new Proxy(new EngineError("ENGINE_FULL"), { [name]: trap });
       expect(toErrorRecord(hostile).message).not.toBe("");
