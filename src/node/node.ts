@@ -80,7 +80,7 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
 }
 
 async function openRunner(options: NodeOptions, scope: Scope): Promise<Runner> {
-  const { tree, name, clock = systemClock, log = silentLog, resolveFrom, config } = options;
+  const { tree, clock = systemClock, log = silentLog, resolveFrom, config } = options;
   const code = scope.use(await CodeLibrary.open(tree, { resolveFrom, clock, log }));
   const lane = (laneName: string): Lane =>
     new Lane({

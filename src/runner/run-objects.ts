@@ -46,6 +46,11 @@ export function runObjects({ code, config = {}, backlog }: RunObjectsOptions): O
       config,
       backlog,
     };
-    return { host: { run: host }, values: { ...values }, close: () => host.close() };
+    return {
+      host: { run: host },
+      values: { ...values },
+      close: () => host.close(),
+      errorRecorded: () => host.errorRecorded,
+    };
   };
 }
