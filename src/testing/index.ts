@@ -8,6 +8,7 @@ export {
   type EngineSuiteOptions,
 } from "./engine-suite.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
+export { sessionPair, type SessionPair, type SessionPairOptions } from "./session-pair.ts";
 export { treeSuite, type TreeSuiteOptions } from "./tree-suite.ts";
 export { type TreePair } from "./tree-suite-pair.ts";
 export type { TestFunction } from "./test-function.ts";

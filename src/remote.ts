@@ -1,0 +1,94 @@
+/** Objects that live on one side of a session and are used from the other: `banyan/remote`. */
+import { NodeError } from "./base/errors.ts";
+import type { Channel, Dial, DialOptions, Listen, Listener } from "./channel/channel.ts";
+import { dialUnix, listenUnix } from "./channel/unix.ts";
+import { openSession, type Session, type SessionOptions } from "./remote/session.ts";
+
+export { BanyanError, RemoteError, WireError } from "./base/errors.ts";
+export { byRef, byValue } from "./remote/by-value.ts";
+export {
+  has,
+  instanceOf,
+  isRemote,
+  keys,
+  release,
+  remove,
+  set,
+  snapshot,
+} from "./remote/helpers.ts";
+export type { PlainMode } from "./remote/codec.ts";
+export type { Policy } from "./remote/policy.ts";
+export type { SessionLimits } from "./remote/protocol.ts";
+export { openSession, type Session, type SessionOptions } from "./remote/session.ts";
+export type { SessionStats } from "./remote/stats.ts";
+export type { Received, Remote, RemoteResult } from "./remote/types.ts";
+export type { Channel, Listener } from "./channel/channel.ts";
+
+interface Transport {
+  readonly dial: Dial;
+  readonly listen: Listen;
+}
+
+const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
+  ["unix", { dial: dialUnix, listen: listenUnix }],
+]);
+
+const DEFAULT_DIAL_MS = 10_000;
+
+/**
+ * Opens a session with whoever listens at `url`, as `unix:/run/box.sock`. Gives up after 10 seconds,
+ * or when `options.signal` does.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED`; as `openSession`; NodeError `NODE_BAD_URL`
+ */
+export async function connect(url: string, options: SessionOptions = {}): Promise<Session> {
+  const { dial } = transportOf(url);
+  const signal = options.signal ?? AbortSignal.timeout(DEFAULT_DIAL_MS);
+  const channel = await dial(url, dialOptions(signal, options));
+  return await openSession(channel, { ...options, signal });
+}
+
+export interface ListenSessionOptions extends SessionOptions {
+  /** Gets each session that was opened; what peers may use is in `exports`. */
+  readonly onSession?: ((session: Session) => void) | undefined;
+}
+
+/**
+ * Offers objects at `url` to whoever connects. Closing ends the sessions too, in order.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED`; NodeError `NODE_BAD_URL`
+ */
+export async function listen(url: string, options: ListenSessionOptions): Promise<Listener> {
+  const sessions = new Set<Session>();
+  const accept = async (channel: Channel): Promise<void> => {
+    try {
+      const session = await openSession(channel, options);
+      sessions.add(session);
+      void session.closed.then(() => sessions.delete(session));
+      options.onSession?.(session);
+    } catch (error) {
+      options.log?.warn("a peer was turned away", { peer: channel.label, error });
+    }
+  };
+  const listener = await transportOf(url).listen(url, (channel) => void accept(channel));
+  const close = async (): Promise<void> => {
+    await listener.close();
+    await Promise.all(Array.from(sessions, (session) => session.close()));
+  };
+  return { address: listener.address, close, [Symbol.asyncDispose]: close };
+}
+
+function transportOf(url: string): Transport {
+  const scheme = url.slice(0, Math.max(0, url.indexOf(":")));
+  const transport = TRANSPORTS.get(scheme);
+  if (transport === undefined) {
+    const known = [...TRANSPORTS.keys()].map((name) => `${name}:`).join(", ");
+    throw new NodeError("NODE_BAD_URL", `can't reach ${JSON.stringify(url)}: use one of ${known}`);
+  }
+  return transport;
+}
+
+function dialOptions(signal: AbortSignal, { limits }: SessionOptions): DialOptions {
+  const maxMessageBytes = limits?.maxMessageBytes;
+  return maxMessageBytes === undefined ? { signal } : { signal, limits: { maxMessageBytes } };
+}

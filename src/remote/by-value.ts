@@ -1,0 +1,57 @@
+/** Marks what is to cross as a copy. */
+export class ByValue {
+  readonly value: object;
+
+  constructor(value: object) {
+    this.value = value;
+  }
+}
+
+/** Marks what is to cross as a reference. */
+export class ByReference {
+  readonly value: object;
+
+  constructor(value: object) {
+    this.value = value;
+  }
+}
+
+/**
+ * What to pass instead of `value`, so that the other side gets a copy of it: plain objects, arrays,
+ * Maps and Sets are copied as a graph, in which cycles and things that are there twice stay so. What
+ * else is in there crosses as it would otherwise. It is copied when it is sent, not now.
+ */
+export function byValue<T>(value: T): T {
+  return (typeof value === "object" && value !== null ? new ByValue(value) : value) as T;
+}
+
+/**
+ * What to pass instead of `value`, so that the other side gets a reference to it, where it would get
+ * a copy: a Date, a frozen object, plain data in a session with `plain: "copy"`.
+ */
+export function byRef<T>(value: T): T {
+  const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
+  return (isObject ? new ByReference(value) : value) as T;
+}
+
+const MAX_FROZEN_NODES = 10_000;
+
+/**
+ * Whether this array or plain object is frozen, and so is everything in it, down to values that can't
+ * change: nobody can then tell a copy from the original. An accessor counts as a change.
+ */
+export function isDeeplyFrozen(value: object, isPlain: (value: object) => boolean): boolean {
+  const seen = new Set<object>([value]);
+  for (const object of seen) {
+    if (seen.size > MAX_FROZEN_NODES || !Object.isFrozen(object) || !isPlain(object)) return false;
+    for (const key of Reflect.ownKeys(object)) {
+      const descriptor = Object.getOwnPropertyDescriptor(object, key);
+      if (typeof key === "symbol" || descriptor === undefined || !("value" in descriptor))
+        return false;
+      const inner: unknown = descriptor.value;
+      if (typeof inner === "function") return false;
+      if (typeof inner === "object" && inner !== null) seen.add(inner);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,169 @@
+import type { Imported } from "./imports.ts";
+import { Operation } from "./protocol.ts";
+
+/** What a request is sent to: something the peer holds, or the result of an earlier request. */
+export type Target = Imported | Call;
+
+/** One request, as a stub asks its session for it. */
+export interface Request {
+  readonly operation: Operation;
+  readonly target: Target;
+  readonly path: readonly string[];
+  readonly operands: readonly unknown[];
+}
+
+/** What stubs need of the session they belong to. */
+export interface Caller {
+  /** Sends a request in the order of calls. Never throws: what fails rejects the promise. */
+  request(request: Request): RemotePromise<unknown>;
+  /** Gives back every reference that `imported` stands for. */
+  release(imported: Imported): void;
+  /**
+   * Makes the request behind `call` one that later requests can refer to. False where it is too late
+   * because the request has left.
+   */
+  keep(call: Call): boolean;
+}
+
+export type CallState = "pending" | "fulfilled" | "rejected";
+
+/** One request of ours and what became of it. */
+export class Call {
+  readonly caller: Caller;
+  readonly promise: RemotePromise<unknown>;
+  /** 0 until it is sent. */
+  id = 0;
+  operation: Operation = Operation.call;
+  path: readonly string[] = [];
+  /** Which message it is in, and where its kind is in there, for `keep`. */
+  message = 0;
+  position = 0;
+  kept = false;
+  state: CallState = "pending";
+  /** The result, or the reason it failed. */
+  outcome: unknown;
+  /** Where it was made, if that is recorded. */
+  site: string | undefined;
+  /** Stops listening to the signals that were passed with it. */
+  signals: Disposable[] | undefined;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (reason: unknown) => void;
+  #waiting: (() => void)[] | undefined;
+
+  constructor(caller: Caller) {
+    this.caller = caller;
+    this.promise = new RemotePromise<unknown>(this);
+    this.#resolve = grabbedResolve;
+    this.#reject = grabbedReject;
+  }
+
+  /** Runs `next` when the call has settled, before anybody who awaits it; in order. */
+  whenSettled(next: () => void): void {
+    if (this.state === "pending") (this.#waiting ??= []).push(next);
+    else next();
+  }
+
+  fulfill(value: unknown): void {
+    if (this.state !== "pending") return;
+    this.state = "fulfilled";
+    this.outcome = value;
+    this.#resolve(value);
+    this.#settled();
+  }
+
+  /** Nobody has to look: a peer must not be able to end this process with an unhandled rejection. */
+  fail(reason: unknown): void {
+    if (this.state !== "pending") return;
+    this.state = "rejected";
+    this.outcome = reason;
+    this.promise.then(undefined, ignore);
+    this.#reject(reason);
+    this.#settled();
+  }
+
+  #settled(): void {
+    if (this.signals !== undefined) {
+      for (const signal of this.signals) signal[Symbol.dispose]();
+      this.signals = undefined;
+    }
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    for (const next of waiting) next();
+  }
+}
+
+let grabbedResolve: (value: unknown) => void = ignore;
+let grabbedReject: (reason: unknown) => void = ignore;
+
+/** One function for all promises, so that a call makes no closure for it. */
+function grab(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
+  grabbedResolve = resolve;
+  grabbedReject = reject;
+}
+
+function ignore(): void {}
+
+/** Gives a member of a result that is not there yet. Set by `stub.ts`, which knows stubs. */
+export type MemberOf = (
+  promise: RemotePromise<unknown>,
+  call: Call,
+  key: string | symbol,
+) => unknown;
+
+let memberOf: MemberOf | undefined;
+
+export function setMemberOf(given: MemberOf): void {
+  memberOf = given;
+}
+
+/**
+ * The result of a remote call: a real promise, so that awaiting it costs what awaiting costs, of
+ * which any other member is a stub for that member of the result. Using such a stub sends the next
+ * request at once, without waiting for the result. `then`, `catch`, `finally` and `constructor` are
+ * the promise's own.
+ */
+export class RemotePromise<T> extends Promise<T> {
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    super(grab as ConstructorParameters<typeof Promise<T>>[0]);
+    this.#call = call;
+  }
+
+  /** What `then` makes is a plain promise. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  /** The call behind a promise of this kind; `undefined` for anything else. */
+  static callOf(value: unknown): Call | undefined {
+    return typeof value === "object" && value !== null && #call in value ? value.#call : undefined;
+  }
+
+  static {
+    const { prototype } = RemotePromise;
+    // `await` takes a promise as it is if its constructor is Promise, and wraps it otherwise.
+    define(prototype, "constructor", Promise);
+    // Own properties, because the lookup of any other ends in the proxy below.
+    for (const name of ["then", "catch", "finally"] as const) {
+      define(prototype, name, Promise.prototype[name]);
+    }
+    define(prototype, Symbol.toStringTag, "Promise");
+    Object.setPrototypeOf(
+      prototype,
+      new Proxy(Object.create(Promise.prototype) as object, {
+        get: (_, key, receiver) => {
+          const call = RemotePromise.callOf(receiver);
+          return call === undefined
+            ? undefined
+            : memberOf?.(receiver as RemotePromise<unknown>, call, key);
+        },
+      }),
+    );
+  }
+}
+
+function define(object: object, key: string | symbol, value: unknown): void {
+  Object.defineProperty(object, key, { value, writable: true, configurable: true });
+}

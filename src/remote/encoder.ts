@@ -1,0 +1,311 @@
+import { kindOf } from "../wire/kind.ts";
+import { type ValueWriteExtension, writeValue } from "../wire/value.ts";
+import type { Writer } from "../wire/writer.ts";
+import { ByReference, ByValue, isDeeplyFrozen } from "./by-value.ts";
+import { Call, type Caller, RemotePromise, type Target } from "./call.ts";
+import { type PlainMode, Tag } from "./codec.ts";
+import { type KnownErrors, writeError } from "./errors.ts";
+import type { ExportTable } from "./exports.ts";
+import { GraphWriter } from "./graph.ts";
+import { Imported, Shape } from "./imports.ts";
+import { Chunk, IterationSource } from "./iteration-source.ts";
+import { SentNames } from "./names.ts";
+import { MAX_PATH_STEPS } from "./protocol.ts";
+import { isScalar, writeScalar } from "./scalars.ts";
+import { type StubHandle, stubOf } from "./stub-handle.ts";
+
+/** What the encoder needs of its session. */
+export interface EncoderContext {
+  /** The session itself: whose stubs come home. */
+  readonly caller: Caller;
+  readonly plain: PlainMode;
+  readonly exports: ExportTable;
+  readonly errors: KnownErrors;
+  /** Tells the peer, from now on, what becomes of a promise; answers with its id. */
+  sendPromise(promise: PromiseLike<unknown>): number;
+  cancelPromise(id: number): void;
+  sendSignal(signal: AbortSignal): { readonly id: number; readonly listener: Disposable };
+}
+
+const MAX_CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Turns what crosses a session into bytes: plain values by `wire/value.ts`, the rest here. It knows
+ * what the frame at hand has added to the session's tables, so that a frame that fails to encode
+ * leaves nothing behind.
+ */
+export class Encoder implements ValueWriteExtension {
+  readonly #context: EncoderContext;
+  readonly #names = new SentNames();
+  #exported: number[] = [];
+  #promises: number[] = [];
+  #signals: Disposable[] = [];
+  #namesBefore = 0;
+  /** The request that is being written, or was last. */
+  #request = 0;
+  #graph: GraphWriter | undefined;
+
+  constructor(context: EncoderContext) {
+    this.#context = context;
+  }
+
+  /** Begins a frame: what `rollBack` returns to. `request` is the number of requests up to it. */
+  begin(request: number): void {
+    this.#request = request;
+    this.#clear();
+  }
+
+  #clear(): void {
+    this.#exported.length = 0;
+    this.#promises.length = 0;
+    if (this.#signals.length > 0) this.#signals = [];
+    this.#namesBefore = this.#names.size;
+  }
+
+  /** The listeners on signals that the frame passed on; the caller's to dispose of. */
+  takeSignals(): Disposable[] | undefined {
+    return this.#signals.length === 0 ? undefined : this.#signals;
+  }
+
+  /** Takes everything back that the frame has added to the tables. */
+  rollBack(): void {
+    for (const id of this.#exported) this.#context.exports.release(id, 1);
+    for (const id of this.#promises) this.#context.cancelPromise(id);
+    for (const signal of this.#signals) signal[Symbol.dispose]();
+    this.#names.rewind(this.#namesBefore);
+    this.#graph = undefined;
+    this.#clear();
+  }
+
+  /** @throws WireError; RemoteError `REMOTE_LIMIT`; whatever a getter of the value throws */
+  write(writer: Writer, value: unknown): boolean {
+    if (typeof value === "symbol") return this.#writeScalar(writer, value);
+    if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+    const stub = stubOf(value);
+    if (stub !== undefined) this.#writeStub(writer, stub, false);
+    else if (typeof value === "function") this.#writeReference(writer, value, shapeOf(value));
+    else this.#writeObject(writer, value);
+    return true;
+  }
+
+  /** Of every object: whether it crosses in another way than as the plain value it may be. */
+  claims(value: object): boolean {
+    if (stubOf(value) !== undefined) return true;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype || prototype === Array.prototype) return this.#claimsPlain();
+    switch (kindOf(value)) {
+      case "array":
+      case "object":
+        return this.#claimsPlain();
+      case "error":
+      case "other":
+        return true;
+      case "path":
+      case "date":
+      case "view":
+      case "buffer":
+      default:
+        return false;
+    }
+  }
+
+  writeValue(writer: Writer, value: unknown): void {
+    writeValue(writer, value, this);
+  }
+
+  /** As `writeValue`; a result or property of the peer's is resolved there, before the call. */
+  writeOperand(writer: Writer, value: unknown): void {
+    if ((typeof value === "object" || typeof value === "function") && value !== null) {
+      const stub = stubOf(value);
+      if (stub !== undefined) {
+        this.#writeStub(writer, stub, true);
+        return;
+      }
+      const call = RemotePromise.callOf(value);
+      if (call !== undefined) {
+        this.#writeResult(writer, call, true);
+        return;
+      }
+    }
+    writeValue(writer, value, this);
+  }
+
+  writeTarget(writer: Writer, target: Target): void {
+    writer.varint(target instanceof Call ? (this.#request - target.id) * 2 + 1 : target.id * 2);
+  }
+
+  writePath(writer: Writer, path: readonly string[]): void {
+    if (path.length > MAX_PATH_STEPS) {
+      throw new RangeError(`a path of ${path.length} steps is over the limit of ${MAX_PATH_STEPS}`);
+    }
+    writer.u8(path.length);
+    for (const name of path) this.#names.write(writer, name);
+  }
+
+  #claimsPlain(): boolean {
+    return this.#graph !== undefined || this.#context.plain === "reference";
+  }
+
+  #writeObject(writer: Writer, value: object): void {
+    if (value instanceof ByValue) this.#writeGraph(writer, value.value, false);
+    else if (value instanceof ByReference) this.#writeForced(writer, value.value);
+    else if (this.#graph?.takes(value) === true) this.#writeNode(writer, value);
+    else if (value instanceof Promise) this.#writePromise(writer, value);
+    else if (value instanceof Chunk) this.#writeChunk(writer, value);
+    else if (value instanceof AbortSignal) this.#writeSignal(writer, value);
+    else if (isScalar(value)) this.#writeScalar(writer, value);
+    else if (kindOf(value) === "error") this.#writeError(writer, value as Error);
+    else if (isDeeplyFrozen(value, isPlain)) this.#writeGraph(writer, value, true);
+    else this.#writeReference(writer, value, Shape.object);
+  }
+
+  #writeScalar(writer: Writer, value: object | symbol): boolean {
+    const state = writer.save();
+    writer.u8(Tag.scalar);
+    if (writeScalar(writer, value)) return true;
+    writer.restore(state);
+    return false;
+  }
+
+  #writeError(writer: Writer, error: Error): void {
+    writer.u8(Tag.error);
+    writeError(writer, error, this.#context.errors);
+  }
+
+  #writeForced(writer: Writer, value: object): void {
+    const stub = stubOf(value);
+    if (stub !== undefined) this.#writeStub(writer, stub, false);
+    else {
+      const shape = typeof value === "function" ? shapeOf(value) : Shape.object;
+      this.#writeReference(writer, value, shape);
+    }
+  }
+
+  #writeReference(writer: Writer, object: object, shape: Shape): void {
+    const { id } = this.#context.exports.export(object);
+    this.#exported.push(id);
+    writer.u8(Tag.reference);
+    writer.varint(id * 4 + shape);
+  }
+
+  #writeStub(writer: Writer, stub: StubHandle, direct: boolean): void {
+    const { target } = stub;
+    const isOurs = target.caller === this.#context.caller;
+    if (stub.isReference && target instanceof Imported) {
+      if (isOurs) this.#writeHome(writer, target);
+      else this.#writeReference(writer, stub.proxy, target.shape);
+    } else if (isOurs && (target instanceof Imported || target.caller.keep(target))) {
+      if (target instanceof Imported) assertHeld(target);
+      this.#writeExpression(writer, { target, path: stub.path, direct });
+    } else {
+      this.#writePromise(writer, stub.read(), direct);
+    }
+  }
+
+  #writeHome(writer: Writer, imported: Imported): void {
+    assertHeld(imported);
+    writer.u8(Tag.home);
+    writer.varint(imported.id);
+  }
+
+  #writeExpression(
+    writer: Writer,
+    { target, path, direct }: { target: Target; path: readonly string[]; direct: boolean },
+  ): void {
+    writer.u8(Tag.expression);
+    writer.u8(direct ? 1 : 0);
+    this.writeTarget(writer, target);
+    this.writePath(writer, path);
+  }
+
+  #writeResult(writer: Writer, call: Call, direct: boolean): void {
+    if (call.state === "fulfilled" && direct) writeValue(writer, call.outcome, this);
+    else if (call.caller === this.#context.caller && call.caller.keep(call)) {
+      this.#writeExpression(writer, { target: call, path: [], direct });
+    } else this.#writePromise(writer, call.promise, direct);
+  }
+
+  #writePromise(writer: Writer, promise: PromiseLike<unknown>, direct = false): void {
+    const call = direct ? undefined : RemotePromise.callOf(promise);
+    if (call !== undefined && call.state === "pending" && call.caller === this.#context.caller) {
+      if (call.caller.keep(call)) {
+        this.#writeExpression(writer, { target: call, path: [], direct: false });
+        return;
+      }
+    }
+    const id = this.#context.sendPromise(promise);
+    this.#promises.push(id);
+    writer.u8(Tag.promise);
+    writer.varint(id * 2 + (direct ? 1 : 0));
+  }
+
+  #writeSignal(writer: Writer, signal: AbortSignal): void {
+    const { id, listener } = this.#context.sendSignal(signal);
+    this.#signals.push(listener);
+    writer.u8(Tag.signal);
+    writer.varint(id);
+    writer.u8(signal.aborted ? 1 : 0);
+    if (signal.aborted) writeValue(writer, signal.reason, this);
+  }
+
+  /** As many values as one message should hold; the rest waits at its source. */
+  #writeChunk(writer: Writer, chunk: Chunk): void {
+    writer.u8(Tag.chunk);
+    const limit = writer.length + MAX_CHUNK_BYTES;
+    const { source, values } = chunk;
+    let written = 0;
+    while (written < values.length && (written === 0 || writer.length < limit)) {
+      writer.u8(1);
+      writeValue(writer, values[written++], this);
+    }
+    writer.u8(0);
+    const isAll = written === values.length;
+    if (!isAll && source instanceof IterationSource) source.putBack(values.slice(written));
+    const done = chunk.done && isAll;
+    writer.u8(done ? 1 : 0);
+    if (!done) writeValue(writer, source, this);
+  }
+
+  #writeGraph(writer: Writer, root: object, frozen: boolean): void {
+    const outer = this.#graph;
+    if (outer !== undefined) {
+      writeValue(writer, root, this);
+      return;
+    }
+    this.#graph = new GraphWriter(frozen);
+    writer.u8(Tag.graph);
+    writer.u8(frozen ? 1 : 0);
+    try {
+      writeValue(writer, root, this);
+    } finally {
+      this.#graph = undefined;
+    }
+  }
+
+  #writeNode(writer: Writer, value: object): void {
+    writer.u8(Tag.node);
+    this.#graph?.write(writer, value, (inner) => writeValue(writer, inner, this));
+  }
+}
+
+function isPlain(value: object): boolean {
+  const kind = kindOf(value);
+  return kind === "object" || kind === "array";
+}
+
+function assertHeld(imported: Imported): void {
+  if (imported.released) throw imported.releasedError();
+}
+
+/** Whether `new` works is asked without running anything of the function's. */
+function shapeOf(value: object): Shape {
+  if (Object.hasOwn(value, "prototype")) return Shape.constructor;
+  const name: unknown = Object.getOwnPropertyDescriptor(value, "name")?.value;
+  if (typeof name !== "string" || !name.startsWith("bound ")) return Shape.function;
+  try {
+    Reflect.construct(Object, [], value as () => unknown);
+    return Shape.constructor;
+  } catch {
+    return Shape.function;
+  }
+}

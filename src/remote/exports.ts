@@ -1,0 +1,85 @@
+import { RemoteError } from "../base/errors.ts";
+import { ROOT_ID } from "./protocol.ts";
+
+const listeners = new WeakMap<object, () => void>();
+
+/** Calls `listener` when a peer that held `object` holds it no more. One listener for each object. */
+export function onReleased(object: object, listener: () => void): void {
+  listeners.set(object, listener);
+}
+
+/** One object or function of ours that the peer holds. */
+export interface Exported {
+  readonly id: number;
+  readonly object: object;
+  /** How often it was sent, less what the peer gave back. */
+  count: number;
+}
+
+/**
+ * What the peer holds of ours, kept alive until it gives back as many references as it was sent. Ids
+ * count up and are never used again, so that an old one can't reach a new object.
+ */
+export class ExportTable {
+  readonly #root: object;
+  readonly #limit: number;
+  readonly #byId = new Map<number, Exported>();
+  readonly #byObject = new Map<object, Exported>();
+  #lastId = ROOT_ID;
+
+  /** `root` is what the peer reaches without having been sent it. */
+  constructor(root: object, limit: number) {
+    this.#root = root;
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /**
+   * Counts one more reference on its way to the peer.
+   *
+   * @throws RemoteError `REMOTE_LIMIT`
+   */
+  export(object: object): Exported {
+    let entry = this.#byObject.get(object);
+    if (entry === undefined) {
+      if (this.#byId.size >= this.#limit) {
+        throw new RemoteError(
+          "REMOTE_LIMIT",
+          `the peer holds ${this.#limit} references already; release some, or raise maxExports`,
+        );
+      }
+      entry = { id: ++this.#lastId, object, count: 0 };
+      this.#byId.set(entry.id, entry);
+      this.#byObject.set(object, entry);
+    }
+    entry.count++;
+    return entry;
+  }
+
+  /** `undefined` where the peer holds nothing under that id. */
+  get(id: number): object | undefined {
+    return id === ROOT_ID ? this.#root : this.#byId.get(id)?.object;
+  }
+
+  /** Takes back references; false where the peer never had so many. */
+  release(id: number, times: number): boolean {
+    const entry = this.#byId.get(id);
+    if (entry === undefined || times < 1 || times > entry.count) return false;
+    entry.count -= times;
+    if (entry.count === 0) this.#drop(entry);
+    return true;
+  }
+
+  clear(): void {
+    for (const entry of this.#byId.values()) this.#drop(entry);
+  }
+
+  #drop(entry: Exported): void {
+    this.#byId.delete(entry.id);
+    this.#byObject.delete(entry.object);
+    listeners.get(entry.object)?.();
+  }
+}

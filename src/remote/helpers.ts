@@ -1,0 +1,64 @@
+import { RemotePromise } from "./call.ts";
+import { Operation } from "./protocol.ts";
+import { Stub } from "./stub.ts";
+import { stubOf } from "./stub-handle.ts";
+
+/** Whether `value` stands for something on another side: a reference, or a property of one. */
+export function isRemote(value: unknown): boolean {
+  return stubOf(value) !== undefined;
+}
+
+/**
+ * Gives a reference back, so that the other side may forget the object. Using the stub afterwards
+ * fails with `REMOTE_RELEASED`; the same object gets a new stub when it arrives again. Anything that
+ * is no reference is left alone. References that are not given back are when they are collected, or
+ * when the session ends.
+ */
+export function release(value: unknown): void {
+  stubOf(value)?.release();
+}
+
+/** Sets a property of a remote object. */
+export async function set(ref: unknown, key: string, value: unknown): Promise<void> {
+  await requestOn(ref, Operation.set, key, [value]);
+}
+
+/** Whether a remote object has a property, of its own or inherited. */
+export async function has(ref: unknown, key: string): Promise<boolean> {
+  return (await requestOn(ref, Operation.has, key, [])) as boolean;
+}
+
+/** Deletes a property of a remote object. */
+export async function remove(ref: unknown, key: string): Promise<void> {
+  await requestOn(ref, Operation.delete, key, []);
+}
+
+/** The names of a remote object's own enumerable properties, as far as they may be read. */
+export async function keys(ref: unknown): Promise<string[]> {
+  return (await requestOn(ref, Operation.keys, undefined, [])) as string[];
+}
+
+/** Whether a remote object is an instance of a remote class of the same side. */
+export async function instanceOf(ref: unknown, Class: unknown): Promise<boolean> {
+  return (await requestOn(ref, Operation.instanceOf, undefined, [Class])) as boolean;
+}
+
+/**
+ * A copy of remote plain data, as `byValue` makes it there: what in it is no plain data is a
+ * reference.
+ */
+export async function snapshot(ref: unknown): Promise<unknown> {
+  return await requestOn(ref, Operation.snapshot, undefined, []);
+}
+
+function requestOn(
+  ref: unknown,
+  operation: Operation,
+  key: string | undefined,
+  operands: readonly unknown[],
+): Promise<unknown> {
+  const call = RemotePromise.callOf(ref);
+  const stub = call === undefined ? stubOf(ref) : new Stub(call, call.promise, []);
+  if (stub === undefined) throw new TypeError("the first argument is no remote reference");
+  return stub.request(operation, operands, key === undefined ? stub.path : [...stub.path, key]);
+}

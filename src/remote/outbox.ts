@@ -1,0 +1,140 @@
+import type { Channel } from "../channel/channel.ts";
+import { Writer } from "../wire/writer.ts";
+import type { SessionLimits } from "./protocol.ts";
+
+/** A message is not left open for more once it is this large. */
+const FULL_BYTES = 64 * 1024;
+
+/**
+ * Gathers the frames of one turn of the event loop in one message, and hands it to the channel when
+ * the turn ends. While the channel is full, messages wait here.
+ */
+export class Outbox {
+  readonly writer: Writer;
+  readonly #channel: Channel;
+  /** Adds what rides along: frames that alone are no reason to send. */
+  readonly #beforeFlush: () => void;
+  readonly #onError: (error: unknown) => void;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #scheduled = false;
+  #full = false;
+  #closed = false;
+  /** The number of the message that is being filled. */
+  message = 1;
+  sentMessages = 0;
+  sentBytes = 0;
+
+  constructor(
+    channel: Channel,
+    limits: SessionLimits,
+    on: { beforeFlush: () => void; error: (error: unknown) => void },
+  ) {
+    this.#channel = channel;
+    this.writer = new Writer(valueLimits(limits));
+    this.#beforeFlush = on.beforeFlush;
+    this.#onError = on.error;
+  }
+
+  /** Bytes that wait because the peer doesn't read. */
+  get unsentBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** To be called after each frame. */
+  frameWritten(): void {
+    if (this.writer.length >= FULL_BYTES) this.flush();
+    else this.schedule();
+  }
+
+  /** Makes sure that there is a flush at the end of this turn. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    later(this);
+  }
+
+  /** Sends what there is. */
+  flush(): void {
+    if (this.#closed) return;
+    this.#beforeFlush();
+    if (this.writer.length === 0) return;
+    this.message++;
+    this.#send(this.writer.take());
+  }
+
+  /** The end of the turn has come. */
+  turnEnded(): void {
+    this.#scheduled = false;
+    this.flush();
+  }
+
+  /** Nothing leaves any more. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  /** Resolves when the channel has taken everything. */
+  async emptied(): Promise<void> {
+    while (this.#full && !this.#closed) await this.#channel.drained();
+  }
+
+  #send(message: Uint8Array): void {
+    if (this.#full) {
+      this.#waiting.push(message);
+      this.#waitingBytes += message.length;
+      return;
+    }
+    this.sentMessages++;
+    this.sentBytes += message.length;
+    try {
+      if (this.#channel.send(message)) return;
+    } catch (error) {
+      this.#onError(error);
+      return;
+    }
+    this.#full = true;
+    void this.#channel.drained().then(() => this.#roomMade());
+  }
+
+  #roomMade(): void {
+    this.#full = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (this.#closed) return;
+    for (const message of waiting) this.#send(message);
+  }
+}
+
+/** What `limits` means to the wire. */
+export function valueLimits(limits: SessionLimits): Writer["limits"] {
+  const { maxMessageBytes, maxDepth, maxItems } = limits;
+  return {
+    maxBytes: maxMessageBytes,
+    maxDepth,
+    maxItems,
+    maxStringBytes: maxMessageBytes,
+    maxBigintBytes: 16 * 1024,
+  };
+}
+
+function turnEnded(outbox: Outbox): void {
+  outbox.turnEnded();
+}
+
+interface WithNextTick {
+  readonly process?: {
+    readonly nextTick?: (run: (outbox: Outbox) => void, outbox: Outbox) => void;
+  };
+}
+
+// Runs behind the microtasks that are queued already, so that everything they send leaves together;
+// browsers have only microtasks.
+const { process: host } = globalThis as WithNextTick;
+const later: (outbox: Outbox) => void =
+  typeof host?.nextTick === "function"
+    ? (outbox) => host.nextTick?.(turnEnded, outbox)
+    : (outbox) => queueMicrotask(() => turnEnded(outbox));

@@ -1,0 +1,321 @@
+import type { Clock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
+import { RemoteError } from "../base/errors.ts";
+import { Lifecycle } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { Channel } from "../channel/channel.ts";
+import { Call, type Caller, type RemotePromise, type Request } from "./call.ts";
+import type { PlainMode } from "./codec.ts";
+import { Decoder } from "./decoder.ts";
+import { Encoder } from "./encoder.ts";
+import { Imported, Shape } from "./imports.ts";
+import { Outbox } from "./outbox.ts";
+import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
+import { Receiver } from "./receiver.ts";
+import { Reporter } from "./reporter.ts";
+import { Sender } from "./sender.ts";
+import { Serving } from "./serving.ts";
+import type { Session, SessionOptions } from "./session.ts";
+import type { SessionStats } from "./stats.ts";
+import { Stub } from "./stub.ts";
+import { Tables } from "./tables.ts";
+import type { Remote } from "./types.ts";
+
+/** The options of a session with their defaults filled in. */
+export interface PeerOptions extends SessionOptions {
+  readonly limits: SessionLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type State = "open" | "closing" | "closed";
+
+/** A session whose hello is done. */
+export class Peer implements Session, Caller {
+  readonly peerName: string;
+  readonly closed: Promise<Error | undefined>;
+  readonly #channel: Channel;
+  readonly #options: PeerOptions;
+  readonly #tables: Tables;
+  readonly #outbox: Outbox;
+  readonly #sender: Sender;
+  readonly #reporter: Reporter;
+  readonly #serving: Serving;
+  readonly #receiver: Receiver;
+  readonly #root: Stub;
+  readonly #ended = deferred<Error | undefined>();
+  readonly #listeners = new Set<(error: unknown) => void>();
+  readonly #life = new Lifecycle<State>("open", {
+    open: ["closing", "closed"],
+    closing: ["closed"],
+    closed: [],
+  });
+  #brokenBy: { readonly error: unknown } | undefined;
+  #closing: Promise<void> | undefined;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(channel: Channel, peerName: string, options: PeerOptions) {
+    const { limits, exports = {}, policy = "capability", plain = "reference", log } = options;
+    this.#channel = channel;
+    this.#options = options;
+    this.peerName = peerName;
+    this.closed = this.#ended.promise;
+    const root = Object.freeze(Object.assign(Object.create(null) as object, exports));
+    this.#tables = new Tables(root, limits.maxExports, {
+      collected: (imported) => this.release(imported),
+      settled: (id, fulfilled, value) => this.#reporter.settled(id, fulfilled, value),
+      aborted: (id, reason) => this.#reporter.aborted(id, reason),
+    });
+    this.#outbox = new Outbox(channel, limits, {
+      beforeFlush: () => this.#sender.writeReleases(),
+      error: (cause) => this.#channelBroke("the channel refused a message", cause),
+    });
+    this.#sender = new Sender(this.#outbox, this.#createEncoder(plain));
+    this.#reporter = new Reporter({
+      sender: this.#sender,
+      signals: this.#tables.signals,
+      log,
+      onError: options.onError,
+      answered: () => this.#checkIdle(),
+    });
+    this.#serving = new Serving(
+      policy,
+      this.#tables.exports,
+      this.#reporter,
+      limits.maxPendingCalls,
+    );
+    this.#receiver = this.#createReceiver(limits);
+    this.#root = new Stub(new Imported(this, ROOT_ID, Shape.object), undefined, []);
+    void channel.closed.then((cause) => this.#channelBroke("the channel closed", cause));
+  }
+
+  remote<T, Mode extends PlainMode = "reference">(name: string): Remote<T, Mode> {
+    return this.#root.member(name) as Remote<T, Mode>;
+  }
+
+  async names(): Promise<string[]> {
+    return (await this.#root.request(Operation.keys, [])) as string[];
+  }
+
+  onBroken(listener: (error: unknown) => void): Disposable {
+    if (this.#brokenBy !== undefined) listener(this.#brokenBy.error);
+    else if (this.#life.state !== "closed") this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  stats(): SessionStats {
+    return {
+      exports: this.#tables.exports.size,
+      imports: this.#tables.imports.size,
+      pending: this.#tables.pending.size,
+      serving: this.#serving.running,
+      waiting: this.#tables.promises.size + this.#tables.signals.size + this.#serving.kept,
+      calls: this.#sender.requests,
+      served: this.#serving.received,
+      sentMessages: this.#outbox.sentMessages,
+      sentBytes: this.#outbox.sentBytes,
+      receivedMessages: this.#receiver.messages,
+      receivedBytes: this.#receiver.bytes,
+    };
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#closeInOrder());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  abort(error: Error): void {
+    if (this.#life.state === "closed") return;
+    try {
+      this.#sender.broken(error);
+      this.#outbox.flush();
+    } catch {
+      // The peer learns from the end of the channel.
+    }
+    this.#endWith(error, broken("the session was aborted", error));
+    void this.#closeChannel();
+  }
+
+  request(request: Request): RemotePromise<unknown> {
+    const call = new Call(this);
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      call.fail(refusal);
+      return call.promise;
+    }
+    try {
+      this.#sender.request(call, request);
+    } catch (error) {
+      call.fail(error);
+      return call.promise;
+    }
+    if (this.#options.callSites === true) call.site = new Error("here").stack;
+    this.#tables.pending.set(call.id, call);
+    return call.promise;
+  }
+
+  release(imported: Imported): void {
+    if (imported.id === ROOT_ID || !this.#tables.imports.release(imported)) return;
+    this.#sender.give(imported.id, imported.count);
+  }
+
+  keep(call: Call): boolean {
+    if (call.state !== "pending") return false;
+    call.kept ||= this.#sender.keep(call);
+    return call.kept;
+  }
+
+  /** Obeys one message. Whatever is wrong with it ends the session. */
+  receive(message: Uint8Array): void {
+    try {
+      this.#receiver.receive(message);
+    } catch (error) {
+      this.abort(error as Error);
+    }
+  }
+
+  #createEncoder(plain: PlainMode): Encoder {
+    const { exports, errors, promises, signals } = this.#tables;
+    return new Encoder({
+      caller: this,
+      plain,
+      exports,
+      errors,
+      sendPromise: (promise) => promises.send(promise),
+      cancelPromise: (id) => promises.cancel(id),
+      sendSignal: (signal) => signals.send(signal),
+    });
+  }
+
+  #createReceiver(limits: SessionLimits): Receiver {
+    const { exports, imports, errors, promises, signals } = this.#tables;
+    const serving = this.#serving;
+    const decoder = new Decoder({
+      exports,
+      imports,
+      errors,
+      createImported: (id, shape) => new Imported(this, id, shape),
+      receivePromise: (id) => promises.receive(id),
+      receiveSignal: (id) => signals.receive(id),
+      evaluate: (target, path) => serving.evaluate(target, path),
+    });
+    const parts = { tables: this.#tables, decoder, serving, sender: this.#sender };
+    return new Receiver(parts, limits, {
+      answered: () => this.#checkIdle(),
+      bye: () => this.#peerClosed(),
+      broken: (reason) => this.#peerAborted(reason),
+    });
+  }
+
+  #refusalOf({ target }: Request): Error | undefined {
+    if (this.#life.state !== "open") {
+      const cause = this.#brokenBy?.error;
+      return new RemoteError("REMOTE_CLOSED", "the session is closed", { cause });
+    }
+    if (target instanceof Imported && target.released) return target.releasedError();
+    const { maxPendingCalls, maxUnsentBytes } = this.#options.limits;
+    if (this.#tables.pending.size >= maxPendingCalls) {
+      return new RemoteError("REMOTE_LIMIT", `${maxPendingCalls} calls wait for an answer already`);
+    }
+    if (this.#outbox.unsentBytes > maxUnsentBytes) {
+      return new RemoteError("REMOTE_LIMIT", `the peer leaves ${maxUnsentBytes} bytes unread`);
+    }
+    return undefined;
+  }
+
+  async #closeInOrder(): Promise<void> {
+    if (this.#life.state === "closed") return;
+    this.#life.to("closing");
+    const { clock, limits } = this.#options;
+    if (!this.#isIdle()) {
+      const idle = deferred<void>();
+      this.#whenIdle = idle.resolve;
+      using _timer = clock.after(limits.closeGraceMs, idle.resolve);
+      await idle.promise;
+    }
+    if (this.#hasEnded()) return;
+    this.#sender.bye();
+    await this.#outbox.emptied();
+    const error = new RemoteError("REMOTE_CLOSED", "the session was closed");
+    this.#end({ closed: undefined, pending: error, brokenBy: undefined });
+    await this.#closeChannel();
+  }
+
+  #isIdle(): boolean {
+    return this.#tables.pending.size === 0 && this.#serving.running === 0;
+  }
+
+  #hasEnded(): boolean {
+    return this.#life.state === "closed";
+  }
+
+  #checkIdle(): void {
+    if (this.#whenIdle !== undefined && this.#isIdle()) this.#whenIdle();
+  }
+
+  #peerClosed(): void {
+    const error = new RemoteError("REMOTE_CLOSED", "the peer closed the session");
+    this.#end({ closed: undefined, pending: error, brokenBy: { error } });
+    void this.#closeChannel();
+  }
+
+  #peerAborted(reason: unknown): void {
+    this.#endWith(reason, broken("the peer aborted the session", reason));
+    void this.#closeChannel();
+  }
+
+  #channelBroke(what: string, cause: unknown): void {
+    const error = broken(what, cause);
+    this.#endWith(error, error);
+  }
+
+  #endWith(reason: unknown, pending: RemoteError): void {
+    const closed = reason instanceof Error ? reason : pending;
+    this.#end({ closed, pending, brokenBy: { error: reason } });
+  }
+
+  /** The one way out: nothing is sent, obeyed or held from here on. */
+  #end(end: {
+    readonly closed: Error | undefined;
+    readonly pending: RemoteError;
+    readonly brokenBy: { readonly error: unknown } | undefined;
+  }): void {
+    if (this.#life.state === "closed") return;
+    this.#life.to("closed");
+    this.#brokenBy = end.brokenBy;
+    this.#receiver.stop();
+    this.#reporter.stop();
+    this.#outbox.close();
+    this.#serving.clear();
+    this.#tables.clear(end.pending);
+    this.#whenIdle?.();
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    if (end.brokenBy !== undefined) for (const listener of listeners) listener(end.brokenBy.error);
+    this.#ended.resolve(end.closed);
+  }
+
+  #closeChannel(): Promise<void> {
+    const { clock, limits } = this.#options;
+    return closeWithin(this.#channel, clock, limits.closeGraceMs);
+  }
+}
+
+/** Closes in order, or, where the peer does not read, after a while. */
+export async function closeWithin(channel: Channel, clock: Clock, graceMs: number): Promise<void> {
+  const controller = new AbortController();
+  using _timer = clock.after(graceMs, () => controller.abort());
+  try {
+    await channel.close({ signal: controller.signal });
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+  }
+}
+
+function broken(what: string, cause: unknown): RemoteError {
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  return new RemoteError("REMOTE_BROKEN", `${what}${why}`, { cause });
+}

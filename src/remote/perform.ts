@@ -1,0 +1,164 @@
+import { RemoteError } from "../base/errors.ts";
+import { byValue } from "./by-value.ts";
+import { serveIterator } from "./iteration-source.ts";
+import { checkAccess, checkWhole, type Policy, readableKeys } from "./policy.ts";
+import { Operation } from "./protocol.ts";
+import { stubOf } from "./stub-handle.ts";
+
+/** One request, as it reaches the object it is for. */
+export interface Performance {
+  readonly policy: Policy;
+  readonly operation: Operation;
+  readonly object: unknown;
+  readonly path: readonly string[];
+  readonly operands: readonly unknown[];
+}
+
+/**
+ * Walks the path and carries the operation out, as the same expression would here: what is called is
+ * called on the object it was found on, and a promise on the way is waited for. Nothing waits where
+ * there is no promise. Each step passes `checkAccess`.
+ *
+ * @returns the result, or a promise of it
+ * @throws RemoteError `REMOTE_DENIED`; TypeError; whatever the object itself throws
+ */
+export function perform(performance: Performance): unknown {
+  const { operation, object, path } = performance;
+  const onProperty = ACTS_ON_PROPERTY[operation] === true;
+  return walk(performance, object, onProperty ? path.length - 1 : path.length, 0);
+}
+
+const ACTS_ON_PROPERTY: Readonly<Partial<Record<Operation, boolean>>> = {
+  [Operation.call]: true,
+  [Operation.set]: true,
+  [Operation.has]: true,
+  [Operation.delete]: true,
+};
+
+function walk(performance: Performance, start: unknown, end: number, from: number): unknown {
+  let object = start;
+  for (let step = from; step < end; step++) {
+    const next = read(performance.policy, object, performance.path[step] as string, "get");
+    if (isThenable(next)) return next.then((value) => walk(performance, value, end, step + 1));
+    object = next;
+  }
+  return act(performance, object);
+}
+
+function act({ policy, operation, path, operands }: Performance, object: unknown): unknown {
+  const key = path.at(-1);
+  if (operation === Operation.call) {
+    return key === undefined
+      ? callWhole(policy, object, operands)
+      : callMember(policy, object, key, operands);
+  }
+  if (operation === Operation.get) return object;
+  if (operation === Operation.construct) return construct(policy, object, operands);
+  if (
+    operation === Operation.set ||
+    operation === Operation.has ||
+    operation === Operation.delete
+  ) {
+    return actOnProperty(policy, operation, { object, key, value: operands[0] });
+  }
+  return actOnWhole(policy, operation, object, operands);
+}
+
+function callMember(
+  policy: Policy,
+  object: unknown,
+  key: string,
+  args: readonly unknown[],
+): unknown {
+  const method = read(policy, object, key, "call");
+  if (typeof method !== "function") throw new TypeError(`${JSON.stringify(key)} is not a function`);
+  checkWhole(policy, method, "call");
+  return stubOf(method) === undefined
+    ? Reflect.apply(method, object, args)
+    : (method as (...args: unknown[]) => unknown)(...args);
+}
+
+function callWhole(policy: Policy, object: unknown, args: readonly unknown[]): unknown {
+  if (typeof object !== "function") throw new TypeError("the remote object is not a function");
+  checkWhole(policy, object, "call");
+  return Reflect.apply(object, undefined, args);
+}
+
+function construct(policy: Policy, object: unknown, args: readonly unknown[]): unknown {
+  if (typeof object !== "function") throw new TypeError("the remote object is not a constructor");
+  checkWhole(policy, object, "construct");
+  return Reflect.construct(object, args);
+}
+
+interface Property {
+  readonly object: unknown;
+  readonly key: string | undefined;
+  readonly value: unknown;
+}
+
+function actOnProperty(
+  policy: Policy,
+  operation: typeof Operation.set | typeof Operation.has | typeof Operation.delete,
+  { object, key, value }: Property,
+): unknown {
+  if (key === undefined) throw new TypeError("there is no property to work on");
+  const stub = stubOf(object);
+  if (stub !== undefined) return stub.request(operation, [value], [...stub.path, key]);
+  const name = operation === Operation.set ? "set" : operation === Operation.has ? "has" : "delete";
+  checkAccess(policy, object, key, name);
+  if (operation === Operation.has) return key in Object(object);
+  const done =
+    operation === Operation.set
+      ? Reflect.set(object as object, key, value)
+      : Reflect.deleteProperty(object as object, key);
+  if (!done)
+    throw new TypeError(`can't ${name} ${JSON.stringify(key)}: the object doesn't allow it`);
+  return undefined;
+}
+
+function actOnWhole(
+  policy: Policy,
+  operation:
+    | typeof Operation.keys
+    | typeof Operation.snapshot
+    | typeof Operation.iterate
+    | typeof Operation.instanceOf,
+  object: unknown,
+  operands: readonly unknown[],
+): unknown {
+  const stub = stubOf(object);
+  if (stub !== undefined) return stub.request(operation, operands);
+  if (operation === Operation.instanceOf) return isInstance(object, operands[0]);
+  if ((typeof object !== "object" && typeof object !== "function") || object === null) {
+    if (operation === Operation.iterate) return serveIterator(object);
+    return operation === Operation.snapshot ? object : [];
+  }
+  if (operation === Operation.iterate) {
+    checkWhole(policy, object, "iterate");
+    return serveIterator(object);
+  }
+  if (operation === Operation.keys) return byValue(readableKeys(policy, object));
+  checkWhole(policy, object, "snapshot");
+  return byValue(object);
+}
+
+function isInstance(object: unknown, Class: unknown): boolean {
+  if (typeof Class !== "function" || stubOf(Class) !== undefined) {
+    throw new RemoteError(
+      "REMOTE_DENIED",
+      "instanceOf needs a class that lives where the object lives",
+    );
+  }
+  return object instanceof Class;
+}
+
+function read(policy: Policy, object: unknown, key: string, operation: "get" | "call"): unknown {
+  if (stubOf(object) === undefined) checkAccess(policy, object, key, operation);
+  return (object as Record<string, unknown>)[key];
+}
+
+/** As `await` sees it. A reference is none; a property of one is. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,155 @@
+import { RemoteError } from "../base/errors.ts";
+import type { Operation } from "./protocol.ts";
+
+/**
+ * How much of an object a peer that holds it may touch.
+ *
+ * - "capability": functions may be called, plain objects and arrays are data, of class instances the
+ *   methods and accessors of their classes;
+ * - "trusted": the own fields of class instances and functions as well.
+ *
+ * Under either, nobody gets at `__proto__`, `constructor` or `prototype`, at what `Object.prototype`
+ * and `Function.prototype` give to everything, nor at the compilers (`Function`, `eval`).
+ */
+export type Policy = "capability" | "trusted";
+
+/** What is done with a property; "invoke" stands for the object itself. */
+export type Access = keyof typeof Operation | "invoke";
+
+const FORBIDDEN = new Set([
+  "__proto__",
+  "constructor",
+  "prototype",
+  "caller",
+  "arguments",
+  "callee",
+]);
+
+const COMPILERS = new Set<unknown>([
+  Reflect.get(globalThis, "eval"),
+  Function,
+  Object.getPrototypeOf(async () => {})?.constructor,
+  Object.getPrototypeOf(function* () {})?.constructor,
+  Object.getPrototypeOf(async function* () {})?.constructor,
+]);
+
+/** Where a property was found: on `object` itself, on one of its classes, or on what all share. */
+type Place = "own" | "class" | "shared" | "nowhere";
+
+/** What is said of objects for which `access` has to decide. */
+type Kind = "data" | "instance" | "function" | "primitive";
+
+/**
+ * The one door that every operation of a peer passes, each step of a pipelined path and each
+ * iteration included. Throws where it stays shut; otherwise the operation may be carried out on
+ * exactly this object and key, and on nothing beyond.
+ *
+ * @throws RemoteError `REMOTE_DENIED`; TypeError for a property of null or undefined
+ */
+export function checkAccess(policy: Policy, object: unknown, key: string, operation: Access): void {
+  if (object === null || object === undefined) {
+    throw new TypeError(`can't ${verb(operation)} ${JSON.stringify(key)} of ${object}`);
+  }
+  if (FORBIDDEN.has(key)) deny(key, operation, "this name is never reachable from outside");
+  const kind = kindOf(object);
+  const place = placeOf(object, key);
+  if (place === "shared") {
+    deny(key, operation, "it belongs to Object.prototype or Function.prototype, not to the object");
+  }
+  if (isWrite(operation)) checkWrite(policy, kind, place, { key, operation });
+  else if (place === "own" && kind === "instance" && policy === "capability") {
+    deny(
+      key,
+      operation,
+      'it is an own field of a class instance; offer a method or a getter for it, or open the session with the policy "trusted"',
+    );
+  }
+}
+
+/**
+ * The same door for what is done with a whole object: calling it, constructing, iterating, listing or
+ * copying what is in it.
+ *
+ * @throws RemoteError `REMOTE_DENIED`
+ */
+export function checkWhole(policy: Policy, object: unknown, operation: Access): void {
+  if ((operation === "call" || operation === "construct") && COMPILERS.has(object)) {
+    deny("", operation, "it compiles text into code");
+  }
+  if (operation === "snapshot" && policy === "capability" && kindOf(object) === "instance") {
+    deny("", operation, "it is a class instance, whose own fields are not reachable");
+  }
+}
+
+/** The names of what a peer may read on `object` as data. */
+export function readableKeys(policy: Policy, object: object): string[] {
+  if (policy === "capability" && kindOf(object) === "instance") return [];
+  return Object.keys(object).filter((key) => !FORBIDDEN.has(key));
+}
+
+function checkWrite(
+  policy: Policy,
+  kind: Kind,
+  place: Place,
+  { key, operation }: { key: string; operation: Access },
+): void {
+  if (kind === "primitive") deny(key, operation, "it is no object");
+  if (kind === "data" || policy === "trusted") return;
+  if (kind === "instance" && place === "class" && operation === "set") return;
+  deny(key, operation, "only plain objects, arrays and setters of classes may be written");
+}
+
+function kindOf(object: unknown): Kind {
+  if (typeof object === "function") return "function";
+  if (typeof object !== "object") return "primitive";
+  if (Array.isArray(object)) return "data";
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === null || isObjectPrototype(prototype) ? "data" : "instance";
+}
+
+function placeOf(object: unknown, key: string): Place {
+  let holder: unknown = Object(object);
+  for (let own = true; holder !== null; own = false) {
+    if (isObjectPrototype(holder) || isFunctionPrototype(holder)) {
+      return Object.hasOwn(holder as object, key) ? "shared" : "nowhere";
+    }
+    if (Object.hasOwn(holder as object, key)) return own ? "own" : "class";
+    holder = Object.getPrototypeOf(holder);
+  }
+  return "nowhere";
+}
+
+/** Of any realm: a vm context has an `Object.prototype` of its own. */
+function isObjectPrototype(value: unknown): boolean {
+  if (value === Object.prototype) return true;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    Object.getPrototypeOf(value) === null &&
+    Object.hasOwn(value, "isPrototypeOf")
+  );
+}
+
+function isFunctionPrototype(value: unknown): boolean {
+  if (value === Function.prototype) return true;
+  return (
+    typeof value === "function" &&
+    Object.hasOwn(value, Symbol.hasInstance) &&
+    Object.hasOwn(value, "bind")
+  );
+}
+
+function isWrite(operation: Access): boolean {
+  return operation === "set" || operation === "delete";
+}
+
+function deny(key: string, operation: Access, why: string): never {
+  const what = key === "" ? "this object" : JSON.stringify(key);
+  throw new RemoteError("REMOTE_DENIED", `may not ${verb(operation)} ${what}: ${why}`, {
+    details: { key, operation },
+  });
+}
+
+function verb(operation: Access): string {
+  return operation === "get" ? "read" : operation === "keys" ? "list the keys of" : operation;
+}

@@ -1,0 +1,103 @@
+import { WireError } from "../base/errors.ts";
+import type { Reader } from "../wire/reader.ts";
+import type { Writer } from "../wire/writer.ts";
+
+const Scalar = { wellKnownSymbol: 0, registeredSymbol: 1, regExp: 2, url: 3 } as const;
+
+const WELL_KNOWN = [
+  "asyncIterator",
+  "hasInstance",
+  "isConcatSpreadable",
+  "iterator",
+  "match",
+  "matchAll",
+  "replace",
+  "search",
+  "species",
+  "split",
+  "toPrimitive",
+  "toStringTag",
+  "unscopables",
+  "dispose",
+  "asyncDispose",
+] as const satisfies readonly (keyof SymbolConstructor)[];
+
+/** What the engine itself makes no difference of, if its class is the plain one. */
+export function isScalar(value: object): value is RegExp | URL {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (
+    (prototype === RegExp.prototype && value instanceof RegExp) ||
+    (prototype === URL.prototype && value instanceof URL)
+  );
+}
+
+/** False, with something written all the same, for a symbol that exists only here. */
+export function writeScalar(writer: Writer, value: unknown): boolean {
+  if (typeof value === "symbol") return writeSymbol(writer, value);
+  if (value instanceof RegExp) {
+    writer.u8(Scalar.regExp);
+    writer.string(value.source);
+    writer.string(value.flags);
+    writer.varint(Math.min(Math.max(Math.floor(value.lastIndex), 0), 2 ** 32));
+    return true;
+  }
+  if (!(value instanceof URL)) return false;
+  writer.u8(Scalar.url);
+  writer.string(value.href);
+  return true;
+}
+
+/** @throws WireError `WIRE_MALFORMED` */
+export function readScalar(reader: Reader): symbol | RegExp | URL {
+  switch (reader.u8()) {
+    case Scalar.wellKnownSymbol:
+      return Symbol[WELL_KNOWN[reader.u8()] ?? malformed("a symbol")];
+    case Scalar.registeredSymbol:
+      return Symbol.for(reader.string());
+    case Scalar.regExp:
+      return readRegExp(reader);
+    case Scalar.url:
+      return readUrl(reader);
+    default:
+      return malformed("a scalar");
+  }
+}
+
+function writeSymbol(writer: Writer, symbol: symbol): boolean {
+  const registered = Symbol.keyFor(symbol);
+  if (registered !== undefined) {
+    writer.u8(Scalar.registeredSymbol);
+    writer.string(registered);
+    return true;
+  }
+  const known = WELL_KNOWN.findIndex((name) => Symbol[name] === symbol);
+  if (known < 0) return false;
+  writer.u8(Scalar.wellKnownSymbol);
+  writer.u8(known);
+  return true;
+}
+
+function readRegExp(reader: Reader): RegExp {
+  const source = reader.string();
+  const flags = reader.string();
+  const lastIndex = reader.varint();
+  try {
+    const expression = new RegExp(source, flags);
+    expression.lastIndex = lastIndex;
+    return expression;
+  } catch {
+    return malformed("a regular expression");
+  }
+}
+
+function readUrl(reader: Reader): URL {
+  try {
+    return new URL(reader.string());
+  } catch {
+    return malformed("a URL");
+  }
+}
+
+function malformed(what: string): never {
+  throw new WireError("WIRE_MALFORMED", `the bytes are not ${what}`);
+}

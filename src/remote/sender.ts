@@ -1,0 +1,156 @@
+import type { Call, Request } from "./call.ts";
+import type { Encoder } from "./encoder.ts";
+import type { Outbox } from "./outbox.ts";
+import { Frame, KEEP, Operation } from "./protocol.ts";
+
+/** Writes the frames of this side. A frame that fails to encode leaves nothing behind, here or there. */
+export class Sender {
+  readonly #outbox: Outbox;
+  readonly #encoder: Encoder;
+  #busy = false;
+  /** References that are given back with the next message: id, times, id, times... */
+  #given: number[] = [];
+  #finished: number[] = [];
+  /** Requests sent so far. */
+  requests = 0;
+  /** On whose behalf requests are made at the moment; 0 starts a chain of their own. */
+  chain = 0;
+
+  constructor(outbox: Outbox, encoder: Encoder) {
+    this.#outbox = outbox;
+    this.#encoder = encoder;
+  }
+
+  /** Whether a frame is being written: a getter of what is in it called us. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** @throws what the encoder throws */
+  request(call: Call, { operation, target, path, operands }: Request): void {
+    const { writer } = this.#outbox;
+    const state = writer.save();
+    const encoder = this.#encoder;
+    this.requests++;
+    this.#begin();
+    try {
+      writer.u8(operation);
+      writer.varint(this.chain);
+      encoder.writeTarget(writer, target);
+      encoder.writePath(writer, path);
+      if (operation <= Operation.construct) writer.varint(operands.length);
+      for (const operand of operands) encoder.writeOperand(writer, operand);
+    } catch (error) {
+      this.requests--;
+      writer.restore(state);
+      encoder.rollBack();
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+    call.id = this.requests;
+    call.operation = operation;
+    call.path = path;
+    call.message = this.#outbox.message;
+    call.position = state.length;
+    call.signals = encoder.takeSignals();
+    this.#outbox.frameWritten();
+  }
+
+  /** Marks a request as one that others refer to. False where it has left. */
+  keep(call: Call): boolean {
+    if (call.id === 0 || call.message !== this.#outbox.message) return false;
+    this.#outbox.writer.patch(call.position, call.operation | KEEP);
+    return true;
+  }
+
+  /**
+   * One frame with a value in it.
+   *
+   * @throws what the encoder throws
+   */
+  value(kind: number, id: number, value: unknown): void {
+    this.#valueFrame(value, (put) => {
+      const { writer } = this.#outbox;
+      writer.u8(kind);
+      writer.varint(id);
+      put();
+    });
+  }
+
+  /** @throws what the encoder throws */
+  settled(id: number, fulfilled: boolean, value: unknown): void {
+    this.#valueFrame(value, (put) => {
+      const { writer } = this.#outbox;
+      writer.u8(Frame.settled);
+      writer.varint(id);
+      writer.u8(fulfilled ? 1 : 0);
+      put();
+    });
+  }
+
+  /** @throws what the encoder throws */
+  broken(reason: unknown): void {
+    this.#valueFrame(reason, (put) => {
+      this.#outbox.writer.u8(Frame.broken);
+      put();
+    });
+  }
+
+  bye(): void {
+    this.#outbox.writer.u8(Frame.bye);
+    this.#outbox.flush();
+  }
+
+  /** Gives references back, with the next message. */
+  give(id: number, times: number): void {
+    this.#given.push(id, times);
+    this.#outbox.schedule();
+  }
+
+  /** Refers no more to the result of a request that was kept. */
+  finish(id: number): void {
+    this.#finished.push(id);
+    this.#outbox.schedule();
+  }
+
+  /** Behind everything else in a message, so that whatever is in it came first. */
+  writeReleases(): void {
+    const { writer } = this.#outbox;
+    if (this.#given.length > 0) {
+      writer.u8(Frame.release);
+      writer.varint(this.#given.length / 2);
+      for (const number of this.#given) writer.varint(number);
+      this.#given = [];
+    }
+    if (this.#finished.length > 0) {
+      writer.u8(Frame.finish);
+      writer.varint(this.#finished.length);
+      for (const id of this.#finished) writer.varint(id);
+      this.#finished = [];
+    }
+  }
+
+  #valueFrame(value: unknown, write: (put: () => void) => void): void {
+    const { writer } = this.#outbox;
+    const state = writer.save();
+    this.#begin();
+    try {
+      write(() => this.#encoder.writeValue(writer, value));
+    } catch (error) {
+      writer.restore(state);
+      this.#encoder.rollBack();
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+    this.#outbox.frameWritten();
+  }
+
+  #begin(): void {
+    if (this.#busy)
+      throw new TypeError("a getter used the session while its object was being sent");
+    this.#busy = true;
+    this.#encoder.begin(this.requests);
+  }
+}

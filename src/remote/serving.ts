@@ -1,0 +1,193 @@
+import { RemoteError } from "../base/errors.ts";
+import type { ReceivedTarget } from "./codec.ts";
+import { PendingOperand } from "./decoder.ts";
+import type { ExportTable } from "./exports.ts";
+import { isThenable, perform } from "./perform.ts";
+import type { Policy } from "./policy.ts";
+import { Operation, ROOT_ID } from "./protocol.ts";
+
+/** A request of the peer's, with everything it refers to taken hold of. */
+export interface Incoming {
+  readonly id: number;
+  readonly operation: Operation;
+  /** Whether later requests may refer to the result. */
+  readonly keep: boolean;
+  readonly target: ReceivedTarget;
+  readonly path: readonly string[];
+  readonly operands: unknown[];
+  /** The signals that came with it, by id. */
+  readonly signals: readonly number[] | undefined;
+}
+
+/** Where the outcome of a request goes. */
+export interface Replies {
+  answer(incoming: Incoming, value: unknown): void;
+  fail(incoming: Incoming, reason: unknown): void;
+}
+
+/** What became of a request that others refer to. */
+type Result =
+  | { readonly state: "fulfilled"; readonly value: unknown }
+  | { readonly state: "rejected"; readonly reason: unknown }
+  | { readonly state: "pending"; readonly promise: Promise<unknown> };
+
+/** Serves the peer's requests: at once and in order, but for those that have to wait for something. */
+export class Serving {
+  readonly #policy: Policy;
+  readonly #exports: ExportTable;
+  readonly #replies: Replies;
+  readonly #maxRunning: number;
+  readonly #results = new Map<number, Result>();
+  /** Requests received so far. */
+  received = 0;
+  /** Requests that are not answered yet. */
+  running = 0;
+
+  constructor(policy: Policy, exports: ExportTable, replies: Replies, maxRunning: number) {
+    this.#policy = policy;
+    this.#exports = exports;
+    this.#replies = replies;
+    this.#maxRunning = maxRunning;
+  }
+
+  /** Results that are kept for requests to come. */
+  get kept(): number {
+    return this.#results.size;
+  }
+
+  serve(incoming: Incoming): void {
+    this.running++;
+    let outcome: unknown;
+    try {
+      outcome = this.#begin(incoming);
+    } catch (error) {
+      this.#fail(incoming, error);
+      return;
+    }
+    if (!isThenable(outcome)) this.#answer(incoming, outcome);
+    else if (incoming.keep) this.#answerKeptLater(incoming, outcome);
+    else {
+      outcome.then(
+        (value) => this.#answer(incoming, value),
+        (reason: unknown) => this.#fail(incoming, reason),
+      );
+    }
+  }
+
+  /** What a target and a path stand for: the value, or a promise where it takes longer or fails. */
+  evaluate(target: ReceivedTarget, path: readonly string[]): unknown {
+    try {
+      const object = this.#objectOf(target, path);
+      const read = (start: unknown): unknown =>
+        perform({
+          policy: this.#policy,
+          operation: Operation.get,
+          object: start,
+          path,
+          operands: [],
+        });
+      const value = object instanceof Promise ? object.then(read) : read(object);
+      return isThenable(value) ? quiet(Promise.resolve(value)) : value;
+    } catch (error) {
+      return quiet(Promise.reject(error));
+    }
+  }
+
+  /** The peer refers to these no more; false for one it never asked to keep. */
+  finish(id: number): boolean {
+    return this.#results.delete(id);
+  }
+
+  clear(): void {
+    this.#results.clear();
+  }
+
+  #begin(incoming: Incoming): unknown {
+    if (this.running > this.#maxRunning) {
+      throw new RemoteError("REMOTE_LIMIT", `${this.#maxRunning} calls are being served already`);
+    }
+    const { target, path, operands } = incoming;
+    const object = this.#objectOf(target, path);
+    const waits = operands.some((operand) => operand instanceof PendingOperand);
+    if (!waits && !(object instanceof Promise)) return this.#perform(incoming, object, operands);
+    // In one step, so that requests that wait for the same thing go on in their order.
+    const settled = Promise.all([
+      object,
+      ...operands.map((operand) =>
+        operand instanceof PendingOperand ? operand.promise : { operand },
+      ),
+    ]);
+    return settled.then(([found, ...waited]) =>
+      this.#perform(
+        incoming,
+        found,
+        waited.map((item, i) =>
+          operands[i] instanceof PendingOperand ? item : (item as { operand: unknown }).operand,
+        ),
+      ),
+    );
+  }
+
+  #perform(incoming: Incoming, object: unknown, operands: readonly unknown[]): unknown {
+    const { operation, path } = incoming;
+    return perform({ policy: this.#policy, operation, object, path, operands });
+  }
+
+  /** @throws RemoteError `REMOTE_NOT_FOUND`; the reason why an earlier request failed */
+  #objectOf(target: ReceivedTarget, path: readonly string[]): unknown {
+    if (target.type === "result") return this.#resultOf(target.distance);
+    const object = this.#exports.get(target.id);
+    if (object === undefined) {
+      throw new RemoteError("REMOTE_NOT_FOUND", `there is no export #${target.id}`);
+    }
+    if (target.id === ROOT_ID) checkName(object, path[0]);
+    return object;
+  }
+
+  #resultOf(distance: number): unknown {
+    const id = this.received - distance;
+    const result = this.#results.get(id);
+    if (result === undefined) {
+      throw new RemoteError("REMOTE_NOT_FOUND", `the result of request ${id} is not kept`);
+    }
+    if (result.state === "pending") return result.promise;
+    if (result.state === "fulfilled") return result.value;
+    throw result.reason;
+  }
+
+  #answerKeptLater(incoming: Incoming, outcome: PromiseLike<unknown>): void {
+    const promise = Promise.resolve(outcome);
+    this.#results.set(incoming.id, { state: "pending", promise });
+    promise.then(
+      (value) => this.#answer(incoming, value),
+      (reason: unknown) => this.#fail(incoming, reason),
+    );
+  }
+
+  #answer(incoming: Incoming, value: unknown): void {
+    this.running--;
+    if (incoming.keep) this.#results.set(incoming.id, { state: "fulfilled", value });
+    this.#replies.answer(incoming, value);
+  }
+
+  #fail(incoming: Incoming, reason: unknown): void {
+    this.running--;
+    if (incoming.keep) this.#results.set(incoming.id, { state: "rejected", reason });
+    this.#replies.fail(incoming, reason);
+  }
+}
+
+function checkName(root: object, name: string | undefined): void {
+  if (name === undefined || Object.hasOwn(root, name)) return;
+  const names = Object.keys(root);
+  throw new RemoteError(
+    "REMOTE_NOT_FOUND",
+    `nothing is exported as ${JSON.stringify(name)}; there is ${names.join(", ") || "nothing"}`,
+    { details: { name, names } },
+  );
+}
+
+function quiet(promise: Promise<unknown>): Promise<unknown> {
+  promise.catch(() => {});
+  return promise;
+}

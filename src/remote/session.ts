@@ -1,0 +1,131 @@
+import { abortable } from "../base/abort.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
+import { RemoteError } from "../base/errors.ts";
+import { type Log, silentLog } from "../base/log.ts";
+import type { Channel } from "../channel/channel.ts";
+import type { PlainMode } from "./codec.ts";
+import { decodeHello, encodeHello, encodeRefusal } from "./handshake.ts";
+import { closeWithin, Peer } from "./peer.ts";
+import type { Policy } from "./policy.ts";
+import { DEFAULT_SESSION_LIMITS, type SessionLimits } from "./protocol.ts";
+import type { SessionStats } from "./stats.ts";
+import type { Remote } from "./types.ts";
+
+export interface SessionOptions {
+  /** What the peer may ask for by name. Taken as it is now: names added later are not seen. */
+  readonly exports?: Readonly<Record<string, unknown>> | undefined;
+  /** How much of what it gets the peer may touch. Default "capability". */
+  readonly policy?: Policy | undefined;
+  /**
+   * How plain objects and arrays cross from this side: "reference" (default), or "copy", where
+   * functions and instances in them are references still. Each side chooses for what it sends.
+   */
+  readonly plain?: PlainMode | undefined;
+  readonly limits?: Partial<SessionLimits> | undefined;
+  /** Names this side to the peer, for people. */
+  readonly name?: string | undefined;
+  readonly clock?: Clock | undefined;
+  readonly log?: Log | undefined;
+  /** Gives up waiting for the peer's hello. What is open by then stays open. */
+  readonly signal?: AbortSignal | undefined;
+  /** What the peer gets instead of an error that code of this side threw: to leave out secrets. */
+  readonly onError?: ((error: unknown) => unknown) | undefined;
+  /** Records where each call was made, and shows it in the stack of its error. Costs microseconds. */
+  readonly callSites?: boolean | undefined;
+}
+
+/**
+ * Two sides that use each other's objects over one channel. Both may offer objects by name, and call.
+ *
+ * Calls leave in the order they are made, together at the end of the turn, and start in that order on
+ * the other side, except those that wait for a result or promise. No call is repeated. When the
+ * session ends, every pending call, iteration and promise fails, and neither side holds anything of
+ * the other's.
+ */
+export interface Session extends AsyncDisposable {
+  /** What the peer calls itself. For people. */
+  readonly peerName: string;
+
+  /** What the peer offers under `name`; nothing is sent until it is used. */
+  remote<T, Mode extends PlainMode = "reference">(name: string): Remote<T, Mode>;
+
+  /** What the peer offers. */
+  names(): Promise<string[]>;
+
+  /**
+   * Calls `listener` once when the session has ended in any way but by this side's `close()`; at once
+   * if it has. The error is `REMOTE_BROKEN` where the channel broke, `REMOTE_CLOSED` where the peer
+   * closed, and the peer's own error where it aborted. Dispose to take the listener off.
+   */
+  onBroken(listener: (error: unknown) => void): Disposable;
+
+  /** Settles when it has ended, and never rejects: `undefined` after an orderly close by either side. */
+  readonly closed: Promise<Error | undefined>;
+
+  stats(): SessionStats;
+
+  /**
+   * Takes no more calls of this side's, waits until every call in either direction is answered
+   * (`closeGraceMs` at most), and closes the channel. Idempotent.
+   */
+  close(): Promise<void>;
+
+  /** Ends it now; the peer is told the error. */
+  abort(error: Error): void;
+}
+
+/**
+ * Opens a session over a channel, which belongs to the session from here on, also if this fails.
+ *
+ * @throws RemoteError `REMOTE_VERSION`, `REMOTE_PROTOCOL`, `REMOTE_TIMEOUT`, `REMOTE_BROKEN`; the
+ *   signal's reason
+ */
+export async function openSession(
+  channel: Channel,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const { signal, clock = systemClock, log = silentLog, name = "" } = options;
+  const limits: SessionLimits = { ...DEFAULT_SESSION_LIMITS, ...options.limits };
+  const opened = deferred<Peer>();
+  const greet = (message: Uint8Array): void => {
+    try {
+      const hello = decodeHello(message);
+      const maxMessageBytes = Math.min(limits.maxMessageBytes, hello.maxMessageBytes);
+      const both = { ...limits, maxMessageBytes };
+      const peer = new Peer(channel, hello.name, { ...options, clock, log, limits: both });
+      receive = (next) => peer.receive(next);
+      opened.resolve(peer);
+    } catch (error) {
+      receive = ignore;
+      opened.reject(error);
+    }
+  };
+  let receive = greet;
+  void channel.closed.then((cause) =>
+    opened.reject(new RemoteError("REMOTE_BROKEN", "the channel closed before a hello", { cause })),
+  );
+  using _timer = clock.after(limits.helloMs, () =>
+    opened.reject(new RemoteError("REMOTE_TIMEOUT", `no hello came within ${limits.helloMs} ms`)),
+  );
+  try {
+    channel.receive((message) => receive(message));
+    trySend(channel, encodeHello({ name, maxMessageBytes: limits.maxMessageBytes }));
+    return await abortable(opened.promise, signal);
+  } catch (error) {
+    receive = ignore;
+    if (error instanceof RemoteError) trySend(channel, encodeRefusal(error));
+    void closeWithin(channel, clock, limits.closeGraceMs);
+    throw error;
+  }
+}
+
+function trySend(channel: Channel, message: Uint8Array): void {
+  try {
+    channel.send(message);
+  } catch {
+    // `closed` tells why.
+  }
+}
+
+function ignore(): void {}

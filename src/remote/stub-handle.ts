@@ -1,0 +1,38 @@
+import type { Caller, RemotePromise, Target } from "./call.ts";
+import type { Operation } from "./protocol.ts";
+
+/** What is known here of a proxy for something elsewhere. Nothing but `request` and `read` asks the peer. */
+export interface StubHandle {
+  readonly proxy: object;
+  readonly caller: Caller;
+  /** Where it starts, and the properties from there that lead to it. */
+  readonly target: Target;
+  readonly path: readonly string[];
+  /** Whether it is a reference by itself, not a property of one. */
+  readonly isReference: boolean;
+
+  /** Sends one request; `path` stands for the whole way from the target. */
+  request(
+    operation: Operation,
+    operands: readonly unknown[],
+    path?: readonly string[],
+  ): RemotePromise<unknown>;
+
+  /** What it stands for, by one request. */
+  read(): RemotePromise<unknown>;
+
+  /** Gives the reference up; a property has none of its own. */
+  release(): void;
+}
+
+/** A proxy answers with its handle. Never given out. */
+export const STUB: unique symbol = Symbol("stub");
+
+/** The handle of a proxy that this package made; `undefined` for anything else. Asks no peer. */
+export function stubOf(value: unknown): StubHandle | undefined {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null)
+    return undefined;
+  const stub = (value as { [STUB]?: StubHandle })[STUB];
+  // An object whose prototype is a stub inherits the answer, but is none.
+  return stub !== undefined && stub.proxy === value ? stub : undefined;
+}

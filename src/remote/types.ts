@@ -1,0 +1,127 @@
+import type { Path } from "../wire/path.ts";
+import type { PlainMode } from "./codec.ts";
+
+/** What crosses as a copy, whatever the session's mode. */
+export type CopiedValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | void
+  | Date
+  | RegExp
+  | URL
+  | Error
+  | Path
+  | ArrayBuffer
+  | ArrayBufferView;
+
+type Callable = (...args: never[]) => unknown;
+type Constructible = abstract new (...args: never[]) => unknown;
+
+/** Whether everything in `T` is copied where plain data is. */
+type IsData<T> = T extends CopiedValue
+  ? true
+  : T extends Callable | Constructible | Promise<unknown> | AsyncIterable<unknown>
+    ? false
+    : T extends readonly (infer Item)[]
+      ? IsData<Item>
+      : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+        ? false
+        : T extends object
+          ? false extends { [Key in keyof T]-?: IsData<T[Key]> }[keyof T]
+            ? false
+            : true
+          : true;
+
+/** What the other side has once a value of type `T` has arrived. */
+export type Received<T, Mode extends PlainMode = "reference"> = unknown extends T
+  ? T
+  : T extends CopiedValue
+    ? T
+    : T extends PromiseLike<infer Result>
+      ? Promise<Received<Result, Mode>>
+      : Mode extends "copy"
+        ? false extends IsData<T>
+          ? Remote<T, Mode>
+          : T
+        : Remote<T, Mode>;
+
+/** A result: awaited, or used at once for the next call. */
+export type RemoteResult<T, Mode extends PlainMode = "reference"> = Promise<
+  Received<Awaited<T>, Mode>
+> &
+  (unknown extends Awaited<T>
+    ? unknown
+    : Awaited<T> extends CopiedValue
+      ? unknown
+      : Omit<RemoteMembers<Awaited<T>, Mode>, keyof Promise<unknown>>);
+
+/** What may be passed for a parameter of type `T`: itself, its stub, or a result that is yet to come. */
+export type Argument<T> =
+  | T
+  | Remote<T>
+  | RemoteResult<T>
+  | Remote<T, "copy">
+  | RemoteResult<T, "copy">;
+
+type Arguments<Args extends readonly unknown[]> = {
+  [Index in keyof Args]: unknown extends Args[Index]
+    ? Args[Index]
+    : Args[Index] extends CopiedValue
+      ? Args[Index] | PromiseLike<Args[Index]>
+      : Args[Index] | Promise<Args[Index]>;
+};
+
+type RemoteCall<T, Mode extends PlainMode> = T extends (...args: infer Args) => infer Result
+  ? (...args: Arguments<Args>) => RemoteResult<Result, Mode>
+  : unknown;
+
+type RemoteConstruct<T, Mode extends PlainMode> = T extends new (
+  ...args: infer Args
+) => infer Instance
+  ? new (...args: Arguments<Args>) => RemoteResult<Instance, Mode>
+  : unknown;
+
+type RemoteIteration<T, Mode extends PlainMode> = T extends
+  | Iterable<infer Item>
+  | AsyncIterable<infer Item>
+  ? AsyncIterable<Received<Awaited<Item>, Mode>>
+  : unknown;
+
+/** A property, unread: await it to read it, call it to call it. */
+export type RemoteProperty<T, Mode extends PlainMode = "reference"> = unknown extends T
+  ? RemoteAnything
+  : PromiseLike<Received<Awaited<T>, Mode>> &
+      (T extends CopiedValue ? unknown : Remote<Awaited<T>, Mode>);
+
+type RemoteMembers<T, Mode extends PlainMode> = {
+  readonly [Key in keyof T as Key extends string | number ? Key : never]: RemoteProperty<
+    T[Key],
+    Mode
+  >;
+};
+
+/** A stub of something whose type is not known: everything may be tried. */
+export type RemoteAnything = PromiseLike<unknown> & UnknownMembers;
+
+interface UnknownMembers {
+  (...args: unknown[]): RemoteAnything;
+  new (...args: unknown[]): RemoteAnything;
+  readonly [key: string]: RemoteAnything;
+}
+
+/**
+ * An object that lives on the other side, as it is seen from here: its methods and properties are
+ * there, each use is one request, and results are promises whose own members can be used at once.
+ */
+export type Remote<T, Mode extends PlainMode = "reference"> = unknown extends T
+  ? RemoteAnything
+  : RemoteMembers<T, Mode> &
+      RemoteCall<T, Mode> &
+      RemoteConstruct<T, Mode> &
+      RemoteIteration<T, Mode> &
+      Disposable;
