@@ -96,10 +96,7 @@ async function openRunner(options: NodeOptions, scope: Scope): Promise<Runner> {
     ...options,
     code,
     executors: { shared, own: () => lane("own lane") },
-    openObjects: runObjects({
-      shipment: (path) => code.shipment(path),
-      config: config ?? { name },
-    }),
+    openObjects: runObjects({ code, config: config ?? {} }),
     hostname: hostname(),
     load: machineLoad,
   });
