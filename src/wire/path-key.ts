@@ -9,6 +9,7 @@
  */
 import { WireError } from "../base/errors.ts";
 import { Path, PATH_LIMITS, type PathElement } from "./path.ts";
+import { decodeAscii, MAX_LOOPED_BYTES } from "./text.ts";
 
 const TAG_NULL = 0x08;
 const TAG_FALSE = 0x10;
@@ -195,13 +196,10 @@ function numberAt(key: Uint8Array, start: number): number {
 
 /** Where the zero byte is that ends the text or bytes starting at `start`. */
 function endOfBytes(key: Uint8Array, start: number): number {
-  let at = start;
-  for (;;) {
-    at = key.indexOf(END, at);
-    if (at < 0) malformed();
-    if (key[at + 1] !== ESCAPED_ZERO) return at;
-    at += 2;
+  for (let at = start; at < key.length; at++) {
+    if (key[at] === END && key[at + 1] !== ESCAPED_ZERO) return at;
   }
+  return malformed();
 }
 
 function bytesBetween(key: Uint8Array, start: number, end: number): Uint8Array {
@@ -217,16 +215,9 @@ function bytesBetween(key: Uint8Array, start: number, end: number): Uint8Array {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function stringBetween(key: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let at = start; at < end; at++) {
-    const byte = key[at] as number;
-    if (byte === 0 || byte >= 0x80) return anyStringBetween(key, start, end);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-function anyStringBetween(key: Uint8Array, start: number, end: number): string {
+  // An escaped zero is no ASCII either: its second byte is FF.
+  const text = end - start <= MAX_LOOPED_BYTES ? decodeAscii(key, start, end) : undefined;
+  if (text !== undefined) return text;
   try {
     return utf8.decode(bytesBetween(key, start, end));
   } catch {

@@ -15,6 +15,8 @@ import { WireError } from "../base/errors.ts";
 import { Path, type PathElement, type PathLike } from "./path.ts";
 
 const ROOT_TEXT = ":";
+const DOT = 0x2e;
+const COLON = 0x3a;
 const MAX_SHOWN_CHARS = 80;
 
 /**
@@ -24,7 +26,12 @@ const MAX_SHOWN_CHARS = 80;
  *   units) as `details.position`.
  */
 export function parsePath(text: string): Path {
-  return text === ROOT_TEXT ? Path.root : new PathParser(text).parse();
+  if (text === ROOT_TEXT) return Path.root;
+  if (!text.includes(":")) {
+    const names = text.split(".");
+    if (!names.includes("")) return Path.fromElements(names);
+  }
+  return new PathParser(text).parse();
 }
 
 /** The text form: `parsePath` gives an equal path for it. A space is written as `:_`. */
@@ -122,11 +129,19 @@ class PathParser {
   parse(): Path {
     const source = this.#source;
     if (source === "") this.#fail(0, 'the text is empty; the root is ":"');
-    for (let at = 0; at < source.length; at++) {
-      const char = source.charAt(at);
-      if (char === ":") this.#colon(source.charAt(at + 1), at++);
-      else if (char === ".") this.#dot(at);
-      else this.#add(char, at);
+    let at = 0;
+    while (at < source.length) {
+      const end = endOfPlain(source, at);
+      if (end > at) {
+        this.#add(source.slice(at, end), at);
+        at = end;
+      } else if (source.charAt(at) === ".") {
+        this.#dot(at);
+        at += 1;
+      } else {
+        this.#colon(source.charAt(at + 1), at);
+        at += 2;
+      }
     }
     if (this.#state === "dot") {
       this.#fail(
@@ -182,9 +197,9 @@ class PathParser {
     this.#textStart = at;
   }
 
-  #add(char: string, at: number): void {
+  #add(text: string, at: number): void {
     if (this.#state === "closed") {
-      this.#fail(at, `"${char}" follows an element that is complete; put a dot before it`);
+      this.#fail(at, `"${clip(text)}" follows an element that is complete; put a dot before it`);
     }
     if (this.#state !== "text") {
       this.#state = "text";
@@ -192,7 +207,7 @@ class PathParser {
       this.#text = "";
       this.#textStart = at;
     }
-    this.#text += char;
+    this.#text += text;
   }
 
   #finish(): void {
@@ -251,6 +266,16 @@ class PathParser {
       details: { position },
     });
   }
+}
+
+/** Where the next dot or colon is. */
+function endOfPlain(text: string, start: number): number {
+  let at = start;
+  for (; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit === DOT || unit === COLON) break;
+  }
+  return at;
 }
 
 function clip(text: string): string {

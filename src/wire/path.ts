@@ -18,9 +18,9 @@ export class Path extends Array<PathElement> {
     return Array;
   }
 
-  private constructor(elements: readonly PathElement[]) {
+  private constructor(elements: readonly unknown[]) {
     super(elements.length);
-    for (let i = 0; i < elements.length; i++) this[i] = elements[i] as PathElement;
+    for (let i = 0; i < elements.length; i++) this[i] = checkElement(elements[i], i);
     Object.freeze(this);
   }
 
@@ -41,8 +41,7 @@ export class Path extends Array<PathElement> {
         `a path has at most ${PATH_LIMITS.maxElements} elements, this one ${elements.length}`,
       );
     }
-    // Not `map`: it would skip the holes of a sparse array.
-    return new Path(Array.from(elements, checkElement));
+    return new Path(elements);
   }
 
   /** This path with one more element. */
@@ -89,9 +88,17 @@ function sameElement(a: PathElement, b: PathElement): boolean {
   return a === b;
 }
 
+/** Halves of pairs, whole pairs included; few strings have any. */
+function hasSurrogates(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if ((text.charCodeAt(i) & 0xf800) === 0xd800) return true;
+  }
+  return false;
+}
+
 function checkElement(element: unknown, index: number): PathElement {
   if (typeof element === "string") {
-    if (/\p{Surrogate}/u.test(element)) {
+    if (hasSurrogates(element) && /\p{Surrogate}/u.test(element)) {
       throw new WireError(
         "WIRE_BAD_PATH",
         `element ${index} of the path holds half a surrogate pair, which has no UTF-8 form; use bytes`,

@@ -10,8 +10,8 @@ export interface Key {
   readonly inherited: boolean;
 }
 
-// Up to here taking bytes one by one is quicker than a call of TextDecoder.
-const MAX_LOOPED_BYTES = 20;
+/** Up to here taking bytes one by one is quicker than a call of TextDecoder. */
+export const MAX_LOOPED_BYTES = 20;
 const MAX_CACHED_BYTES = 32;
 const CACHE_SLOTS = 2048;
 
@@ -72,8 +72,8 @@ export function keyOf(text: string): Key {
   return { text, inherited: text in Object.prototype };
 }
 
-/** In pieces, since joining single characters takes longer the more there are. */
-function decodeAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+/** `undefined` where it is not ASCII. In pieces, since joining single characters takes longer the more there are. */
+export function decodeAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = "";
   let seen = 0;
   let at = start;
