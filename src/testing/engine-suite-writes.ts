@@ -309,7 +309,7 @@ function durabilityTests(test: EngineTest): void {
     const { store } = engine;
     const again = await fixture.reopen();
     assert.equal(again.store, store);
-    assert.deepEqual(await listed(again, ""), ["a=1", "c=3"]);
+    assert.deepEqual(await listed(again, ":"), ["a=1", "c=3"]);
     const entry = await again.get(path("a"));
     assert.equal(entry?.author, "me");
     assert.equal(entry.revision, write.revision);

@@ -1,0 +1,348 @@
+import type { TransactionFlags } from "lmdb";
+
+import type { Clock } from "../base/clock.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
+import { EngineError } from "../base/errors.ts";
+import type { EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
+import { lmdbError } from "./lmdb-errors.ts";
+import {
+  decodeChange,
+  decodeEntry,
+  decodeHead,
+  decodeResult,
+  encodeChange,
+  encodeEntry,
+  encodeHead,
+  encodeResult,
+  type Head,
+  revisionKey,
+} from "./lmdb-records.ts";
+import { type LmdbDurability, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
+import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
+import {
+  type Change,
+  changeOf,
+  checkWrite,
+  type KeyRange,
+  PAGE_LIMITS,
+  type PageLimits,
+  type Store,
+  type StoreListener,
+  type StorePage,
+  type WriteRequest,
+} from "./store.ts";
+
+export interface LmdbStoreOptions {
+  readonly label: string;
+  readonly id: string;
+  /** What `meta` must say about the owner for as long as it is us. */
+  readonly ownerRow: Uint8Array;
+  readonly history: number;
+  readonly historyBytes: number;
+  readonly durability: LmdbDurability;
+  readonly clock: Clock;
+}
+
+interface PendingWrite extends Deferred<WriteResult> {
+  readonly request: WriteRequest;
+}
+
+/** What one write came to within a transaction: settled when that is committed. */
+interface Outcome {
+  readonly write: PendingWrite;
+  readonly result?: WriteResult;
+  readonly error?: unknown;
+}
+
+/** In every key of `tree`, before the path. */
+const TREE_BYTE = 1;
+/**
+ * lmdb's flags of a synchronous commit: it waits for the disk as overlapping sync does it, or leaves
+ * that to the system. Its types don't know all of them.
+ */
+const COMMIT: Readonly<Record<LmdbDurability, number>> = { disk: 0x1_00_02, process: 0x5_00_02 };
+
+/**
+ * The rows in LMDB. All writes of one turn of the event loop are one transaction, made on this thread:
+ * within it they are applied in order, each seeing what the one before did. Nothing else writes, so
+ * what was committed and what was announced are the same between turns.
+ */
+export class LmdbStore implements Store {
+  readonly supports: EngineSupports = { condition: true, durable: true, shared: false };
+  readonly label: string;
+  readonly id: string;
+  readonly #tables: LmdbTables;
+  readonly #options: LmdbStoreOptions;
+  #head: Head;
+  #pending: PendingWrite[] = [];
+  #turn: NodeJS.Immediate | undefined;
+  #young: 0 | 1 = 0;
+  #youngSince: number;
+  #listener: StoreListener | undefined;
+  #failed: EngineError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(tables: LmdbTables, options: LmdbStoreOptions) {
+    this.label = options.label;
+    this.id = options.id;
+    this.#tables = tables;
+    this.#options = options;
+    this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
+    this.#youngSince = options.clock.now();
+  }
+
+  get revision(): Revision {
+    return this.#head.revision;
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listener = listener;
+  }
+
+  get(key: Uint8Array): EngineEntry | undefined {
+    return this.#read(() => this.#entry(key));
+  }
+
+  page({ start, end }: KeyRange, limits: PageLimits = PAGE_LIMITS): StorePage {
+    return this.#read(() => {
+      const entries: EngineEntry[] = [];
+      let bytes = 0;
+      for (const { key, value } of this.#tables.tree.getRange(treeRange(start, end))) {
+        if (entries.length >= limits.entries || bytes >= limits.bytes) {
+          return { entries, next: pathKey(key), revision: this.revision };
+        }
+        entries.push(decodeEntry(pathKey(key), value));
+        bytes += value.length;
+      }
+      return { entries, next: undefined, revision: this.revision };
+    });
+  }
+
+  firstKey({ start, end }: KeyRange): Uint8Array | undefined {
+    return this.#read(() => {
+      for (const key of this.#tables.tree.getKeys({ ...treeRange(start, end), limit: 1 })) {
+        return pathKey(key);
+      }
+      return undefined;
+    });
+  }
+
+  changes(after: Revision, limit: number): readonly Change[] | undefined {
+    if (after < this.#head.forgotten) return undefined;
+    return this.#read(() => {
+      const changes: Change[] = [];
+      let bytes = 0;
+      for (const { key, value } of this.#tables.log.getRange({
+        start: revisionKey(after + 1),
+        limit,
+      })) {
+        if (bytes >= PAGE_LIMITS.bytes) break;
+        changes.push(decodeChange(revisionOf(key), value));
+        bytes += value.length;
+      }
+      return changes;
+    });
+  }
+
+  write(request: WriteRequest): Promise<WriteResult> {
+    if (this.#failed !== undefined) return Promise.reject(this.#failed);
+    const write: PendingWrite = { request, ...deferred<WriteResult>() };
+    this.#pending.push(write);
+    this.#turn ??= setImmediate(() => this.#commit());
+    return write.promise;
+  }
+
+  checkOwner(): void {
+    if (this.#failed !== undefined || this.#closing !== undefined) return;
+    try {
+      this.#tables.root.resetReadTxn();
+      this.#requireOwner();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#turn !== undefined) this.#commit();
+    const { root, meta } = this.#tables;
+    if (this.#failed === undefined) {
+      // The epoch stays, the name goes: the next one need not ask whether this process is alive.
+      root.transactionSync(() => {
+        const row = meta.get(META_KEYS.owner);
+        if (row === undefined || Buffer.compare(row, this.#options.ownerRow) !== 0) return;
+        const { epoch } = JSON.parse(Buffer.from(row).toString()) as { epoch: number };
+        meta.putSync(META_KEYS.owner, Buffer.from(JSON.stringify({ epoch, owner: "" })));
+      });
+    }
+    await root.close();
+  }
+
+  /** One transaction of everything that was asked for up to now. */
+  #commit(): void {
+    if (this.#turn !== undefined) clearImmediate(this.#turn);
+    this.#turn = undefined;
+    const writes = this.#pending;
+    this.#pending = [];
+    const changes: Change[] = [];
+    let outcomes: Outcome[] = [];
+    let head = this.#head;
+    try {
+      this.#turnGenerations();
+      this.#tables.root.transactionSync(() => {
+        this.#requireOwner();
+        outcomes = writes.map((write) => this.#apply(write, changes));
+        if (changes.length === 0) return;
+        head = this.#forget({
+          ...this.#head,
+          revision: this.#head.revision + changes.length,
+          bytes: this.#head.bytes + this.#record(changes),
+        });
+        this.#tables.meta.putSync(META_KEYS.head, encodeHead(head));
+      }, COMMIT[this.#options.durability] as TransactionFlags);
+    } catch (error) {
+      const reason = lmdbError(error, this.label);
+      for (const { reject } of writes) reject(reason);
+      this.#fail(reason);
+      return;
+    }
+    this.#head = head;
+    this.#listener?.announce(changes);
+    for (const { write, result, error } of outcomes) {
+      if (result === undefined) write.reject(error);
+      else write.resolve(result);
+    }
+  }
+
+  #apply(write: PendingWrite, changes: Change[]): Outcome {
+    const { request } = write;
+    const { key, value, condition, operation } = request;
+    const before = operation === undefined ? undefined : this.#resultOf(operation);
+    if (before !== undefined) return { write, result: before };
+    const previous = this.#entry(key);
+    try {
+      const other = condition && this.#entry(condition.key);
+      checkWrite(request, previous?.revision ?? 0, other?.revision ?? 0);
+    } catch (error) {
+      return { write, error };
+    }
+    const result = { revision: this.#head.revision + changes.length, previous };
+    if (value !== undefined || previous !== undefined) {
+      result.revision++;
+      const change = changeOf(request, result.revision, this.#options.clock.wall());
+      changes.push(change);
+      this.#store(change);
+    }
+    if (operation !== undefined) {
+      const row = encodeResult(key, result);
+      this.#tables.operations[this.#young].putSync(operationKey(operation), row);
+    }
+    return { write, result };
+  }
+
+  #store({ key, event }: Change): void {
+    const { tree } = this.#tables;
+    if (event.type === "put") tree.putSync(treeKey(key), encodeEntry(event.entry));
+    else tree.removeSync(treeKey(key));
+  }
+
+  #resultOf(operation: string): WriteResult | undefined {
+    const key = operationKey(operation);
+    const [first, second] = this.#tables.operations;
+    const row = first.get(key) ?? second.get(key);
+    return row === undefined ? undefined : decodeResult(row);
+  }
+
+  /** Appends to the log, and gives what the rows weigh. */
+  #record(changes: readonly Change[]): number {
+    let bytes = 0;
+    for (const change of changes) {
+      const row = encodeChange(change);
+      this.#tables.log.putSync(revisionKey(change.event.entry.revision), row);
+      bytes += row.length;
+    }
+    return bytes;
+  }
+
+  /** Takes off the log what is over its limits. */
+  #forget(head: Head): Head {
+    const { history, historyBytes } = this.#options;
+    let { forgotten, bytes } = head;
+    const { log } = this.#tables;
+    while (
+      head.revision - forgotten > history ||
+      (bytes > historyBytes && forgotten < head.revision)
+    ) {
+      const key = revisionKey(++forgotten);
+      bytes -= log.getBinaryFast(key)?.length ?? 0;
+      log.removeSync(key);
+    }
+    return { ...head, forgotten, bytes };
+  }
+
+  #turnGenerations(): void {
+    const now = this.#options.clock.now();
+    if (now - this.#youngSince < OPERATION_MEMORY_MS) return;
+    this.#youngSince = now;
+    this.#young = this.#young === 0 ? 1 : 0;
+    this.#tables.operations[this.#young].clearSync();
+  }
+
+  #requireOwner(): void {
+    const row = this.#tables.meta.get(META_KEYS.owner);
+    if (row !== undefined && Buffer.compare(row, this.#options.ownerRow) === 0) return;
+    throw new EngineError("ENGINE_DEPOSED", "another process has taken the store over");
+  }
+
+  #entry(key: Uint8Array): EngineEntry | undefined {
+    const row = this.#tables.tree.get(treeKey(key));
+    return row === undefined ? undefined : decodeEntry(key, row);
+  }
+
+  #read<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw lmdbError(error, this.label);
+    }
+  }
+
+  /** Some errors pass: a full disk may have room later. The others end the store. */
+  #fail(error: unknown): void {
+    if (!(error instanceof EngineError) || error.code === "ENGINE_FULL") return;
+    if (error.code === "ENGINE_UNAVAILABLE") return;
+    this.#failed = error;
+    for (const { reject } of this.#pending) reject(error);
+    this.#pending = [];
+    this.#listener?.failed(error);
+  }
+}
+
+function treeKey(key: Uint8Array): Uint8Array {
+  const row = new Uint8Array(key.length + 1);
+  row[0] = TREE_BYTE;
+  row.set(key, 1);
+  return row;
+}
+
+/** Any text is a key: behind a byte, for LMDB takes none that is empty. */
+function operationKey(operation: string): Uint8Array {
+  return Buffer.from(`:${operation}`);
+}
+
+function pathKey(row: Uint8Array): Uint8Array {
+  return new Uint8Array(row.buffer, row.byteOffset + 1, row.length - 1);
+}
+
+function treeRange(start: Uint8Array, end: Uint8Array): { start: Uint8Array; end: Uint8Array } {
+  return { start: treeKey(start), end: treeKey(end) };
+}
+
+function revisionOf(key: Uint8Array): Revision {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
+}
