@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { chmod, link, lstat, mkdtemp, rename, rm, unlink } from "node:fs/promises";
+import { linkSync, lstatSync, renameSync, unlinkSync } from "node:fs";
+import { chmod, lstat, mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 
@@ -27,7 +28,7 @@ const MAX_ATTEMPTS = 10;
 export async function claimSocketPath(
   path: string,
   bindAt: (path: string) => Promise<void>,
-): Promise<() => Promise<void>> {
+): Promise<() => void> {
   const parent = dirname(path);
   checkLength(path, `${parent}${PRIVATE_DIRECTORY}123456${PRIVATE_SOCKET}`);
   const directory = await mkdtemp(parent + PRIVATE_DIRECTORY);
@@ -35,9 +36,9 @@ export async function claimSocketPath(
     const bound = directory + PRIVATE_SOCKET;
     await bindAt(bound);
     await chmod(bound, 0o600);
-    const { ino, dev } = await lstat(bound);
+    const own = lstatSync(bound);
     await linkTo(path, bound, directory);
-    return () => removeIf(path, (found) => found.ino === ino && found.dev === dev);
+    return () => unlinkOwn(path, own);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -45,28 +46,56 @@ export async function claimSocketPath(
 
 async function linkTo(path: string, bound: string, directory: string): Promise<void> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const stale = await findStale(path);
+    if (stale !== undefined) moveAway(path, stale, join(directory, `old${attempt}`));
     try {
-      await link(bound, path);
+      linkSync(bound, path);
       return;
     } catch (error) {
       if (!hasCode(error, "EEXIST")) throw error;
     }
-    await removeStale(path, join(directory, `old${attempt}`));
   }
   throw new Error("other processes keep taking the path");
 }
 
-/** Takes a socket that nobody accepts on out of the way, by way of `aside`. */
-async function removeStale(path: string, aside: string): Promise<void> {
+/** The socket at `path`, which nobody accepts on; `undefined` where there is nothing. */
+async function findStale(path: string): Promise<FileIdentity | undefined> {
   const stats = await lstat(path).catch(ignoreMissing);
-  if (stats === undefined) return;
+  if (stats === undefined) return undefined;
   if (!stats.isSocket()) throw new Error("there is a file that is no socket");
   if (await accepts(path)) throw new Error("another process accepts there");
-  await rename(path, aside).catch(ignoreMissing);
-  const moved = await lstat(aside).catch(ignoreMissing);
-  if (moved === undefined || (moved.ino === stats.ino && moved.dev === stats.dev)) return;
-  // Somebody else replaced the stale one first, and it is theirs that was moved: it goes back.
-  await link(aside, path).catch(() => {});
+  return stats;
+}
+
+/**
+ * Moves `stale` from `path` to `aside`, and nothing else. There is no call for that, so it looks
+ * before and after, and puts back what another process linked there in between. Together with the
+ * `link` that follows it is synchronous: what another process would have to hit is microseconds, and
+ * for it to lose its place a third one has to hit the same ones.
+ */
+function moveAway(path: string, stale: FileIdentity, aside: string): void {
+  if (!isSame(stale, lstatSync(path, { throwIfNoEntry: false }))) return;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    ignoreMissing(error);
+    return;
+  }
+  if (isSame(stale, lstatSync(aside))) return;
+  try {
+    linkSync(aside, path);
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+}
+
+interface FileIdentity {
+  readonly ino: number;
+  readonly dev: number;
+}
+
+function isSame(one: FileIdentity, other: FileIdentity | undefined): boolean {
+  return other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
 /** Whether somebody accepts connections on the socket at `path`. */
@@ -83,12 +112,13 @@ async function accepts(path: string): Promise<boolean> {
   }
 }
 
-async function removeIf(
-  path: string,
-  isOurs: (found: { readonly ino: number; readonly dev: number }) => boolean,
-): Promise<void> {
-  const found = await lstat(path).catch(ignoreMissing);
-  if (found !== undefined && isOurs(found)) await unlink(path).catch(ignoreMissing);
+/** Unlinks `path` where it is still the socket that was linked there. */
+function unlinkOwn(path: string, own: FileIdentity): void {
+  try {
+    if (isSame(own, lstatSync(path, { throwIfNoEntry: false }))) unlinkSync(path);
+  } catch (error) {
+    ignoreMissing(error);
+  }
 }
 
 function checkLength(...paths: readonly string[]): void {

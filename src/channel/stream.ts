@@ -16,8 +16,8 @@ const SLAB_BYTES = 64 * 1024;
 
 /**
  * A channel over any two-way byte stream: a socket, or the standard streams of a child process or of
- * `ssh`. Takes the stream over: nothing else may read, write or destroy it. A socket has to be
- * `allowHalfOpen`, or what was sent last is lost when the peer closes first.
+ * `ssh`. Takes the stream over: nothing else may read, write or destroy it. A socket should be
+ * `allowHalfOpen`, or what is sent in the turn in which the peer's end comes is lost.
  *
  * All messages of one turn of the event loop leave in one write. A stream can't tell a peer that closed from one that
  * died between two messages: both are an orderly end.

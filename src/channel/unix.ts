@@ -52,8 +52,9 @@ export async function listenUnix(
   const release = await bind(server, path, address);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await release();
-    server.close(); // Its callback would wait for the channels too, and they live on.
+    release();
+    // Its callback would wait for the channels too, and they live on.
+    server.close();
   };
   return {
     address,
@@ -62,11 +63,11 @@ export async function listenUnix(
   };
 }
 
-async function bind(server: Server, path: string, address: string): Promise<() => Promise<void>> {
+async function bind(server: Server, path: string, address: string): Promise<() => void> {
   try {
     if (process.platform === "win32") {
       await listenOn(server, path);
-      return async () => {};
+      return () => {};
     }
     return await claimSocketPath(path, (bound) => listenOn(server, bound));
   } catch (error) {

@@ -167,9 +167,15 @@ const FLOW: Readonly<Record<string, ChannelCase>> = {
 
   "pause() and resume() at every message lose and swap nothing": async (open) => {
     await using pair = await open();
+    let paused = false;
     const received = collect(pair.far, () => {
+      assert.equal(paused, false, "nothing is delivered during a pause");
+      paused = true;
       pair.far.pause();
-      setImmediate(() => pair.far.resume());
+      setImmediate(() => {
+        paused = false;
+        pair.far.resume();
+      });
     });
     for (let i = 0; i < 200; i++) pair.near.send(numbered(i));
     await received.count(200);

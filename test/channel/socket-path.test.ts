@@ -25,7 +25,7 @@ it("claimSocketPath() binds where nobody else can enter, beside the path", async
   });
   expect(seen).toEqual({ beside: true, mode: 0o700, visible: 1 });
   expect(lstatSync(path).mode & 0o777).toBe(0o600);
-  await release();
+  release();
   server.close();
   expect(readdirSync(folder)).toEqual([]);
   rmSync(folder, { recursive: true });
