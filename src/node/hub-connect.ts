@@ -98,7 +98,7 @@ async function startHub(
   child.unref();
   let exit: number | null | undefined;
   const ended = once(child, "exit").then(
-    ([code]: [number | null]) => (exit = code),
+    ([code]) => (exit = code as number | null),
     (error: Error) => {
       throw failure(places, error.message);
     },

@@ -10,7 +10,7 @@ import { pause } from "../base/pause.ts";
 import type { Channel, Listener } from "../channel/channel.ts";
 import { listenUnix } from "../channel/unix.ts";
 import type { Engine } from "../engine/engine.ts";
-import { hubExports } from "../engine/hub-server.ts";
+import { serveEngine } from "../engine/hub-server.ts";
 import { openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { ownProcess } from "../runner/process-identity.ts";
@@ -179,9 +179,10 @@ class Hub {
   }
 
   async #accept(channel: Channel): Promise<void> {
+    const serving = serveEngine(this.#engine, this.record, this.#log);
     try {
       const session = await openSession(channel, {
-        exports: hubExports(this.#engine, { pid: this.record.pid, epoch: this.record.epoch }),
+        exports: serving.exports,
         plain: "copy",
         name: `hub ${this.record.pid}`,
         log: this.#log,
@@ -194,6 +195,8 @@ class Hub {
     } catch (error) {
       // Whoever it was did not speak our protocol; nobody else is disturbed.
       this.#log.warn(`a connection was refused: ${(error as Error).message}`);
+    } finally {
+      serving.end();
     }
   }
 
