@@ -17,7 +17,9 @@ import type { Unit } from "./unit.ts";
  * @throws CodeError `CODE_SYNTAX`, `CODE_UNSUPPORTED`, with place and frame
  */
 export function compile(entry: CheckedEntry): Unit {
-  const origin: CodeOrigin = { kind: entry.kind, name: entry.name, text: entry.code };
+  // A `#!` line is a comment, but not inside of a function.
+  const text = entry.code.replace(/^#!/, "//");
+  const origin: CodeOrigin = { kind: entry.kind, name: entry.name, text };
   try {
     return compileEntry(entry, origin);
   } catch (error) {
@@ -30,7 +32,7 @@ export function compile(entry: CheckedEntry): Unit {
 
 function compileEntry(entry: CheckedEntry, origin: CodeOrigin): Unit {
   const { kind, name, vars, defaults, isAsync } = entry;
-  const found = entry.json ? undefined : scan(entry.code);
+  const found = entry.json ? undefined : scan(origin.text);
   const form = entry.json ? "json" : formOf(kind, found, origin);
   const parts =
     form === "json" ? readJson(origin) : rewriteText(origin, form, found, isAsync === true);

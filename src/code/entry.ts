@@ -151,6 +151,7 @@ function checkRequires(value: unknown, fail: Fail): readonly string[] {
   if (!Array.isArray(value)) return fail('"requires" is not a list of module paths');
   return (value as unknown[]).map((like) => {
     try {
+      if (typeof like !== "string" && !Array.isArray(like)) throw new TypeError("no path");
       return formatPath(toPath(like as PathLike));
     } catch {
       return fail(`${JSON.stringify(like)} in "requires" is not a path`);

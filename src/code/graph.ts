@@ -35,11 +35,27 @@ export function blockedError(unit: Unit, { module, place }: UnitImport, error: u
   const via = (known?.details["via"] as readonly string[] | undefined) ?? [module ?? ""];
   const cause = known?.cause ?? error;
   const what = cause instanceof Error ? cause.message : String(cause);
-  const chain = [unit.name, ...via];
+  const chain = abridge(via.length + 1, (index) => (index === 0 ? unit.name : via[index - 1]));
   return new CodeError("CODE_BLOCKED", `${chain.join(" -> ")}: ${what}`, {
     cause,
     details: { kind: unit.kind, path: unit.name, ...place, via: chain, root: via.at(-1) },
   });
+}
+
+const SHOWN_FIRST = 4;
+const SHOWN_LAST = 3;
+
+/** The names of a way through many modules: the first and the last of them where it is long. */
+function abridge(count: number, nameAt: (index: number) => string | undefined): string[] {
+  const names: string[] = [];
+  for (let index = 0; index < count; index++) {
+    if (index === SHOWN_FIRST && count > SHOWN_FIRST + 1 + SHOWN_LAST) {
+      names.push("...");
+      index = count - SHOWN_LAST;
+    }
+    names.push(nameAt(index) ?? "");
+  }
+  return names;
 }
 
 /** The names that a module exports; `open` where it re-exports a package, whose names are not known. */
@@ -125,7 +141,9 @@ class Planner {
     const members = this.#path.slice(start);
     for (const [index, { id, unit, next }] of members.entries()) {
       if (this.#errors.has(id)) continue;
-      const round = [...members.slice(index), ...members.slice(0, index)].map((it) => it.unit.name);
+      const nameAt = (step: number): string | undefined =>
+        members[(index + step) % members.length]?.unit.name;
+      const round = abridge(members.length, nameAt);
       const dependency = unit.imports[next - 1] as UnitImport;
       this.#errors.set(
         id,

@@ -68,7 +68,9 @@ export class BodyProcedure implements Procedure {
   call(values: readonly unknown[]): unknown {
     if (values.length === this.vars.length && !this.#wantsArgs) {
       this.#plain ??= this.#make([]);
-      return this.#plain(...values);
+      const plain = this.#plain;
+      // Not called as a member: the code must not get at us as its `this`.
+      return plain(...values);
     }
     const { named, surplus } = bindInOrder(this.vars, values);
     return this.#run(named, NOTHING, surplus);
@@ -134,8 +136,9 @@ export class ModuleProcedure implements Procedure {
   run(named: NamedValues, job: NamedValues = NOTHING): unknown {
     const bound = this.vars.map((name) => [name, valueOf(this.#unit, name, named)] as const);
     const values = { ...named, ...Object.fromEntries(bound) };
-    if (this.isAsync !== true) return this.#main(values, job);
-    return (async () => this.#main(values, job))();
+    const main = this.#main;
+    if (this.isAsync !== true) return main(values, job);
+    return (async () => main(values, job))();
   }
 }
 

@@ -75,7 +75,7 @@ class Rewriter {
       exports: [...this.#exports.keys()],
       stars: [...this.#stars],
       head: getters.length === 0 ? "" : `let $t$d;$t$x([${getters.join(",")}]);`,
-      body: this.#out.toString().replace(/^#!/, "//"),
+      body: this.#out.toString(),
       free: this.#syntax.free.filter((name) => !locals.has(name)),
     };
   }

@@ -125,7 +125,8 @@ function strip(text: string, origin: CodeOrigin, prefixLength: number): string {
     const column = startColumn + 1 - (startLine === 1 ? prefixLength : 0);
     // The end of the wrapper is the end of what the author wrote.
     const end = (lines[line - 1] ?? "").length + 1;
-    const place = { line, column: startLine > lines.length ? end : Math.max(1, column) };
+    const inside = Math.min(Math.max(1, column), end);
+    const place = { line, column: startLine > lines.length ? end : inside };
     if (code === "UnsupportedSyntax") throw unsupported(origin, message, place);
     throw codeErrorAt("CODE_SYNTAX", shorten(message), origin, place);
   }
@@ -160,5 +161,8 @@ function unsupported(origin: CodeOrigin, message: string, place: Place): Error {
 
 /** Drops the list of everything that could stand there instead. */
 function shorten(message: string): string {
-  return message.replace(/^(Unexpected token .*?)\. Expected .{60,}$/s, "$1");
+  return message
+    .replace(/^(Unexpected token .*?)\. Expected .{60,}$/s, "$1")
+    .replace("Unexpected token `<eof>`", "Unexpected end of the text")
+    .replace("got '<eof>'", "got the end of the text");
 }
