@@ -117,9 +117,7 @@ export class LaneThread implements ExecutionOwner {
 
   cancel(execution: LaneExecution, reason: unknown, graceMs: number): void {
     this.#shared.setCancelled(execution.number);
-    void this.#api()
-      .then((api) => api.abort(execution.id, reason))
-      .catch(() => {});
+    void this.#tell(execution, reason);
     const grace = this.#options.clock.after(graceMs, () => this.kill(execution));
     void execution.ended.then(() => grace[Symbol.dispose]());
   }
@@ -138,7 +136,7 @@ export class LaneThread implements ExecutionOwner {
 
   async references(): Promise<number> {
     const session = await this.#session;
-    const { references } = await (await this.#api()).stats();
+    const { references } = await session.remote<ThreadApi, "copy">(THREAD).stats();
     const { exports, imports } = session.stats();
     return references + exports + imports;
   }
@@ -160,19 +158,24 @@ export class LaneThread implements ExecutionOwner {
     return session;
   }
 
-  async #api() {
-    return (await this.#session).remote<ThreadApi>(THREAD);
+  async #tell(execution: LaneExecution, reason: unknown): Promise<void> {
+    try {
+      const session = await this.#session;
+      await session.remote<ThreadApi, "copy">(THREAD).abort(execution.id, reason);
+    } catch {
+      // The thread is going, and that ends the run as well.
+    }
   }
 
   async #drive(execution: LaneExecution, request: RunRequest): Promise<void> {
     try {
-      const api = await this.#api();
+      const session = await this.#session;
       // Cancelled before it began.
       if (execution.cancelled) return this.#settle(execution, { type: "cancelled" });
       this.#watch.start();
       const { id, name, code, values } = request;
       const order = { id, number: execution.number, name, code, values };
-      this.#onOutcome(execution, await api.run(order, request.host));
+      this.#onOutcome(execution, await session.remote<ThreadApi, "copy">(THREAD).run(order, request.host));
     } catch (error) {
       if (this.#end !== undefined) return;
       if (isBroken(error))

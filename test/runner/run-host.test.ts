@@ -18,7 +18,9 @@ describe("RunHost", () => {
           _client.delete("a"),
           _client.delete("a", { recursive: true }),
         ]);
-        return outcomes.map((it) => (it.status === "rejected" ? it.reason.code : "written"));
+        return outcomes.map((outcome) =>
+          outcome.status === "rejected" ? outcome.reason.code : "written",
+        );
       },
       { host: { fence: { path, revision } } },
     );
@@ -54,7 +56,9 @@ describe("RunHost", () => {
         ]);
         _log.info("still heard");
         await watch.close();
-        return outcomes.map((it) => (it.status === "rejected" ? it.reason.message : "done"));
+        return outcomes.map((outcome) =>
+          outcome.status === "rejected" ? outcome.reason.message : "done",
+        );
       },
       { host: { check } },
     );

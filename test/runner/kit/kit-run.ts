@@ -36,15 +36,36 @@ export interface KitRunOptions {
   readonly procedures?: Readonly<Record<string, Body>>;
 }
 
+export interface KitRun {
+  /** What the code returned; rejects with what it threw. */
+  readonly ended: Promise<unknown>;
+  readonly host: RunHost;
+  readonly seen: Readonly<{
+    lines: LogLine[];
+    setupDone: number;
+    progress: unknown[];
+    fenced: unknown[];
+  }>;
+  cancel(reason: unknown): void;
+  /** What the code's console would print. */
+  print(level: PrintLevel, text: string): void;
+}
+
+export interface Kit extends AsyncDisposable {
+  readonly clock: ManualClock;
+  readonly tree: Tree;
+  run(body: Body, options?: KitRunOptions): KitRun;
+}
+
 /** The kit over a run host over a tree in memory, all in this process, with functions as code. */
-export function openKit() {
+export function openKit(): Kit {
   const clock = new ManualClock();
   const tree = Tree.over(new MemoryEngine(), { author: "test", clock });
   const hosts: RunHost[] = [];
   let runs = 0;
   let linked = 0;
 
-  function run(body: Body, options: KitRunOptions = {}) {
+  function run(body: Body, options: KitRunOptions = {}): KitRun {
     const controller = new AbortController();
     const failed = deferred<never>();
     failed.promise.catch(() => {});
@@ -86,7 +107,7 @@ export function openKit() {
     const context: RunContext = {
       id: values.run,
       name: "my.job",
-      code: { id: "main", key: "main" } as Shipment,
+      code: { id: "main", key: "main" },
       values: { ...values },
       host: { run: host },
       signal: controller.signal,
@@ -128,7 +149,7 @@ export function openKit() {
     clock,
     tree,
     run,
-    async [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose](): Promise<void> {
       await Promise.all(hosts.map((host) => host.close()));
       expect(hosts.map((host) => host.open)).toEqual(hosts.map(() => 0));
       await tree.close();

@@ -26,6 +26,15 @@ function short(message: RunnerMsg): unknown {
   return type === "ready" ? ["ready", count] : [type, value];
 }
 
+/** What `call` returns, or the code or name of what it throws. */
+async function codeOf(call: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await call();
+  } catch (error) {
+    return BanyanError.is(error) ? error.code : (error as Error).name;
+  }
+}
+
 describe("what every run gets", () => {
   it("binds the entry's data and the names of DistKV as variables", async () => {
     await using kit = openKit();
@@ -108,20 +117,13 @@ describe("_client", () => {
   it("refuses what can't be stored, bad paths and unknown options, and writes nothing", async () => {
     await using kit = openKit();
     const { ended } = kit.run(async ({ _client }) => {
-      const code = async (call: () => Promise<unknown>): Promise<unknown> => {
-        try {
-          return await call();
-        } catch (error) {
-          return BanyanError.is(error) ? error.code : (error as Error).name;
-        }
-      };
       return [
-        await code(() => _client.set("a", () => 1)),
-        await code(() => _client.set("a", undefined)),
-        await code(() => _client.set("a..b", 1)),
-        await code(() => _client.set("a", 1, { onlyNw: true } as object)),
-        await code(() => _client.publish("a", () => 1)),
-        await code(() => _client.get("a")),
+        await codeOf(() => _client.set("a", () => 1)),
+        await codeOf(() => _client.set("a", undefined)),
+        await codeOf(() => _client.set("a..b", 1)),
+        await codeOf(() => _client.set("a", 1, { onlyNw: true } as object)),
+        await codeOf(() => _client.publish("a", () => 1)),
+        await codeOf(() => _client.get("a")),
       ];
     });
     expect(await ended).toEqual(
@@ -166,7 +168,7 @@ describe("_self.watch", () => {
       await _self.watch("b");
       await _self.set("a", 3);
       const events = await take(_info, 4);
-      await _client_delete(_self);
+      await kit.tree.delete("b");
       return [...events, ...(await take(_info, 1))];
     });
     expect(await ended).toEqual([
@@ -176,10 +178,6 @@ describe("_self.watch", () => {
       ["a", 3],
       ["b", undefined],
     ]);
-
-    async function _client_delete(_: unknown): Promise<void> {
-      await kit.tree.delete("b");
-    }
   });
 
   it("tells the entry alone unless maxDepth says more, and nothing current with fetch: false", async () => {
@@ -425,6 +423,7 @@ describe("_info", () => {
       for await (const { type } of _info) if (type === "ready") break;
       await _self.set("a", 1);
       for await (const message of _info) return short(message);
+      return undefined;
     });
     expect(await ended).toEqual(["a", 1]);
   });
