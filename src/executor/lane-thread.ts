@@ -136,7 +136,10 @@ export class LaneThread implements ExecutionOwner {
 
   async references(): Promise<number> {
     const session = await this.#session;
-    const { references } = await session.remote<ThreadApi, "copy">(THREAD).stats();
+    const thread = session.remote<ThreadApi, "copy">(THREAD);
+    // Releases travel behind the calls of the same turn: the second call finds them carried out.
+    await thread.stats();
+    const { references } = await thread.stats();
     const { exports, imports } = session.stats();
     return references + exports + imports;
   }
@@ -175,7 +178,10 @@ export class LaneThread implements ExecutionOwner {
       this.#watch.start();
       const { id, name, code, values } = request;
       const order = { id, number: execution.number, name, code, values };
-      this.#onOutcome(execution, await session.remote<ThreadApi, "copy">(THREAD).run(order, request.host));
+      this.#onOutcome(
+        execution,
+        await session.remote<ThreadApi, "copy">(THREAD).run(order, request.host),
+      );
     } catch (error) {
       if (this.#end !== undefined) return;
       if (isBroken(error))

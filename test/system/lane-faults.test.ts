@@ -124,18 +124,19 @@ describe("Lane: what runs leave behind", () => {
         return value.value`,
     });
     await kit.tree.set("a", 1);
-    await kit.start("busy").execution.ended;
+    await kit.start("busy").closed;
     const before = await kit.lane.stats();
     const hosts = [];
     for (let round = 0; round < 20; round++) {
       const runs = Array.from({ length: 50 }, () => kit.start("busy"));
       hosts.push(...runs.map(({ host }) => host));
-      for (const { execution } of runs) {
+      for (const { execution, closed } of runs) {
         expect(await execution.ended).toEqual({ type: "returned", value: 1 });
+        await closed;
       }
     }
     expect(await kit.lane.stats()).toEqual(before);
     expect(hosts.filter(({ open }) => open > 0)).toEqual([]);
-    expect(before.started).toBe(1);
+    expect(before).toEqual({ started: 1, runs: 0, references: 0 });
   });
 });

@@ -25,6 +25,8 @@ export interface TestRun {
   readonly execution: Execution;
   readonly host: RunHost;
   readonly lines: readonly LogLine[];
+  /** Resolves when it has ended and its host is closed. */
+  readonly closed: Promise<void>;
   /** Resolves when the code has called `_self.progress(value)`. */
   reached(value: unknown): Promise<void>;
 }
@@ -102,7 +104,7 @@ export function openLane(sources: Sources, options: Partial<LaneOptions> = {}): 
       values: { ...values },
       host: { run: host },
     });
-    void closeWith(execution);
+    const closed = closeWith(execution);
     async function closeWith({ ended }: Execution): Promise<void> {
       await ended;
       await host.close();
@@ -118,7 +120,7 @@ export function openLane(sources: Sources, options: Partial<LaneOptions> = {}): 
         waiting.add(look);
         look();
       });
-    return { execution, host, lines, reached };
+    return { execution, host, lines, closed, reached };
   }
 
   return {

@@ -318,7 +318,7 @@ describe("_self.monitor and _self.send", () => {
       await _self.send("test", 1);
       const { value } = await _info.next();
       await raw.close();
-      return [events, (value as { value?: unknown; data: Uint8Array }).value === undefined];
+      return [events, (value as { value?: unknown } | undefined)?.value === undefined];
     });
     expect(await ended).toEqual([
       [
