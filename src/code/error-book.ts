@@ -19,6 +19,8 @@ export interface CodeErrorState {
   readonly key: string | undefined;
 }
 
+export type ErrorStates = ReadonlyMap<string, CodeErrorState>;
+
 /**
  * Keeps the tree's error records in step with what is wrong with the stored code: subsystem
  * "compile", path `proc.<path>` or `module.<path>`. Writes one at a time, behind the code: that the
@@ -27,6 +29,7 @@ export interface CodeErrorState {
 export class ErrorBook {
   readonly #tree: Tree;
   readonly #log: Log;
+  #begun = false;
   /** By id, what was recorded. */
   readonly #recorded = new Map<string, string>();
   #writing: Promise<void> = Promise.resolve();
@@ -37,32 +40,14 @@ export class ErrorBook {
     this.#log = log;
   }
 
-  /** Takes up what earlier processes left open, so that what works by now is resolved. */
-  begin(
-    errors: ReadonlyMap<string, CodeErrorState>,
-    keyOf: (id: string) => string | undefined,
-  ): void {
+  /**
+   * Records what is new and resolves what is healed. The first time it also takes up what earlier
+   * processes left open.
+   */
+  update(errors: ErrorStates, keyOf: (id: string) => string | undefined): void {
     this.#enqueue(async (signal) => {
-      for await (const record of this.#tree.errors.list({ subsystem: SUBSYSTEM, signal })) {
-        const [kind, ...path] = record.path;
-        const id = `${String(kind)}:${formatPath(path)}`;
-        const state = errors.get(id);
-        if (state !== undefined) {
-          if (record.message === state.error.message) this.#recorded.set(id, textOf(state));
-          continue;
-        }
-        // It may fail on another machine only: its new version heals it, its old one stays recorded.
-        const isOther = record.data["key"] !== undefined && record.data["key"] === keyOf(id);
-        if (!isOther)
-          await this.#tree.errors.working({ subsystem: SUBSYSTEM, path: record.path, signal });
-      }
-    });
-    this.update(errors);
-  }
-
-  /** Records what is new and resolves what is healed, against the last update. */
-  update(errors: ReadonlyMap<string, CodeErrorState>): void {
-    this.#enqueue(async (signal) => {
+      if (!this.#begun) await this.#takeUp(errors, keyOf, signal);
+      this.#begun = true;
       for (const [id, state] of errors) {
         if (this.#recorded.get(id) === textOf(state)) continue;
         await this.#record(id, state, signal);
@@ -84,6 +69,26 @@ export class ErrorBook {
   async close(): Promise<void> {
     this.#controller.abort();
     await this.#writing;
+  }
+
+  async #takeUp(
+    errors: ErrorStates,
+    keyOf: (id: string) => string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for await (const record of this.#tree.errors.list({ subsystem: SUBSYSTEM, signal })) {
+      const [kind, ...path] = record.path;
+      const id = `${String(kind)}:${formatPath(path)}`;
+      const state = errors.get(id);
+      if (state !== undefined) {
+        if (record.message === state.error.message) this.#recorded.set(id, textOf(state));
+        continue;
+      }
+      // This very version may be wrong on another machine only: then it is not ours to resolve.
+      const { key } = record.data;
+      if (key !== undefined && key === keyOf(id)) continue;
+      await this.#tree.errors.working({ subsystem: SUBSYSTEM, path: record.path, signal });
+    }
   }
 
   async #record(id: string, { error, key }: CodeErrorState, signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ import type { Tree } from "../tree/tree.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import type { CheckedEntry } from "./entry.ts";
-import { type CodeErrorState, ErrorBook } from "./error-book.ts";
+import { ErrorBook } from "./error-book.ts";
 import { resolveBase } from "./external.ts";
 import { planGraph } from "./graph.ts";
 import { Linker } from "./link.ts";
@@ -41,8 +41,9 @@ export interface CodeLibraryOptions extends AbortOptions {
   /** How long the top level of a module may take. Default 10,000. */
   readonly loadTimeoutMs?: number | undefined;
   /**
-   * Goes on with the last version that worked where a new one is broken. Off by default: a node that
-   * starts later does not have it, and then nodes differ.
+   * Goes on with the last version of an entry that worked where its new one is broken. Off by default:
+   * a node that starts later does not have it, and then nodes differ. It does not help code of which
+   * something else changed, as a module that now lacks an export.
    */
   readonly keepLastGood?: boolean | undefined;
   readonly clock?: Clock | undefined;
@@ -127,7 +128,6 @@ export class CodeLibrary implements AsyncDisposable {
     for (const entry of mirror.entries()) library.#note(entry.path, entry);
     library.#flush();
     await library.#tail;
-    library.#book.begin(library.#errorStates(), (id) => library.#stage.plan.units.get(id)?.key);
     return library;
   }
 
@@ -334,7 +334,7 @@ export class CodeLibrary implements AsyncDisposable {
     }
     // Only now: what it retires may call back.
     before.generation.close();
-    this.#book.update(this.#errorStates());
+    this.#recordErrors();
   }
 
   #fillSlots({ sources, plan, generation, errors }: Stage): void {
@@ -365,14 +365,14 @@ export class CodeLibrary implements AsyncDisposable {
     const { plan, generation } = this.#stage;
     const errors = new Map([...this.#stage.errors, ...collectErrors(plan, generation)]);
     this.#stage = { ...this.#stage, errors };
-    this.#book.update(this.#errorStates());
+    this.#recordErrors();
   }
 
-  #errorStates(): ReadonlyMap<string, CodeErrorState> {
+  #recordErrors(): void {
     const { errors, plan } = this.#stage;
-    return new Map(
-      [...errors].map(([id, error]) => [id, { error, key: plan.units.get(id)?.key }] as const),
-    );
+    const keyOf = (id: string): string | undefined => plan.units.get(id)?.key;
+    const states = [...errors].map(([id, error]) => [id, { error, key: keyOf(id) }] as const);
+    this.#book.update(new Map(states), keyOf);
   }
 }
 

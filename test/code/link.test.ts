@@ -31,6 +31,24 @@ function ship(entries: Readonly<Record<string, string | object>>): Shipment {
   return structuredClone(shipped);
 }
 
+function unit(id: string, code: string): [string, Source] {
+  const [kind, name] = splitId(id);
+  return [id, { text: code, compiled: compile(checkEntry(kind, name, { code })) }];
+}
+
+/** The keys of units around a leaf. */
+function keysAround(leaf: string): Map<string, string> {
+  const { units } = planGraph(
+    new Map([
+      unit("module:leaf", leaf),
+      unit("module:mid", 'export * from "tree:leaf"'),
+      unit("proc:top", 'import { n } from "tree:mid"; return n'),
+      unit("module:other", "export const o = 1"),
+    ]),
+  );
+  return new Map([...units].map(([id, { key }]) => [id, key]));
+}
+
 function openLinker(clock = systemClock): Linker {
   return new Linker({ resolveFrom, loadTimeoutMs: 1_000, clock, log: silentLog });
 }
@@ -283,8 +301,8 @@ describe("Linker", () => {
     const opening = failure(() => linker.open(shipment));
     // The module begins to load a few microtasks from here.
     while (clock.pending === 0) await Promise.resolve();
-    await clock.advance(999);
-    await clock.advance(1);
+    clock.advance(999);
+    clock.advance(1);
     const error = await opening;
     expect([error.code, error.message]).toEqual([
       "CODE_BLOCKED",
@@ -340,11 +358,6 @@ describe("Linker", () => {
 });
 
 describe("planGraph()", () => {
-  const unit = (id: string, code: string): [string, Source] => {
-    const [kind, name] = splitId(id);
-    return [id, { text: code, compiled: compile(checkEntry(kind, name, { code })) }];
-  };
-
   it("takes a chain of 12,000 imports, and a circle as long", () => {
     const base = compile(checkEntry("module", "m0", { code: "" }));
     const chain = (last: string): Map<string, Source> => {
@@ -391,21 +404,10 @@ describe("planGraph()", () => {
   });
 
   it("changes the key of all that import what has changed, and of nothing else", () => {
-    const plan = (leaf: string): Map<string, string> => {
-      const { units } = planGraph(
-        new Map([
-          unit("module:leaf", leaf),
-          unit("module:mid", 'export * from "tree:leaf"'),
-          unit("proc:top", 'import { n } from "tree:mid"; return n'),
-          unit("module:other", "export const o = 1"),
-        ]),
-      );
-      return new Map([...units].map(([id, { key }]) => [id, key]));
-    };
     const [one, two, again] = [
-      plan("export const n = 1"),
-      plan("export const n = 2"),
-      plan("export const n = 1"),
+      keysAround("export const n = 1"),
+      keysAround("export const n = 2"),
+      keysAround("export const n = 1"),
     ];
     expect(again).toEqual(one);
     expect([...one].filter(([id, key]) => two.get(id) === key).map(([id]) => id)).toEqual([
