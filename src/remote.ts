@@ -1,7 +1,6 @@
 /** Objects that live on one side of a session and are used from the other: `banyan/remote`. */
 import { NodeError } from "./base/errors.ts";
 import type { Channel, Dial, DialOptions, Listen, Listener } from "./channel/channel.ts";
-import { dialUnix, listenUnix } from "./channel/unix.ts";
 import { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 
 export { BanyanError, RemoteError, WireError } from "./base/errors.ts";
@@ -29,8 +28,15 @@ interface Transport {
   readonly listen: Listen;
 }
 
+// Loaded when they are used: a browser has none of what they need.
 const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
-  ["unix", { dial: dialUnix, listen: listenUnix }],
+  [
+    "unix",
+    {
+      dial: async (...args) => (await import("./channel/unix.ts")).dialUnix(...args),
+      listen: async (...args) => (await import("./channel/unix.ts")).listenUnix(...args),
+    },
+  ],
 ]);
 
 const DEFAULT_DIAL_MS = 10_000;

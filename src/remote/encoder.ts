@@ -1,5 +1,6 @@
 import { kindOf } from "../wire/kind.ts";
-import { type ValueWriteExtension, writeValue } from "../wire/value.ts";
+import { encode } from "../wire/encode.ts";
+import type { ValueWriteExtension } from "../wire/extension.ts";
 import type { Writer } from "../wire/writer.ts";
 import { ByReference, ByValue, isDeeplyFrozen } from "./by-value.ts";
 import { Call, type Caller, RemotePromise, type Target } from "./call.ts";
@@ -110,7 +111,7 @@ export class Encoder implements ValueWriteExtension {
   }
 
   writeValue(writer: Writer, value: unknown): void {
-    writeValue(writer, value, this);
+    encode(writer, value, this);
   }
 
   /** As `writeValue`; a result or property of the peer's is resolved there, before the call. */
@@ -127,7 +128,7 @@ export class Encoder implements ValueWriteExtension {
         return;
       }
     }
-    writeValue(writer, value, this);
+    encode(writer, value, this);
   }
 
   writeTarget(writer: Writer, target: Target): void {
@@ -219,7 +220,7 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #writeResult(writer: Writer, call: Call, direct: boolean): void {
-    if (call.state === "fulfilled" && direct) writeValue(writer, call.outcome, this);
+    if (call.state === "fulfilled" && direct) encode(writer, call.outcome, this);
     else if (call.caller === this.#context.caller && call.caller.keep(call)) {
       this.#writeExpression(writer, { target: call, path: [], direct });
     } else this.#writePromise(writer, call.promise, direct);
@@ -245,7 +246,7 @@ export class Encoder implements ValueWriteExtension {
     writer.u8(Tag.signal);
     writer.varint(id);
     writer.u8(signal.aborted ? 1 : 0);
-    if (signal.aborted) writeValue(writer, signal.reason, this);
+    if (signal.aborted) encode(writer, signal.reason, this);
   }
 
   /** As many values as one message should hold; the rest waits at its source. */
@@ -256,27 +257,27 @@ export class Encoder implements ValueWriteExtension {
     let written = 0;
     while (written < values.length && (written === 0 || writer.length < limit)) {
       writer.u8(1);
-      writeValue(writer, values[written++], this);
+      encode(writer, values[written++], this);
     }
     writer.u8(0);
     const isAll = written === values.length;
     if (!isAll && source instanceof IterationSource) source.putBack(values.slice(written));
     const done = chunk.done && isAll;
     writer.u8(done ? 1 : 0);
-    if (!done) writeValue(writer, source, this);
+    if (!done) encode(writer, source, this);
   }
 
   #writeGraph(writer: Writer, root: object, frozen: boolean): void {
     const outer = this.#graph;
     if (outer !== undefined) {
-      writeValue(writer, root, this);
+      encode(writer, root, this);
       return;
     }
     this.#graph = new GraphWriter(frozen);
     writer.u8(Tag.graph);
     writer.u8(frozen ? 1 : 0);
     try {
-      writeValue(writer, root, this);
+      encode(writer, root, this);
     } finally {
       this.#graph = undefined;
     }
@@ -284,7 +285,7 @@ export class Encoder implements ValueWriteExtension {
 
   #writeNode(writer: Writer, value: object): void {
     writer.u8(Tag.node);
-    this.#graph?.write(writer, value, (inner) => writeValue(writer, inner, this));
+    this.#graph?.write(writer, value, (inner) => encode(writer, inner, this));
   }
 }
 

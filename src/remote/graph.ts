@@ -33,17 +33,17 @@ export class GraphWriter {
     }
     this.#numbers.set(value, this.#numbers.size);
     if (value instanceof Map) {
-      begin(writer, Node.map, value, value.size);
+      begin(writer, Node.map, value.size);
       for (const [key, inner] of value) {
         writeInner(key);
         writeInner(inner);
       }
     } else if (value instanceof Set) {
-      begin(writer, Node.set, value, value.size);
+      begin(writer, Node.set, value.size);
       for (const inner of value) writeInner(inner);
     } else if (Array.isArray(value)) {
       const { length } = value;
-      begin(writer, Node.array, value, length);
+      begin(writer, Node.array, length);
       for (let i = 0; i < length; i++) writeInner(value[i]);
     } else {
       writeObject(writer, value as Record<string, unknown>, writeInner);
@@ -58,7 +58,7 @@ function writeObject(
   writeInner: (inner: unknown) => void,
 ): void {
   const keys = Object.keys(object);
-  begin(writer, Node.object, object, keys.length);
+  begin(writer, Node.object, keys.length);
   for (const key of keys) {
     writer.place(key);
     writer.string(key);
@@ -66,10 +66,10 @@ function writeObject(
   }
 }
 
-function begin(writer: Writer, kind: number, container: object, items: number): void {
+function begin(writer: Writer, kind: number, items: number): void {
   writer.u8(kind);
   writer.varint(items);
-  writer.enter(container, items);
+  writer.enter(undefined, items);
 }
 
 /** Reads what a `GraphWriter` wrote. */

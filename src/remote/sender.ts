@@ -40,6 +40,7 @@ export class Sender {
       encoder.writePath(writer, path);
       if (operation <= Operation.construct) writer.varint(operands.length);
       for (const operand of operands) encoder.writeOperand(writer, operand);
+      writer.checkSize();
     } catch (error) {
       this.requests--;
       writer.restore(state);
@@ -137,6 +138,7 @@ export class Sender {
     this.#begin();
     try {
       write(() => this.#encoder.writeValue(writer, value));
+      writer.checkSize();
     } catch (error) {
       writer.restore(state);
       this.#encoder.rollBack();

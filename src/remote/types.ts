@@ -60,20 +60,18 @@ export type RemoteResult<T, Mode extends PlainMode = "reference"> = Promise<
       ? unknown
       : Omit<RemoteMembers<Awaited<T>, Mode>, keyof Promise<unknown>>);
 
-/** What may be passed for a parameter of type `T`: itself, its stub, or a result that is yet to come. */
-export type Argument<T> =
-  | T
-  | Remote<T>
-  | RemoteResult<T>
-  | Remote<T, "copy">
-  | RemoteResult<T, "copy">;
-
+/** For each parameter: itself, its stub, or a result that is not there yet. */
 type Arguments<Args extends readonly unknown[]> = {
   [Index in keyof Args]: unknown extends Args[Index]
     ? Args[Index]
     : Args[Index] extends CopiedValue
       ? Args[Index] | PromiseLike<Args[Index]>
-      : Args[Index] | Promise<Args[Index]>;
+      : Args[Index] extends Callable
+        ? Args[Index]
+        : | Args[Index]
+          | Promise<Awaited<Args[Index]>>
+          | Remote<Awaited<Args[Index]>>
+          | Promise<Remote<Awaited<Args[Index]>>>;
 };
 
 type RemoteCall<T, Mode extends PlainMode> = T extends (...args: infer Args) => infer Result

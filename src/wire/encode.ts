@@ -177,8 +177,9 @@ function putOther(
   extension: ValueWriteExtension | undefined,
 ): void {
   if (extension !== undefined) {
-    // An extension nests values as a container does, and the same limit holds for it.
-    writer.enter(value, 0);
+    // An extension nests values as a container does, and the same limit holds for it. Whether what
+    // it writes may contain itself, it knows: references and graphs do.
+    writer.enter(undefined, 0);
     writer.place(undefined);
     const taken = extension.write(writer, value);
     writer.leave();

@@ -150,15 +150,16 @@ export class Writer {
   }
 
   /**
-   * Enters a container of `items` values.
+   * Enters a container of `items` values; `undefined` stands for one that may contain itself.
    *
    * @throws WireError `WIRE_UNSUPPORTED` where it is being written already, `WIRE_LIMIT`
    */
   enter(container: unknown, items: number): void {
     const ancestors = this.#ancestors;
     for (let i = 0; i < ancestors.length; i++) {
-      if (ancestors[i] === container)
+      if (ancestors[i] === container && container !== undefined) {
         this.refuse("it contains itself; a cycle has no end by value");
+      }
     }
     if (ancestors.length >= this.limits.maxDepth) {
       this.overLimit(`is nested deeper than ${this.limits.maxDepth} levels`, "maxDepth");

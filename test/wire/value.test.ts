@@ -357,7 +357,7 @@ describe("ValueExtension", () => {
     expect(error.code).toBe("WIRE_LIMIT");
     const endless: { claimed: unknown } = { claimed: undefined };
     endless.claimed = endless;
-    expect(failure(() => through(endless, table())).code).toBe("WIRE_UNSUPPORTED");
+    expect(failure(() => through(endless, table())).code).toBe("WIRE_LIMIT");
     let deep: { claimed: unknown } = { claimed: 1 };
     for (let i = 0; i < 100_000; i++) deep = { claimed: deep };
     expect(failure(() => through(deep, table())).code).toBe("WIRE_LIMIT");
