@@ -87,8 +87,8 @@ async function replay(tree) {
     process.stdout.write(`the statistics differ from expected.tsv:\n${wrong.join("\n")}\n`);
     return 1;
   }
-  const station = await tree.get(".banyan.state.n1.weather.station");
-  const statistics = await tree.get(".banyan.state.-.weather.statistics");
+  const station = await tree.get(tree.system.state.concat(["n1", "weather", "station"]));
+  const statistics = await tree.get(tree.system.state.concat(["-", "weather", "statistics"]));
   process.stdout.write(
     `${days} days in ${seconds} s; 48 months and both alarms equal expected.tsv\n` +
       `  station on ${station?.node}: ${station?.result}\n` +

@@ -5,6 +5,7 @@ const KEPT_EVENTS = 8;
 
 export class View {
   #mirrors;
+  #system;
   #where;
   #events = [];
   #owners = new Map();
@@ -13,14 +14,15 @@ export class View {
   static async open(tree, { where }) {
     const mirrors = {
       weather: await tree.mirror("weather"),
-      nodes: await tree.mirror(".banyan.node"),
-      states: await tree.mirror(".banyan.state"),
+      nodes: await tree.mirror(tree.system.node),
+      states: await tree.mirror(tree.system.state),
     };
-    return new View(mirrors, where);
+    return new View(mirrors, tree.system, where);
   }
 
-  constructor(mirrors, where) {
+  constructor(mirrors, system, where) {
     this.#mirrors = mirrors;
+    this.#system = system;
     this.#where = where;
   }
 
@@ -113,7 +115,7 @@ export class View {
 
   #help(jobs) {
     const holder = jobs.find((job) => job.name === "weather.statistics" && job.running)?.node;
-    const pid = holder && this.#mirrors.nodes.get([".banyan", "node", holder])?.pid;
+    const pid = holder && this.#mirrors.nodes.get(this.#system.node.append(holder))?.pid;
     return [
       pc.bold("Try, in another terminal:"),
       pid === undefined

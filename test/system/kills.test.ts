@@ -184,12 +184,12 @@ async function kill(target: Target, { tree, folder, random, signal }: Killing): 
     return;
   }
   await untilKilled(async () => {
-    const state = (await tree.get(".banyan.state.-.weather.statistics")) as
+    const state = (await tree.get(tree.system.state.concat(["-", "weather", "statistics"]))) as
       | { node: string; stopped: number | null }
       | undefined;
     if (state === undefined || state.stopped !== null) return undefined;
     const nodes: { name: string; pid: number }[] = [];
-    for await (const { path, value } of tree.walk(".banyan.node", { minDepth: 1 })) {
+    for await (const { path, value } of tree.walk(tree.system.node, { minDepth: 1 })) {
       const { pid, ended } = value as { pid: number; ended?: number };
       if (ended === undefined) nodes.push({ name: String(path.at(-1)), pid });
     }
