@@ -1,9 +1,9 @@
-import type { AbortOptions } from "../base/abort.ts";
+import { abortable, type AbortOptions } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
-import { silentLog, type Log } from "../base/log.ts";
+import { type Log, silentLog } from "../base/log.ts";
 import type { Session } from "../remote/session.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type {
@@ -18,155 +18,157 @@ import type {
   WriteOptions,
   WriteResult,
 } from "./engine.ts";
-import { HubLink, type HubConnection } from "./hub-link.ts";
-import type { HubInfo } from "./hub-protocol.ts";
+import type { HubInfo } from "./hub-server.ts";
+import { HubLink, type HubSession, isLost, type RemoteHub } from "./hub-link.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
 
-export interface HubEngineOptions extends AbortOptions {
-  /** Opens a session with the hub, which it starts if need be; called again after each loss. */
+export interface HubEngineOptions {
+  /**
+   * Opens a session with the hub, and starts one where there is none. It is called again each time
+   * contact is lost; the session belongs to the engine.
+   */
   readonly connect: (signal: AbortSignal) => Promise<Session>;
+  /** Gives up the first connection. What is open by then stays open. */
+  readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
-  /** How long one operation tries to reach a hub. Default 30 s. */
+  /** How long an operation waits for a hub before it fails. Default 30,000. */
   readonly giveUpMs?: number | undefined;
-  /** How long a hub may be silent before it is given up. Default 3 s. */
+  /** How long a hub may be silent before another connection is tried. Default 3,000. */
   readonly silenceMs?: number | undefined;
 }
 
-const DEFAULT_GIVE_UP_MS = 30_000;
-const DEFAULT_SILENCE_MS = 3_000;
-
 /**
- * The engine at the far end of a session. A hub may die at any time: operations under way are sent
- * again to the next one (writes under the same operation id, so that they are applied once), watches
- * go on behind what they delivered, subscriptions are renewed. In between, watches say "stale".
+ * An engine at the far end of a session. When the session breaks, it opens another: reads are asked
+ * again, writes are sent again under the same operation, watches go on behind what they have received
+ * (their readers see "stale", then "live"), subscriptions are made again. Messages are not sent twice.
  */
 export class HubEngine implements Engine {
   readonly #link: HubLink;
+  readonly #clock: Clock;
+  readonly #giveUpMs: number;
+  readonly #name = randomId();
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
-  /** Names this client's writes; a number follows. */
-  readonly #client = randomId();
-  #operations = 0;
-  #info: HubInfo;
+  #pending = 0;
+  #names = 0;
+  #streams = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor(link: HubLink, info: HubInfo) {
-    this.#link = link;
-    this.#info = info;
+  private constructor({ connect, clock, log, giveUpMs, silenceMs }: HubEngineOptions) {
+    this.#clock = clock ?? systemClock;
+    this.#giveUpMs = giveUpMs ?? 30_000;
+    this.#link = new HubLink({
+      connect,
+      clock: this.#clock,
+      log: log ?? silentLog,
+      silenceMs: silenceMs ?? 3_000,
+      onUp: (session) => this.#up(session),
+      onDown: () => {
+        for (const watch of this.#watches) watch.lost();
+      },
+      isNeeded: () => this.#pending + this.#watches.size + this.#subscriptions.size > 0,
+    });
   }
 
-  /** @throws what `connect` throws: a hub that can't be started is not waited for */
+  /** @throws what `connect` does; EngineError `ENGINE_UNSUPPORTED` for a hub of another protocol */
   static async open(options: HubEngineOptions): Promise<HubEngine> {
-    let engine: HubEngine | undefined;
-    const link = new HubLink({
-      connect: options.connect,
-      clock: options.clock ?? systemClock,
-      log: options.log ?? silentLog,
-      giveUpMs: options.giveUpMs ?? DEFAULT_GIVE_UP_MS,
-      silenceMs: options.silenceMs ?? DEFAULT_SILENCE_MS,
-      onConnected: (connection) => {
-        if (engine !== undefined) engine.#attach(connection);
-      },
-      onLost: () => {
-        if (engine !== undefined) engine.#detach();
-      },
-      wanted: () => engine !== undefined && engine.#watches.size + engine.#subscriptions.size > 0,
-    });
+    const engine = new HubEngine(options);
     try {
-      const { info } = await link.open(options);
-      engine = new HubEngine(link, info);
-      return engine;
+      await engine.#link.open(options.signal);
     } catch (error) {
-      await link.close();
+      await engine.close();
       throw error;
     }
+    return engine;
   }
 
   get label(): string {
-    return `hub:${this.#info.label}`;
+    const { label, pid } = this.#link.hello;
+    return `hub of ${label}, process ${pid}`;
   }
 
   get supports(): EngineSupports {
-    return this.#info.supports;
+    return this.#link.hello.supports;
+  }
+
+  /** The hub's process, as of the last contact. For people, and for tests that end it. */
+  get hub(): HubInfo {
+    const { pid, epoch } = this.#link.hello;
+    return { pid, epoch };
   }
 
   get store(): string {
-    return this.#info.store;
+    return this.#link.hello.store;
   }
 
-  /** The hub's process, as far as it is known. For people and for tests that end it. */
-  get hub(): Pick<HubInfo, "pid" | "epoch"> {
-    return { pid: this.#info.pid, epoch: this.#info.epoch };
+  get(path: Path, options: AbortOptions = {}): Promise<EngineEntry | undefined> {
+    return this.#ask(options, (hub) => hub.get(path));
   }
 
-  async get(path: Path, options: AbortOptions = {}): Promise<EngineEntry | undefined> {
-    return this.#link.run((hub) => hub.get(path), options);
+  put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
+    // A copy: it may have to be sent again, when the caller has long gone on.
+    const bytes = new Uint8Array(value);
+    return this.#write(options, (hub, named) => hub.put(path, bytes, named));
   }
 
-  async put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
-    const { signal, ...rest } = options;
-    const operation = rest.operation ?? this.#newOperation();
-    const write = { ...rest, operation };
-    return this.#link.run((hub) => hub.put(path, value, write), { signal, operation });
+  delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write(options, (hub, named) => hub.delete(path, named));
   }
 
-  async delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
-    const { signal, ...rest } = options;
-    const operation = rest.operation ?? this.#newOperation();
-    const write = { ...rest, operation };
-    return this.#link.run((hub) => hub.delete(path, write), { signal, operation });
-  }
-
-  async *list(prefix: Path, options: ListOptions = {}): AsyncIterable<EngineEntry> {
-    const { signal, ...rest } = options;
-    let { after } = rest;
+  async *list(prefix: Path, options: ListOptions = {}): AsyncGenerator<EngineEntry, void> {
+    const { minDepth, maxDepth, signal } = options;
+    let { after } = options;
     for (;;) {
-      const from = { ...rest, after };
-      const { entries, done } = await this.#link.run((hub) => hub.page(prefix, from), { signal });
-      yield* entries;
-      after = entries.at(-1)?.path;
-      if (done || after === undefined) return;
+      const asked = { minDepth, maxDepth, after };
+      const page = await this.#ask({ signal }, (hub) => hub.page(prefix, asked));
+      yield* page.entries;
+      if (page.complete) return;
+      after = page.entries.at(-1)?.path;
     }
   }
 
-  async children(path: Path, options: AbortOptions = {}): Promise<readonly PathElement[]> {
-    return this.#link.run((hub) => hub.children(path), options);
+  children(path: Path, options: AbortOptions = {}): Promise<readonly PathElement[]> {
+    return this.#ask(options, (hub) => hub.children(path));
   }
 
   watch(prefix: Path, options: WatchOptions = {}): EngineWatch {
     this.#checkOpen();
-    const { after, maxBacklog, signal } = options;
-    const watch: HubWatch = new HubWatch(prefix, {
-      after,
-      maxBacklog,
+    const watch: HubWatch = new HubWatch(++this.#streams, prefix, {
+      ...options,
       store: this.store,
       onEnd: () => this.#watches.delete(watch),
     });
     this.#watches.add(watch);
-    watch.listen(signal);
-    this.#begin(watch);
+    watch.abortWith(options.signal);
+    if (this.#link.session !== undefined) watch.start(this.#link.session);
     return watch;
   }
 
   async publish(topic: Path, data: Uint8Array): Promise<void> {
-    // Not sent twice: it may have been heard.
-    await this.#link.run((hub) => hub.publish(topic, data), {
-      once: true,
-      operation: "publish",
+    const session = await this.#session({ deadline: this.#deadline(), sent: false });
+    await this.#over(session, session.hub.publish(topic, data)).catch((error: unknown) => {
+      if (!isLost(session, error)) throw error;
+      throw new EngineError(
+        "ENGINE_AMBIGUOUS",
+        "the hub was lost; the message may have been sent",
+        {
+          cause: error,
+        },
+      );
     });
   }
 
   subscribe(topic: Path, options: SubscribeOptions = {}): EngineSubscription {
     this.#checkOpen();
-    const first = deferred<void>();
-    const subscription: HubSubscription = new HubSubscription(topic, options, {
-      first,
+    const subscription: HubSubscription = new HubSubscription(++this.#streams, topic, {
+      ...options,
       onEnd: () => this.#subscriptions.delete(subscription),
     });
     this.#subscriptions.add(subscription);
-    this.#begin(subscription);
+    subscription.abortWith(options.signal);
+    if (this.#link.session !== undefined) subscription.start(this.#link.session);
     return subscription;
   }
 
@@ -179,33 +181,85 @@ export class HubEngine implements Engine {
     await this.close();
   }
 
-  #begin(part: HubWatch | HubSubscription): void {
-    const { connection } = this.#link;
-    if (connection !== undefined) part.attach(connection);
-    else part.detach();
-    this.#link.keep();
-  }
-
-  #attach(connection: HubConnection): void {
-    this.#info = connection.info;
-    for (const watch of this.#watches) watch.attach(connection);
-    for (const subscription of this.#subscriptions) subscription.attach(connection);
-  }
-
-  #detach(): void {
-    for (const watch of this.#watches) watch.detach();
-    for (const subscription of this.#subscriptions) subscription.detach();
-  }
-
   async #close(): Promise<void> {
-    for (const watch of this.#watches) watch.end();
-    for (const subscription of this.#subscriptions) subscription.end();
+    for (const stream of [...this.#watches, ...this.#subscriptions]) stream.end();
     await this.#link.close();
   }
 
-  #newOperation(): string {
-    this.#operations += 1;
-    return `${this.#client}-${this.#operations}`;
+  #up(session: HubSession): void {
+    for (const stream of [...this.#watches, ...this.#subscriptions]) stream.start(session);
+  }
+
+  #write(
+    options: WriteOptions,
+    send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
+  ): Promise<WriteResult> {
+    const { signal, ifRevision, condition, author } = options;
+    const operation = options.operation ?? `${this.#name}-${++this.#names}`;
+    const named = { ifRevision, condition, author, operation };
+    return this.#ask({ signal, operation }, (hub) => send(hub, named));
+  }
+
+  /** Asks until there is an answer; `operation` is given where asking may change something. */
+  async #ask<T>(
+    { signal, operation }: AbortOptions & { readonly operation?: string },
+    send: (hub: RemoteHub) => PromiseLike<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const deadline = this.#deadline();
+    this.#pending++;
+    try {
+      for (let sent = false; ; sent = true) {
+        const session = await this.#session({ signal, deadline, sent, operation });
+        try {
+          return await abortable(this.#over(session, send(session.hub)), signal);
+        } catch (error) {
+          if (signal?.aborted === true || !isLost(session, error)) throw error;
+          this.#checkOpen();
+          // A hub that says it has ended is on its way out, whatever its socket says.
+          if (!session.gone) session.drop("it is closed");
+        }
+      }
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** What an answer comes to, or the end of this engine if that is first. */
+  async #over<T>(session: HubSession, answer: PromiseLike<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (isLost(session, error)) this.#checkOpen();
+      throw error;
+    }
+  }
+
+  async #session(
+    options: AbortOptions & { deadline: number; sent: boolean; operation?: string | undefined },
+  ): Promise<HubSession> {
+    this.#checkOpen();
+    const { session } = this.#link;
+    if (session !== undefined) return session;
+    const late = deferred<never>();
+    const { deadline, signal } = options;
+    using _timer = this.#clock.after(deadline - this.#clock.now(), () => {
+      late.reject(this.#tooLate(options));
+    });
+    return await abortable(Promise.race([this.#link.whenUp(), late.promise]), signal);
+  }
+
+  #tooLate({ sent, operation }: { sent: boolean; operation?: string | undefined }): EngineError {
+    const cause = this.#link.lastError;
+    if (sent && operation !== undefined) {
+      return new EngineError("ENGINE_AMBIGUOUS", undefined, { cause, details: { operation } });
+    }
+    const why = cause instanceof Error ? `: ${cause.message}` : "";
+    return new EngineError("ENGINE_UNAVAILABLE", `no hub could be reached${why}`, { cause });
+  }
+
+  #deadline(): number {
+    return this.#clock.now() + this.#giveUpMs;
   }
 
   #checkOpen(): void {

@@ -1,263 +1,231 @@
-import { type AbortOptions, abortable } from "../base/abort.ts";
+import { abortable } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { BanyanError, EngineError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
-import { HUB_EXPORT, type HubInfo, type HubService } from "./hub-protocol.ts";
+import { HUB_EXPORT, HUB_PROTOCOL, type HubHello, type HubService } from "./hub-server.ts";
 
-/** One session with a hub, while it lasts. */
-export interface HubConnection {
-  readonly session: Session;
-  readonly hub: Remote<HubService, "copy">;
-  readonly info: HubInfo;
+export type RemoteHub = Remote<HubService, "copy">;
+
+/** One session with a hub that has said hello. */
+export interface HubSession {
+  readonly hub: RemoteHub;
+  readonly hello: HubHello;
+  /** True from the moment in which nothing more can come of it. */
+  readonly gone: boolean;
+  /** Takes it for lost: the link goes on with a new one. */
+  drop(reason: string): void;
 }
 
 export interface HubLinkOptions {
-  /** Opens a session with the hub, which it starts if need be. */
+  /** Opens a session with the hub, and starts one where there is none. */
   readonly connect: (signal: AbortSignal) => Promise<Session>;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long one operation tries before it gives up. */
-  readonly giveUpMs: number;
-  /** How long a hub may be silent while something is wanted of it. */
+  /** Called with each session, also the first, before operations use it. */
+  readonly onUp: (session: HubSession) => void;
+  /** Called when contact is lost. */
+  readonly onDown: () => void;
+  /** How long a hub may be silent before it is taken for lost. */
   readonly silenceMs: number;
-  /** Called with each connection, before any waiting operation gets it. */
-  readonly onConnected: (connection: HubConnection) => void;
-  readonly onLost: () => void;
-  /** Whether somebody needs a connection although no operation is waiting. */
-  readonly wanted: () => boolean;
+  /** Whether somebody waits for the hub, so that its silence has to be noticed. */
+  readonly isNeeded: () => boolean;
 }
 
-/** The waits between attempts to reach a hub: at first it is probably just being replaced. */
-const WAITS_MS = [0, 10, 20, 50, 100, 200, 500, 1_000] as const;
+/** How long to wait before each attempt in a row; the last one for all that follow. */
+const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
+const PING_EVERY_MS = 1_000;
 
-/** How often a hub is asked whether it is there. */
-const PING_MS = 1_000;
-
-/** What a hub's engine throws when another hub has taken the store. */
-const DEPOSED = new Set(["ENGINE_DEPOSED", "ENGINE_CLOSED"]);
-
-/** Keeps one session with a hub alive: notices when it is lost or silent, and opens the next. */
+/**
+ * Keeps a session with the hub: opens another when one breaks, and takes one for broken whose hub does
+ * not answer.
+ */
 export class HubLink {
   readonly #options: HubLinkOptions;
-  readonly #closing = new AbortController();
-  #connection: HubConnection | undefined;
-  #connecting: Promise<HubConnection> | undefined;
-  #pinging: Disposable | undefined;
-  #pending = 0;
+  readonly #closed = new AbortController();
+  #session: LinkedSession | undefined;
+  #up: Deferred<HubSession> = deferred();
+  #lastError: unknown;
+  #hello: HubHello | undefined;
 
   constructor(options: HubLinkOptions) {
     this.#options = options;
+    this.#up.promise.catch(() => {});
   }
 
-  get connection(): HubConnection | undefined {
-    return this.#connection;
+  /** The first session; what opens it is given up with the signal, and fails as `connect` does. */
+  async open(signal: AbortSignal | undefined): Promise<void> {
+    this.#adopt(await abortable(this.#connect(), signal));
   }
 
-  get closed(): boolean {
-    return this.#closing.signal.aborted;
+  /** What the hub of the last session said. */
+  get hello(): HubHello {
+    if (this.#hello === undefined) throw new Error("the link was not opened");
+    return this.#hello;
   }
 
-  /** Opens the first connection: here, a hub that can't be started is an error at once. */
-  async open({ signal }: AbortOptions): Promise<HubConnection> {
-    return abortable(this.#attempt(), signal);
+  /** The session there is. */
+  get session(): HubSession | undefined {
+    return this.#session;
   }
 
-  /** Asks for a connection without waiting for it: for watches that go on behind the scenes. */
-  keep(): void {
-    if (this.closed) return;
-    this.#pingSoon();
-    void this.#connected().catch(() => {});
+  /** Why there is none, as far as it is known. */
+  get lastError(): unknown {
+    return this.#lastError;
   }
 
-  /**
-   * Runs one operation, and again on the next connection where this one is lost meanwhile.
-   *
-   * @throws EngineError `ENGINE_UNAVAILABLE` where it never reached a hub in `giveUpMs`,
-   *   `ENGINE_AMBIGUOUS` where it did and the answer was lost; what the operation throws
-   */
-  async run<T>(
-    operation: (hub: HubConnection["hub"]) => PromiseLike<T>,
-    options: AbortOptions & { readonly once?: boolean; readonly operation?: string } = {},
-  ): Promise<T> {
-    const { signal } = options;
-    this.#checkOpen();
-    signal?.throwIfAborted();
-    this.#pending += 1;
-    this.#pingSoon();
+  /** Resolves with a session as soon as there is one; rejects when the link is closed. */
+  whenUp(): Promise<HubSession> {
+    return this.#session === undefined ? this.#up.promise : Promise.resolve(this.#session);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    const error = new EngineError("ENGINE_CLOSED");
+    this.#closed.abort(error);
+    this.#up.reject(error);
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close();
+  }
+
+  async #connect(): Promise<LinkedSession> {
+    const { signal } = this.#closed;
+    const session = await this.#options.connect(signal);
     try {
-      const connection = this.#connection;
-      // The common case: connected, and nothing to wait for but the answer.
-      if (connection !== undefined && signal === undefined) {
-        try {
-          return await operation(connection.hub);
-        } catch (error) {
-          this.#judge(error, connection, options);
-        }
+      const hub = session.remote<HubService, "copy">(HUB_EXPORT);
+      const hello = await abortable(this.#within(hub.hello()), signal);
+      if (hello.protocol !== HUB_PROTOCOL) {
+        throw new EngineError(
+          "ENGINE_UNSUPPORTED",
+          `the hub speaks protocol ${hello.protocol}, this version ${HUB_PROTOCOL}`,
+        );
       }
-      return await this.#runUntil(operation, options, connection !== undefined);
-    } finally {
-      this.#pending -= 1;
-    }
-  }
-
-  close(): Promise<void> {
-    this.#closing.abort(new EngineError("ENGINE_CLOSED"));
-    this.#pinging?.[Symbol.dispose]();
-    const connection = this.#connection;
-    this.#connection = undefined;
-    return connection?.session.close() ?? Promise.resolve();
-  }
-
-  async #runUntil<T>(
-    operation: (hub: HubConnection["hub"]) => PromiseLike<T>,
-    options: AbortOptions & { readonly once?: boolean; readonly operation?: string },
-    wasSent: boolean,
-  ): Promise<T> {
-    const { clock, giveUpMs } = this.#options;
-    const until = clock.now() + giveUpMs;
-    let sent = wasSent && options.signal === undefined;
-    for (;;) {
-      let connection: HubConnection;
-      try {
-        connection = await this.#within(this.#connected(), until, options);
-      } catch (error) {
-        this.#checkOpen();
-        options.signal?.throwIfAborted();
-        throw gaveUp(sent, options.operation, error);
-      }
-      try {
-        sent = true;
-        return await abortable(Promise.resolve(operation(connection.hub)), options.signal);
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        this.#judge(error, connection, options);
-      }
-      if (clock.now() > until) throw gaveUp(sent, options.operation, undefined);
-    }
-  }
-
-  /** Returns where the operation may be tried on another connection; throws what is its own error. */
-  #judge(
-    error: unknown,
-    connection: HubConnection,
-    { once = false, operation }: { readonly once?: boolean; readonly operation?: string },
-  ): void {
-    const lost = BanyanError.has(error, "REMOTE_BROKEN") || BanyanError.has(error, "REMOTE_CLOSED");
-    const deposed = BanyanError.is(error) && DEPOSED.has(error.code);
-    if (!lost && !deposed) throw error;
-    this.#drop(connection);
-    this.#checkOpen();
-    if (once && lost) throw gaveUp(true, operation, error);
-  }
-
-  #connected(): Promise<HubConnection> {
-    if (this.#connection !== undefined) return Promise.resolve(this.#connection);
-    this.#connecting ??= this.#reconnect().finally(() => (this.#connecting = undefined));
-    return this.#connecting;
-  }
-
-  async #reconnect(): Promise<HubConnection> {
-    const { clock, log } = this.#options;
-    for (let attempt = 0; ; attempt++) {
-      const waitMs = WAITS_MS[Math.min(attempt, WAITS_MS.length - 1)] ?? 0;
-      if (waitMs > 0) await pause(waitMs, { clock, signal: this.#closing.signal });
-      try {
-        return await this.#attempt();
-      } catch (error) {
-        this.#closing.signal.throwIfAborted();
-        if (this.#pending === 0 && !this.#options.wanted()) throw error;
-        log.debug("the hub can't be reached", { error });
-      }
-    }
-  }
-
-  async #attempt(): Promise<HubConnection> {
-    const session = await this.#options.connect(this.#closing.signal);
-    let info: HubInfo;
-    const hub = session.remote<HubService, "copy">(HUB_EXPORT);
-    try {
-      info = await hub.info();
+      return new LinkedSession(session, hub, hello);
     } catch (error) {
       session.abort(error as Error);
       throw error;
     }
-    if (this.closed) {
-      await session.close();
-      throw this.#closing.signal.reason as Error;
+  }
+
+  #adopt(session: LinkedSession): void {
+    this.#session = session;
+    this.#hello = session.hello;
+    session.onGone((error) => void this.#lose(session, error));
+    if (session.gone) return;
+    this.#options.onUp(session);
+    this.#up.resolve(session);
+    this.#schedulePing(session);
+  }
+
+  async #lose(session: LinkedSession, error: unknown): Promise<void> {
+    if (this.#session !== session) return;
+    const { log, onDown, clock } = this.#options;
+    const { signal } = this.#closed;
+    this.#session = undefined;
+    this.#lastError = error;
+    this.#up = deferred();
+    this.#up.promise.catch(() => {});
+    log.debug("the hub is lost", { pid: session.hello.pid, error: String(error) });
+    onDown();
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      try {
+        await pause(RETRY_MS[attempt] ?? 1_000, { clock, signal });
+        const next = await this.#connect();
+        if (!signal.aborted) return this.#adopt(next);
+        await next.close();
+      } catch (reason) {
+        if (signal.aborted) return;
+        this.#lastError = reason;
+        log.debug("the hub can't be reached", { error: String(reason) });
+      }
     }
-    const connection: HubConnection = { session, hub, info };
-    this.#connection = connection;
-    session.onBroken(() => this.#drop(connection));
-    this.#pingSoon();
-    this.#options.onConnected(connection);
-    return connection;
   }
 
-  #drop(connection: HubConnection): void {
-    if (this.#connection !== connection) return;
-    this.#connection = undefined;
-    connection.session.abort(new EngineError("ENGINE_UNAVAILABLE", "the hub was given up"));
-    if (this.closed) return;
-    this.#options.onLost();
-    if (this.#options.wanted()) this.keep();
-  }
-
-  #pingSoon(): void {
-    if (this.#pinging !== undefined || this.closed) return;
-    this.#pinging = this.#options.clock.after(PING_MS, () => {
-      this.#pinging = undefined;
-      if (this.#connection !== undefined) void this.#ping(this.#connection);
+  /** A hub that is frozen keeps its sockets open: only its silence tells. */
+  #schedulePing(session: LinkedSession): void {
+    const { clock, isNeeded } = this.#options;
+    const due = clock.now() + PING_EVERY_MS;
+    clock.after(PING_EVERY_MS, () => {
+      if (this.#session !== session || session.gone) return;
+      // A timer that comes late says that this process was frozen; the answers may be in its sockets.
+      const late = clock.now() - due > PING_EVERY_MS;
+      if (late || !isNeeded()) {
+        this.#schedulePing(session);
+        return;
+      }
+      this.#within(session.hub.ping()).then(
+        () => this.#schedulePing(session),
+        (error: unknown) => session.drop(`it did not answer a ping: ${String(error)}`),
+      );
     });
   }
 
-  /** A hub that was stopped accepts and says nothing; nobody else would notice. */
-  async #ping(connection: HubConnection): Promise<void> {
-    const { clock, silenceMs, wanted } = this.#options;
-    if (this.#pending === 0 && !wanted()) return;
-    const silent = new AbortController();
-    let late = 0;
-    const listen = (): Disposable =>
-      clock.after(silenceMs / 2, () => {
-        // Twice: if it was this process that stood still, the answer is waiting to be read.
-        late += 1;
-        if (late > 1) silent.abort(new EngineError("ENGINE_UNAVAILABLE", "the hub is silent"));
-        else timer = listen();
-      });
-    let timer = listen();
-    try {
-      await abortable(Promise.resolve(connection.hub.ping()), silent.signal);
-      this.#pingSoon();
-    } catch (error) {
-      if (silent.signal.aborted) this.#options.log.warn("the hub does not answer", { error });
-      this.#drop(connection);
-    } finally {
-      timer[Symbol.dispose]();
-    }
-  }
-
-  async #within<T>(promise: Promise<T>, until: number, { signal }: AbortOptions): Promise<T> {
-    const { clock } = this.#options;
-    const over = new AbortController();
-    using _timer = clock.after(Math.max(0, until - clock.now()), () =>
-      over.abort(new EngineError("ENGINE_UNAVAILABLE")),
+  /** Waits for an answer that takes no work; a hub that needs longer for it does not run. */
+  async #within<T>(answer: PromiseLike<T>): Promise<T> {
+    const { clock, silenceMs } = this.#options;
+    const late = deferred<never>();
+    using _timer = clock.after(silenceMs, () =>
+      late.reject(
+        new EngineError("ENGINE_UNAVAILABLE", `the hub said nothing for ${silenceMs / 1000} s`),
+      ),
     );
-    const either = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
-    return await abortable(promise, either);
-  }
-
-  #checkOpen(): void {
-    if (this.closed) throw new EngineError("ENGINE_CLOSED");
+    return await Promise.race([answer, late.promise]);
   }
 }
 
-function gaveUp(sent: boolean, operation: string | undefined, cause: unknown): EngineError {
-  if (sent && operation !== undefined) {
-    return new EngineError("ENGINE_AMBIGUOUS", undefined, { cause, details: { operation } });
+class LinkedSession implements HubSession {
+  readonly hub: RemoteHub;
+  readonly hello: HubHello;
+  readonly #session: Session;
+  #gone = false;
+
+  constructor(session: Session, hub: RemoteHub, hello: HubHello) {
+    this.#session = session;
+    this.hub = hub;
+    this.hello = hello;
+    this.onGone(() => {});
   }
-  const reason = BanyanError.is(cause) && cause.code !== "ENGINE_UNAVAILABLE" ? cause.message : "";
-  const says = `the hub can't be reached${reason === "" ? "" : `: ${reason}`}`;
-  return new EngineError("ENGINE_UNAVAILABLE", says, { cause });
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Calls `listener` when the session has ended in whatever way. */
+  onGone(listener: (error: unknown) => void): void {
+    const ended = (error: unknown): void => {
+      this.#gone = true;
+      listener(error);
+    };
+    this.#session.onBroken(ended);
+    void this.#session.closed.then(ended);
+  }
+
+  drop(reason: string): void {
+    this.#gone = true;
+    this.#session.abort(new EngineError("ENGINE_UNAVAILABLE", reason));
+  }
+
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+}
+
+/** Errors that say nothing of the operation, but that its hub or the way to it is gone. */
+const LOST = new Set<string>([
+  "REMOTE_BROKEN",
+  "REMOTE_CLOSED",
+  "REMOTE_TIMEOUT",
+  "CHANNEL_CLOSED",
+  "CHANNEL_REFUSED",
+  "ENGINE_CLOSED",
+  "ENGINE_DEPOSED",
+]);
+
+/** Whether `error`, of an operation over `session`, means that another session has to be tried. */
+export function isLost(session: HubSession, error: unknown): boolean {
+  return session.gone || (BanyanError.is(error) && LOST.has(error.code));
 }

@@ -1,84 +1,52 @@
-import type { Deferred } from "../base/deferred.ts";
+import { deferred } from "../base/deferred.ts";
 import type { Path } from "../wire/path.ts";
-import type { EngineMessage, EngineSubscription, SubscribeOptions } from "./engine.ts";
-import type { HubConnection } from "./hub-link.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import type { SubscribeOptions } from "./engine.ts";
+import { type HubSession, isLost } from "./hub-link.ts";
+import type { MessageSink } from "./hub-server.ts";
+import { stopAt } from "./hub-watch.ts";
+import { TopicSubscription } from "./subscriptions.ts";
 
-/** A subscription that is renewed on each connection. What is sent in between is lost, as promised. */
-export class HubSubscription implements EngineSubscription {
+/** A subscription over whatever session there is. What is published between two sessions is lost. */
+export class HubSubscription extends TopicSubscription {
+  readonly id: number;
   readonly #topic: Path;
-  readonly #first: Deferred<void>;
-  /** One subscriber of its own: queue, limit and end are those of every engine. */
-  readonly #local = new Subscriptions();
-  readonly #reader: EngineSubscription;
-  #handle: { close(): PromiseLike<void> } | undefined;
-  #round = 0;
-  #ended = false;
+  readonly #made: { resolve(): void };
+  #session: HubSession | undefined;
 
-  constructor(
-    topic: Path,
-    options: SubscribeOptions,
-    { first, onEnd }: { readonly first: Deferred<void>; readonly onEnd: () => void },
-  ) {
-    this.#topic = topic;
-    this.#first = first;
-    this.#reader = this.#local.openWith(topic, options, first.promise, () => {
-      this.#stop();
-      onEnd();
-    });
-    if (options.signal?.aborted === true) this.#stop();
-  }
-
-  get dropped(): number {
-    return this.#reader.dropped;
-  }
-
-  get ready(): Promise<void> {
-    return this.#reader.ready;
-  }
-
-  attach(connection: HubConnection): void {
-    if (this.#ended) return;
-    this.#round += 1;
-    const round = this.#round;
-    const sink = (message: EngineMessage): void => {
-      if (this.#round === round) this.#local.publish(message);
-    };
-    void connection.hub.subscribe(this.#topic, sink).then(
-      (handle) => {
-        const remote = handle as unknown as { close(): PromiseLike<void> };
-        this.#first.resolve();
-        if (this.#round === round) this.#handle = remote;
-        else void remote.close().then(undefined, () => {});
+  constructor(id: number, topic: Path, options: SubscribeOptions & { onEnd: () => void }) {
+    const made = deferred<void>();
+    super({
+      maxBacklog: options.maxBacklog,
+      ready: made.promise,
+      onEnd: () => {
+        const session = this.#session;
+        this.#session = undefined;
+        if (session !== undefined) stopAt(session, id);
+        made.resolve();
+        options.onEnd();
       },
-      // The connection is lost; the next one attaches again.
-      () => {},
+    });
+    this.id = id;
+    this.#topic = topic;
+    this.#made = made;
+  }
+
+  /** Goes on over this session. */
+  start(session: HubSession): void {
+    if (this.ended) return;
+    this.#session = session;
+    let dropped = 0;
+    const sink: MessageSink = (topic, data, droppedThere) => {
+      if (this.#session !== session) return;
+      this.lose(droppedThere - dropped);
+      dropped = droppedThere;
+      this.push({ topic, data });
+    };
+    session.hub.subscribe(this.id, this.#topic, sink).then(
+      () => this.#made.resolve(),
+      (error: unknown) => {
+        if (this.#session === session && !isLost(session, error)) this.end({ reason: error });
+      },
     );
-  }
-
-  detach(): void {
-    this.#round += 1;
-    this.#handle = undefined;
-  }
-
-  end(): void {
-    this.#local.close();
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<EngineMessage> {
-    return this.#reader[Symbol.asyncIterator]();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#reader[Symbol.asyncDispose]();
-  }
-
-  #stop(): void {
-    this.#ended = true;
-    this.#round += 1;
-    // Whoever waits to be heard waits no more.
-    this.#first.resolve();
-    void this.#handle?.close().then(undefined, () => {});
-    this.#handle = undefined;
   }
 }

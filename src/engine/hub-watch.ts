@@ -1,127 +1,123 @@
-import { type AbortOptions, onAbort } from "../base/abort.ts";
+import { onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
+import { BanyanError } from "../base/errors.ts";
 import type { Path } from "../wire/path.ts";
 import type { Cursor, EngineEvent, EngineWatch, WatchOptions } from "./engine.ts";
-import type { HubConnection } from "./hub-link.ts";
-import type { HubHandle } from "./hub-protocol.ts";
+import { type HubSession, isLost } from "./hub-link.ts";
+import type { WatchSink } from "./hub-server.ts";
+
+/** Batches that wait here before the hub has to wait. */
+const MAX_BATCHES = 2;
 
 interface Batch {
   readonly events: readonly EngineEvent[];
-  /** Undefined where the batch is of our own making and moves nothing. */
-  readonly cursor: Cursor | undefined;
-  /** Lets the hub send the next. */
-  readonly taken: Deferred<void>;
+  readonly cursor: Cursor;
 }
 
-/** Batches that may wait here before the hub waits too. */
-const READY_BATCHES = 2;
-
 /**
- * A watch that goes on over connections: each one begins behind the last batch that came over the one
- * before. What a hub sends over a connection that is no more is ignored.
+ * A watch over whatever session there is: begins again behind what it has received when a new one
+ * comes, and tells its reader of the time in between.
  */
 export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
+  readonly id: number;
   readonly #prefix: Path;
-  readonly #maxBacklog: number | undefined;
+  readonly #options: WatchOptions;
   readonly #onEnd: () => void;
-  readonly #queue: Batch[] = [];
-  /** Behind what came. */
+  #batches: Batch[] = [];
+  /** Where the last batch that was handed out ends. */
+  #cursor: Cursor;
+  /** Where the last batch that was received ends: what a new session goes on behind. */
   #received: Cursor | undefined;
-  /** Behind what was handed out. */
-  #delivered: Cursor;
-  /** What came so far is a complete state, so that the next connection may go on behind it. */
-  #complete: boolean;
+  /** Something was received that the reader may hold on to. */
+  #begun = false;
+  #session: HubSession | undefined;
   #stale = false;
-  #owesLive = false;
-  #handle: { close(): PromiseLike<void> } | undefined;
-  #round = 0;
   #ended = false;
-  #error: { readonly reason: unknown } | undefined;
+  #error: { reason: unknown } | undefined;
   #waiting: Deferred<void> | undefined;
+  #room: Deferred<void> | undefined;
   #listener: Disposable | undefined;
 
   constructor(
+    id: number,
     prefix: Path,
-    options: Omit<WatchOptions, keyof AbortOptions> & {
-      readonly store: string;
-      readonly onEnd: () => void;
-    },
+    options: WatchOptions & { store: string; onEnd: () => void },
   ) {
+    this.id = id;
     this.#prefix = prefix;
-    this.#maxBacklog = options.maxBacklog;
+    this.#options = options;
     this.#onEnd = options.onEnd;
     this.#received = options.after;
-    this.#delivered = options.after ?? { store: options.store, revision: 0 };
-    this.#complete = options.after !== undefined;
+    this.#cursor = options.after ?? { store: options.store, revision: 0 };
   }
 
   get cursor(): Cursor {
-    return this.#delivered;
+    return this.#cursor;
   }
 
-  listen(signal: AbortSignal | undefined): void {
+  /** Ends it with the signal's reason. */
+  abortWith(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
     if (!this.#ended) this.#listener = listener;
   }
 
-  /** Begins, or goes on, over this connection. */
-  attach(connection: HubConnection): void {
+  /** Goes on over this session. */
+  start(session: HubSession): void {
     if (this.#ended) return;
-    this.#round += 1;
-    const round = this.#round;
-    const resumes = this.#complete && this.#received !== undefined;
-    if (this.#stale && !resumes) {
-      // Part of a state that will never be complete came already.
-      this.#push([{ type: "reset", cause: "store" }], undefined);
-      this.#owesLive = true;
-    }
-    this.#stale = false;
-    const sink = async (events: readonly EngineEvent[], cursor: Cursor): Promise<void> => {
-      if (this.#round === round) await this.#receive(events, cursor);
+    this.#session = session;
+    // A listing that broke off can't be gone on with: what it did not mention may be gone.
+    const resumable = this.#received !== undefined && this.#received.revision > 0;
+    const after = resumable ? this.#received : undefined;
+    let restarted = !resumable && this.#begun;
+    const sink: WatchSink = (events, cursor, error) => {
+      if (this.#session !== session || this.#ended) return undefined;
+      if (error !== undefined) {
+        this.#failed(session, error);
+        return undefined;
+      }
+      const batch = restarted ? [{ type: "reset", cause: "history" } as const, ...events] : events;
+      restarted = false;
+      this.#received = cursor;
+      this.#push(this.#withLive(batch, resumable), cursor);
+      return this.#whenRoom();
     };
-    const options = {
-      ...(resumes ? { after: this.#received } : {}),
-      ...(this.#maxBacklog === undefined ? {} : { maxBacklog: this.#maxBacklog }),
-    };
-    void connection.hub.watch(this.#prefix, options, sink).then(
-      (handle) => this.#started(handle as unknown as HubHandle, round),
-      // The connection is lost; the next one attaches again.
-      () => {},
-    );
+    const { maxBacklog } = this.#options;
+    session.hub
+      .watch(this.id, this.#prefix, { after, maxBacklog }, sink)
+      .then(undefined, (error: unknown) => this.#failed(session, error));
   }
 
-  /** The connection is lost. */
-  detach(): void {
-    if (this.#ended || this.#stale) return;
-    this.#round += 1;
+  /** Contact is lost. */
+  lost(): void {
+    this.#session = undefined;
+    if (this.#ended || this.#stale || !this.#begun) return;
     this.#stale = true;
-    this.#handle = undefined;
-    this.#push([{ type: "stale" }], undefined);
+    this.#push([{ type: "stale" }], this.#received ?? this.#cursor);
   }
 
-  end(error?: { readonly reason: unknown }): void {
+  end(error?: { reason: unknown }): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#round += 1;
     this.#error = error;
-    for (const batch of this.#queue.splice(0)) batch.taken.resolve();
-    void this.#handle?.close().then(undefined, () => {});
-    this.#handle = undefined;
+    this.#batches = [];
     this.#listener?.[Symbol.dispose]();
+    const session = this.#session;
+    this.#session = undefined;
+    if (session !== undefined) stopAt(session, this.id);
     this.#onEnd();
     this.#wake();
   }
 
   async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
-    while (this.#queue.length === 0 && !this.#ended) {
+    while (this.#batches.length === 0 && !this.#ended) {
       this.#waiting ??= deferred();
       await this.#waiting.promise;
     }
-    const batch = this.#queue.shift();
+    const batch = this.#batches.shift();
     if (batch !== undefined) {
-      this.#delivered = batch.cursor ?? this.#delivered;
-      batch.taken.resolve();
+      this.#cursor = batch.cursor;
+      if (this.#batches.length < MAX_BATCHES) this.#makeRoom();
       return { done: false, value: batch.events };
     }
     const error = this.#error;
@@ -143,38 +139,47 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
     this.end();
   }
 
-  #started(handle: HubHandle, round: number): void {
-    const remote = handle as unknown as { close(): PromiseLike<void> };
-    if (this.#ended) void remote.close().then(undefined, () => {});
-    else if (this.#round === round) this.#handle = remote;
+  /** The hub says "live" where a watch was resumed; where it began anew, its "ready" means that. */
+  #withLive(events: readonly EngineEvent[], resumed: boolean): readonly EngineEvent[] {
+    if (!this.#stale) return events;
+    const caughtUp = events.some(({ type }) => type === (resumed ? "live" : "ready"));
+    if (!caughtUp) return events;
+    this.#stale = false;
+    return resumed ? events : [...events, { type: "live" }];
   }
 
-  async #receive(events: readonly EngineEvent[], cursor: Cursor): Promise<void> {
-    const out: EngineEvent[] = [];
-    for (const event of events) {
-      out.push(event);
-      if (event.type === "reset") this.#complete = false;
-      if (event.type === "live") this.#owesLive = false;
-      if (event.type === "ready") {
-        this.#complete = true;
-        if (this.#owesLive) out.push({ type: "live" });
-        this.#owesLive = false;
-      }
-    }
-    this.#received = cursor;
-    const batch = this.#push(out, cursor);
-    if (this.#queue.length > READY_BATCHES) await batch.taken.promise;
+  #failed(session: HubSession, error: unknown): void {
+    if (this.#session !== session) return;
+    if (!isLost(session, error)) this.end({ reason: error });
+    else if (BanyanError.is(error) && !session.gone) session.drop(`its watch ended: ${error.code}`);
   }
 
-  #push(events: readonly EngineEvent[], cursor: Cursor | undefined): Batch {
-    const batch = { events, cursor, taken: deferred<void>() };
-    this.#queue.push(batch);
+  #push(events: readonly EngineEvent[], cursor: Cursor): void {
+    this.#begun = true;
+    this.#batches.push({ events, cursor });
     this.#wake();
-    return batch;
+  }
+
+  #whenRoom(): Promise<void> | undefined {
+    if (this.#batches.length < MAX_BATCHES) return undefined;
+    this.#room ??= deferred();
+    return this.#room.promise;
+  }
+
+  #makeRoom(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   #wake(): void {
     this.#waiting?.resolve();
     this.#waiting = undefined;
+    if (this.#ended) this.#makeRoom();
   }
+}
+
+/** Tells the hub that nobody listens any more, if it is there to be told. */
+export function stopAt(session: HubSession, id: number): void {
+  if (session.gone) return;
+  void session.hub.stop(id).then(undefined, () => {});
 }

@@ -1,5 +1,3 @@
-import type { TransactionFlags } from "lmdb";
-
 import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
@@ -58,7 +56,7 @@ interface Outcome {
 const TREE_BYTE = 1;
 /**
  * lmdb's flags of a synchronous commit: it waits for the disk as overlapping sync does it, or leaves
- * that to the system. Its types don't know all of them.
+ * that to the system.
  */
 const COMMIT: Readonly<Record<LmdbDurability, number>> = { disk: 0x1_00_02, process: 0x5_00_02 };
 
@@ -193,6 +191,7 @@ export class LmdbStore implements Store {
     let head = this.#head;
     try {
       this.#turnGenerations();
+      const flags = COMMIT[this.#options.durability];
       this.#tables.root.transactionSync(() => {
         this.#requireOwner();
         outcomes = writes.map((write) => this.#apply(write, changes));
@@ -203,7 +202,8 @@ export class LmdbStore implements Store {
           bytes: this.#head.bytes + this.#record(changes),
         });
         this.#tables.meta.putSync(META_KEYS.head, encodeHead(head));
-      }, COMMIT[this.#options.durability] as TransactionFlags);
+        // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
+      }, flags);
     } catch (error) {
       const reason = lmdbError(error, this.label);
       for (const { reject } of writes) reject(reason);

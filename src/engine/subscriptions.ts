@@ -11,29 +11,18 @@ export class Subscriptions {
   readonly #byTopic = new PrefixIndex<TopicSubscription>();
   readonly #open = new Set<TopicSubscription>();
 
-  open(topic: Path, options: SubscribeOptions = {}): EngineSubscription {
-    return this.openWith(topic, options, Promise.resolve(), () => {});
-  }
-
-  /** With a word on when it is `ready`, and `onEnd`, called once when it ends. */
-  openWith(
-    topic: Path,
-    options: SubscribeOptions,
-    ready: Promise<void>,
-    onEnd: () => void,
-  ): EngineSubscription {
-    const subscription: TopicSubscription = new TopicSubscription(
-      options.maxBacklog ?? DEFAULT_MAX_BACKLOG,
-      ready,
-      () => {
+  open(topic: Path, { maxBacklog, signal }: SubscribeOptions = {}): EngineSubscription {
+    const subscription: TopicSubscription = new TopicSubscription({
+      maxBacklog,
+      ready: Promise.resolve(),
+      onEnd: () => {
         this.#open.delete(subscription);
         this.#byTopic.delete(topic, subscription);
-        onEnd();
       },
-    );
+    });
     this.#open.add(subscription);
     this.#byTopic.add(topic, subscription);
-    subscription.start(options.signal);
+    subscription.abortWith(signal);
     return subscription;
   }
 
@@ -46,7 +35,15 @@ export class Subscriptions {
   }
 }
 
-class TopicSubscription implements EngineSubscription, AsyncIterator<EngineMessage> {
+export interface TopicSubscriptionOptions {
+  readonly maxBacklog: number | undefined;
+  readonly ready: Promise<void>;
+  /** Called once, when it ends in whatever way. */
+  readonly onEnd: () => void;
+}
+
+/** The messages of one reader, those that came last where it lags. */
+export class TopicSubscription implements EngineSubscription, AsyncIterator<EngineMessage> {
   readonly ready: Promise<void>;
   readonly #maxBacklog: number;
   readonly #onEnd: () => void;
@@ -57,7 +54,7 @@ class TopicSubscription implements EngineSubscription, AsyncIterator<EngineMessa
   #waiting: Deferred<void> | undefined;
   #listener: Disposable | undefined;
 
-  constructor(maxBacklog: number, ready: Promise<void>, onEnd: () => void) {
+  constructor({ maxBacklog = DEFAULT_MAX_BACKLOG, ready, onEnd }: TopicSubscriptionOptions) {
     this.#maxBacklog = maxBacklog;
     this.ready = ready;
     this.#onEnd = onEnd;
@@ -67,19 +64,30 @@ class TopicSubscription implements EngineSubscription, AsyncIterator<EngineMessa
     return this.#dropped;
   }
 
-  start(signal: AbortSignal | undefined): void {
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Ends it with the signal's reason. */
+  abortWith(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
     const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
     if (!this.#ended) this.#listener = listener;
   }
 
   push(message: EngineMessage): void {
+    if (this.#ended) return;
     this.#queue.push(message);
     if (this.#queue.length > this.#maxBacklog) {
       this.#queue.shift();
       this.#dropped++;
     }
     this.#wake();
+  }
+
+  /** Counts messages that were lost before they came here. */
+  lose(count: number): void {
+    this.#dropped += count;
   }
 
   end(error?: { reason: unknown }): void {
