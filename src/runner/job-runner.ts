@@ -10,7 +10,8 @@ import { OwnedJob } from "./owned-job.ts";
 import { type Candidate, rankDelayMs, rankNodes } from "./placement.ts";
 import type { Roster } from "./roster.ts";
 import { pendingRequest } from "./schedule.ts";
-import { type RunResult, settleLost, type StopCause } from "./settle.ts";
+import { resultOf } from "./run-records.ts";
+import { type RunResult, settleLost, settleRun, type StopCause } from "./settle.ts";
 import { Shift, type ShiftParts } from "./shift.ts";
 import type { SlotPath } from "./slot-mirror.ts";
 import type { StartGate } from "./start-gate.ts";
@@ -276,16 +277,19 @@ export class JobRunner {
     shift.stop(cause);
   }
 
-  /** Settles a run that was lost with its node. */
+  /** Settles a run whose node is gone: how it ended, if that was written, or else as lost. */
   async #writeLost(job: OwnedJob, before: JobState): Promise<void> {
     const { node, runs, reports } = this.#parts;
-    const stopped = this.#now();
-    const sameNode = before.node === node;
-    await job.setState(settleLost(before, { stopped, sameNode }));
     const run = await runs.get(this.at, before.token);
-    if (run !== undefined && run.outcome === undefined) {
-      await job.writeRun({ ...run, stopped, outcome: "lost" });
+    const result = run === undefined ? undefined : resultOf(run);
+    const stopped = run?.stopped ?? this.#now();
+    if (result !== undefined) {
+      return job.setState(settleRun(before, result, { stopped, request: before.request }));
     }
+    const sameNode = before.node === node;
+    // The record first, as ever: whoever finds the state as it was settles it once more.
+    if (run !== undefined) await job.writeRun({ ...run, stopped, outcome: "lost" });
+    await job.setState(settleLost(before, { stopped, sameNode }));
     reports.lost(this.at, before, sameNode);
   }
 

@@ -153,6 +153,8 @@ export interface Run {
   readonly started: number;
   readonly stopped?: number;
   readonly outcome?: RunOutcome;
+  /** Why it was stopped, where it was: as "edit", "request", "drain". */
+  readonly cause?: string;
   readonly result?: unknown;
   readonly error?: RunErrorRecord;
   /** The job's data at the time. */

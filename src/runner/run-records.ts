@@ -1,6 +1,6 @@
 import type { Path } from "../wire/path.ts";
 import type { JobEntry, JobState, Run, RunReason } from "./job.ts";
-import { errorRecordOf, type RunResult } from "./settle.ts";
+import { CAUSE_TEXT, errorRecordOf, type RunResult, type StopCause } from "./settle.ts";
 
 /** What is known of a run when it starts. */
 export interface StartFacts {
@@ -31,12 +31,28 @@ export function newRun(job: Path, entry: JobEntry, facts: StartFacts): Run {
 }
 
 export function endedRun(run: Run, result: RunResult, stopped: number): Run {
-  const { outcome, value, error } = result;
+  const { outcome, cause, value, error } = result;
   return {
     ...run,
     stopped,
     outcome,
+    ...(cause === undefined ? {} : { cause }),
     ...(value === undefined ? {} : { result: value }),
     ...(error === undefined ? {} : { error: errorRecordOf(error) }),
+  };
+}
+
+/** How a run ended, by its record: what was to be written into the state next. */
+export function resultOf(run: Run): RunResult | undefined {
+  const { outcome, cause, result, error } = run;
+  // A run that was lost is settled anew, by whoever comes next.
+  if (outcome === undefined || outcome === "lost") return undefined;
+  return {
+    outcome,
+    ...(cause !== undefined && Object.hasOwn(CAUSE_TEXT, cause)
+      ? { cause: cause as StopCause }
+      : {}),
+    value: result,
+    ...(error === undefined ? {} : { error }),
   };
 }

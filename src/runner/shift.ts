@@ -30,6 +30,7 @@ export class Shift {
   readonly #record: Run;
   readonly #started: JobState;
   readonly #parts: ShiftParts;
+  #recorded: Promise<unknown> = Promise.resolve();
 
   private constructor(job: OwnedJob, start: Start, parts: ShiftParts) {
     const { entry, codeKey, plan, started, request } = start;
@@ -62,7 +63,9 @@ export class Shift {
   /** Writes that it is started. After this the code must run, or be settled as lost by somebody. */
   static async open(job: OwnedJob, start: Start, parts: ShiftParts): Promise<Shift> {
     const shift = new Shift(job, start, parts);
-    await Promise.all([job.setState(shift.#started), job.writeRun(shift.#record)]);
+    await job.setState(shift.#started);
+    // Nobody misses the record before the run has ended, so nothing waits for it.
+    shift.#recorded = job.persist(() => job.writeRun(shift.#record)).catch(() => false);
     return shift;
   }
 
@@ -106,12 +109,11 @@ export class Shift {
     const next = settling.next(settled);
     const state = next === undefined ? settled : { ...settled, next };
     const record = endedRun(this.#record, result, state.stopped ?? stopped);
+    await this.#recorded;
     const kept = await this.job.persist(async () => {
-      await Promise.all([
-        this.job.setState(state),
-        this.job.writeRun(record),
-        this.#run.log.close(),
-      ]);
+      // The record first: if the node dies between the two, the next owner takes the end from there.
+      await Promise.all([this.job.writeRun(record), this.#run.log.close()]);
+      await this.job.setState(state);
     });
     if (!kept) return false;
     reports.ended(this.job.at, record, { result, state });

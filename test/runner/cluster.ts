@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import assert from "node:assert/strict";
 
 import type { Clock } from "../../src/base/clock.ts";
 import type { Log } from "../../src/base/log.ts";
@@ -170,7 +170,11 @@ export class Cluster implements AsyncDisposable {
     this.nodes.some((node) => node.pid === pid && !node.alive);
 
   /** Stores a procedure. */
-  async proc(path: string, code: string, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  async proc(
+    path: string,
+    code: string,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<void> {
     await this.tree.set(this.tree.system.proc.concat(path.split(".")), {
       is_async: true,
       vars: [],
@@ -182,10 +186,10 @@ export class Cluster implements AsyncDisposable {
 
   /** Moves time until `promise` settles. */
   async settle<T>(promise: Promise<T>): Promise<T> {
-    let over = false;
-    const done = promise.finally(() => (over = true));
+    const settled = { yes: false };
+    const done = promise.finally(() => (settled.yes = true));
     done.catch(() => {});
-    for (let ms = 0; !over && ms < 60_000; ms += 10) await this.clock.advanceAsync(10);
+    for (let ms = 0; !settled.yes && ms < 60_000; ms += 10) await this.clock.advanceAsync(10);
     return done;
   }
 
@@ -214,14 +218,14 @@ export class Cluster implements AsyncDisposable {
         node.clock.set("runs");
         await this.settle(node.runner.close());
       }
-      expect(node.executor.active.size).toBe(0);
+      assert.equal(node.executor.active.size, 0, "runs that nobody ended");
       await node.tree.close();
     }
-    for (const owned of this.#owned.reverse()) await owned[Symbol.asyncDispose]();
+    for (const owned of this.#owned.toReversed()) await owned[Symbol.asyncDispose]();
     await this.tree.close();
     // What is still on its way arrives; what arms itself again stays.
     await this.clock.advanceAsync(2_000);
-    expect(this.clock.pending, "timers that nobody took off").toBe(0);
+    assert.equal(this.clock.pending, 0, "timers that nobody took off");
   }
 
   async #parts(node: TestNode): Promise<NodeParts> {

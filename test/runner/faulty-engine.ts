@@ -171,7 +171,8 @@ export class FaultyEngine implements Engine {
       this.#after(ms, arrived.resolve);
       await arrived.promise;
     }
-    while (!this.#closed && (this.#wire !== "whole" || (this.#paused && !out))) {
+    const blocked = (): boolean => this.#wire !== "whole" || (this.#paused && !out);
+    while (!this.#closed && blocked()) {
       const changed = deferred<void>();
       this.#changed.add(changed.resolve);
       await changed.promise;

@@ -5,12 +5,16 @@ import { simulate } from "./simulation.ts";
 const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1);
 
 describe("three nodes under kills, freezes, cuts, slow and lost answers", () => {
-  it.each(SEEDS)("never have two that believe at once, and lose no job (seed %i)", async (seed) => {
-    const verdict = await simulate({ seed, jobs: 4, ms: 40_000 });
-    expect(verdict.violations).toEqual([]);
-    expect(verdict.faults).toBeGreaterThan(5);
-    expect(verdict.starts).toBeGreaterThan(8);
-  }, 60_000);
+  it.each(SEEDS)(
+    "never have two that believe at once, and lose no job (seed %i)",
+    async (seed) => {
+      const verdict = await simulate({ seed, jobs: 4, ms: 40_000 });
+      expect(verdict.violations).toEqual([]);
+      expect(verdict.faults).toBeGreaterThan(5);
+      expect(verdict.starts).toBeGreaterThan(8);
+    },
+    60_000,
+  );
 
   it("is a world that notices code without a deadline check", async () => {
     expect(await violationsOf({ withoutDeadlineCheck: true })).toContain("believe at once");

@@ -25,6 +25,7 @@ export interface Verdict {
 }
 
 const NAMES = ["n1", "n2", "n3"];
+const ONCE_JOBS = 8;
 const STEP_MS = 20;
 const FAULT_EVERY_MS = 700;
 /** How long a fault may last. */
@@ -43,6 +44,10 @@ export async function simulate(options: SimulationOptions): Promise<Verdict> {
   for (let i = 0; i < options.jobs; i++) {
     await cluster.jobs.set(`job.j${i}`, { code: "endless", delay: 0.5, jitter: 0 });
   }
+  for (let i = 0; i < ONCE_JOBS; i++) {
+    const target = (cluster.clock.wall() + options.ms * random()) / 1000;
+    await cluster.jobs.set(`once.j${i}`, { code: "once", target, delay: 0.5, jitter: 0 });
+  }
   const watching = world.watchEffects();
   for (let ms = 0; ms < options.ms; ms += STEP_MS) {
     if (random() < STEP_MS / FAULT_EVERY_MS) await world.fault();
@@ -56,6 +61,7 @@ export async function simulate(options: SimulationOptions): Promise<Verdict> {
     world.check();
   }
   await world.checkAllRun(options.jobs);
+  await world.checkOnce();
   await watching[Symbol.asyncDispose]();
   return world.verdict;
 }
@@ -70,12 +76,16 @@ class World {
   /** What will be repaired, and when. */
   readonly #repairs: { readonly at: number; readonly repair: () => Promise<void> | void }[] = [];
   readonly #faulty = new Set<string>();
+  /** Some worlds are slower than others. */
+  readonly #slowShare: number;
+  #healed = false;
   #starts = 0;
   #faults = 0;
 
   constructor(options: SimulationOptions, random: () => number) {
     this.#options = options;
     this.#random = random;
+    this.#slowShare = random() < 0.5 ? 0.005 : 0.08;
   }
 
   get verdict(): Verdict {
@@ -91,7 +101,7 @@ class World {
 
   parts(node: TestNode): NodeParts {
     node.engine.faults.latencyMs = () => this.#latency();
-    node.engine.faults.losesReply = () => this.#random() < 0.01;
+    node.engine.faults.losesReply = () => !this.#healed && this.#random() < 0.01;
     return {
       code: {
         keyOf: () => "key",
@@ -100,7 +110,7 @@ class World {
         onSwitch: () => ({ [Symbol.dispose]: () => {} }),
       },
       openObjects: (run) => ({ host: { run }, values: {}, close: () => {} }),
-      run: this.#endless(node),
+      run: this.#work(node),
     };
   }
 
@@ -132,6 +142,7 @@ class World {
   }
 
   async healAll(): Promise<void> {
+    this.#healed = true;
     for (const { repair } of this.#repairs.splice(0)) await repair();
   }
 
@@ -156,7 +167,19 @@ class World {
       );
       const state = await this.cluster.jobs.state(job);
       if (running.length !== 1) this.#violation(`${job}: ${running.length} runs in the end`);
-      else if (state?.token !== running[0]?.run.token) this.#violation(`${job}: the state tells another run`);
+      else if (state?.token !== running[0]?.run.token)
+        this.#violation(`${job}: the state tells another run`);
+    }
+  }
+
+  /** What has succeeded is not run again. */
+  async checkOnce(): Promise<void> {
+    for (let i = 0; i < ONCE_JOBS; i++) {
+      const runs = await this.cluster.jobs.runs(`once.j${i}`);
+      const outcomes = runs.map(({ outcome }) => outcome ?? "running").toReversed();
+      const first = outcomes.indexOf("ok");
+      if (first < 0) this.#violation(`once.j${i}: ${outcomes.join(", ")}: never finished`);
+      else if (first < outcomes.length - 1) this.#violation(`once.j${i}: ${outcomes.join(", ")}`);
     }
   }
 
@@ -181,8 +204,8 @@ class World {
     };
   }
 
-  /** Writes its token again and again, until it is told to end. */
-  #endless(node: TestNode): RunCode {
+  /** Writes its token again and again, until it is told to end or has done enough. */
+  #work(node: TestNode): RunCode {
     return async ({ host, signal }) => {
       const run = host["run"] as RunContext;
       const job = formatPath(run.path);
@@ -193,7 +216,8 @@ class World {
       this.#lastToken.set(job, run.token);
       this.#contexts.set(`${node.name} ${run.token}`, { node, run: this.#seen(run) });
       try {
-        while (!signal.aborted) await this.#effect(node, run);
+        const until = job.startsWith("once") ? node.clock.now() + 3_000 * this.#random() : Infinity;
+        while (!signal.aborted && node.clock.now() < until) await this.#effect(node, run);
       } finally {
         this.#contexts.delete(`${node.name} ${run.token}`);
       }
@@ -202,7 +226,8 @@ class World {
 
   async #effect(node: TestNode, run: RunContext): Promise<void> {
     if (this.#options.withoutDeadlineCheck !== true) run.check();
-    const condition: Fence | undefined = this.#options.withoutFence === true ? undefined : run.fence;
+    const condition: Fence | undefined =
+      this.#options.withoutFence === true ? undefined : run.fence;
     const job = formatPath(run.path);
     try {
       await node.tree.set(["effect", job], { job, token: run.token }, { condition });
@@ -210,7 +235,9 @@ class World {
       if (BanyanError.has(error, "ENGINE_CONDITION")) run.onFenced();
       else if (!BanyanError.has(error, "ENGINE_AMBIGUOUS")) throw error;
     }
-    await new Promise<void>((resolve) => void node.clock.after(100 + 200 * this.#random(), resolve));
+    await new Promise<void>(
+      (resolve) => void node.clock.after(100 + 200 * this.#random(), resolve),
+    );
   }
 
   /** How the world sees a run: without the deadline check it believes for as long as it runs. */
@@ -231,8 +258,9 @@ class World {
   /** Mostly quick, sometimes slow, now and then very slow. */
   #latency(): number {
     const draw = this.#random();
+    if (this.#healed) return 1;
     if (draw < 0.9) return 1 + draw * 4;
-    return draw < 0.995 ? 30 + draw * 50 : 900 * this.#random();
+    return draw < 1 - this.#slowShare ? 30 + draw * 50 : 900 * this.#random();
   }
 
   #violation(text: string): void {

@@ -79,7 +79,9 @@ export class TestExecution implements Execution {
     code(context).then(
       (value) => this.end({ type: "returned", value }),
       (error: unknown) =>
-        this.end(this.#controller.signal.aborted ? { type: "cancelled" } : { type: "threw", error }),
+        this.end(
+          this.#controller.signal.aborted ? { type: "cancelled" } : { type: "threw", error },
+        ),
     );
   }
 
