@@ -132,7 +132,9 @@ export class EventReader {
     const events: EngineEvent[] = [];
     for (;;) {
       const event = await this.next();
-      assert.ok(event, `the watch ended after ${events.map(showEvent).join(", ")}`);
+      if (event === undefined) {
+        assert.fail(`the watch ended after ${events.map(showEvent).join(", ")}`);
+      }
       events.push(event);
       if (last(event)) return events;
     }
