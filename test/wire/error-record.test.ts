@@ -152,6 +152,14 @@ describe("an error that crosses", () => {
     expect(arrived.stack).toBe(error.stack);
   });
 
+  it("has code and details in one place, and a peer's properties don't replace them", () => {
+    const record = toErrorRecord(new EngineError("ENGINE_FULL", "x", { details: { a: 1 } }));
+    expect(record.props).toBeUndefined();
+    const props = { code: "ENGINE_CLOSED", details: 5, retryable: false };
+    const built = fromErrorRecord({ ...record, props, errorProps: props });
+    expect(built).toMatchObject({ code: "ENGINE_FULL", details: { a: 1 }, retryable: true });
+  });
+
   it("is one of ours with a property of its own", () => {
     const error = Object.assign(new CodeError("CODE_SYNTAX"), { line: 3, retryable2: true });
     expect(cross(error)).toMatchObject({ code: "CODE_SYNTAX", line: 3, retryable2: true });

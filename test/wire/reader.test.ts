@@ -116,6 +116,20 @@ describe("Reader", () => {
     });
   });
 
+  it("key() takes no bytes for a name they are not, whatever names came before", () => {
+    // The units of these names, as bytes, are no UTF-8; some share a place in the cache with them.
+    for (let i = 0; i < 128 * 128; i++) {
+      const units = [0x80 + (i >> 7), 0x80 + (i & 127)];
+      const writer = new Writer();
+      writer.string(String.fromCharCode(...units));
+      new Reader(writer.takeCopy()).key();
+      const code = codeOf(() => of(4, ...units).key());
+      // C2 80 up to DF BF are one character in two bytes.
+      const valid = (units[0] ?? 0) >= 0xc2 && (units[0] ?? 0) < 0xe0 && (units[1] ?? 0) < 0xc0;
+      expect(code === (valid ? undefined : "WIRE_MALFORMED")).toBe(true);
+    }
+  });
+
   it("copy() copies, from a Buffer too", () => {
     const source = Buffer.from([1, 2, 3]);
     const copy = new Reader(source).copy(3);

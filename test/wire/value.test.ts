@@ -210,6 +210,12 @@ describe("encodeValue()", () => {
   }
   class Dates extends Date {}
   class List extends Array<number> {}
+  class FakeDate {
+    readonly [Symbol.toStringTag] = "Date";
+  }
+  class FakeBuffer {
+    readonly [Symbol.toStringTag] = "ArrayBuffer";
+  }
 
   it.each<[string, unknown]>([
     ["a function", () => 1],
@@ -218,6 +224,8 @@ describe("encodeValue()", () => {
     ["an instance of Custom", new Custom()],
     ["an instance of Dates", new Dates()],
     ["an instance of List", new List()],
+    ["an instance of FakeDate", new FakeDate()],
+    ["an instance of FakeBuffer", new FakeBuffer()],
     ["an instance of Map", new Map()],
     ["an instance of Set", new Set()],
     ["an instance of WeakMap", new WeakMap()],
@@ -309,6 +317,8 @@ describe("writeValue()", () => {
     }
     writeValue(writer, [1, 2, 3]);
     expect(failure(() => writeValue(writer, [1, 2])).code).toBe("WIRE_LIMIT");
+    // What failed is not counted.
+    writeValue(writer, [1]);
   });
 });
 
