@@ -99,19 +99,26 @@ function importNames(unit: Unit): string {
 
 function evaluate(unit: Unit, key: string, prefix: string, suffix: string): unknown {
   const url = sourceUrl(unit.name, key, prefix.length);
-  return evaluateUncached(`${prefix}${unit.body}${suffix}\n//# sourceURL=${url}`);
+  return evaluateUncached(`${prefix}${unit.body}${suffix}`, url);
 }
 
+let evaluations = 0;
+
 /**
- * Indirect eval: the text sees globals and nothing of ours. From Node 26 on, V8 keeps every text that
- * was ever evaluated in its compilation cache, 7 bytes of heap for each of its bytes; `new Script`
- * does so everywhere.
+ * Indirect eval: the text sees globals and nothing of ours.
+ *
+ * V8 keeps what it compiled for good, 7 bytes of heap for each byte of text: `new Script` always, eval
+ * once it has seen the same text twice, from Node 26 on always. So no text is ever the same as one
+ * before, and where that is not enough the cache is off.
  */
-function evaluateUncached(source: string): unknown {
-  if (!CACHES_EVAL) return globalEval(source);
+function evaluateUncached(source: string, url?: string): unknown {
+  evaluations += 1;
+  const end = url === undefined ? "" : `\n//# sourceURL=${url}`;
+  const unique = `${source}\n//${evaluations}${end}`;
+  if (!CACHES_EVAL) return globalEval(unique);
   setFlagsFromString("--no-compilation-cache");
   try {
-    return globalEval(source);
+    return globalEval(unique);
   } finally {
     setFlagsFromString("--compilation-cache");
   }
