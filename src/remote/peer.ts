@@ -78,12 +78,7 @@ export class Peer implements Session, Caller {
       onError: options.onError,
       answered: () => this.#checkIdle(),
     });
-    this.#serving = new Serving(
-      policy,
-      this.#tables.exports,
-      this.#reporter,
-      limits.maxPendingCalls,
-    );
+    this.#serving = new Serving(policy, this.#tables.exports, this.#reporter, limits);
     this.#receiver = this.#createReceiver(limits);
     this.#root = new Stub(new Imported(this, ROOT_ID, Shape.object), undefined, []);
     void channel.closed.then((cause) => this.#channelBroke("the channel closed", cause));
@@ -289,7 +284,7 @@ export class Peer implements Session, Caller {
     this.#receiver.stop();
     this.#reporter.stop();
     this.#outbox.close();
-    this.#serving.clear();
+    this.#serving.stop();
     this.#tables.clear(end.pending);
     this.#whenIdle?.();
     const listeners = [...this.#listeners];

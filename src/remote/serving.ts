@@ -4,7 +4,7 @@ import { PendingOperand } from "./decoder.ts";
 import type { ExportTable } from "./exports.ts";
 import { isThenable, perform } from "./perform.ts";
 import type { Policy } from "./policy.ts";
-import { Operation, ROOT_ID } from "./protocol.ts";
+import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 
 /** A request of the peer's, with everything it refers to taken hold of. */
 export interface Incoming {
@@ -36,18 +36,19 @@ export class Serving {
   readonly #policy: Policy;
   readonly #exports: ExportTable;
   readonly #replies: Replies;
-  readonly #maxRunning: number;
+  readonly #limits: SessionLimits;
   readonly #results = new Map<number, Result>();
+  #stopped = false;
   /** Requests received so far. */
   received = 0;
   /** Requests that are not answered yet. */
   running = 0;
 
-  constructor(policy: Policy, exports: ExportTable, replies: Replies, maxRunning: number) {
+  constructor(policy: Policy, exports: ExportTable, replies: Replies, limits: SessionLimits) {
     this.#policy = policy;
     this.#exports = exports;
     this.#replies = replies;
-    this.#maxRunning = maxRunning;
+    this.#limits = limits;
   }
 
   /** Results that are kept for requests to come. */
@@ -98,13 +99,20 @@ export class Serving {
     return this.#results.delete(id);
   }
 
-  clear(): void {
+  /** The session is over: what still runs runs for nobody. */
+  stop(): void {
+    this.#stopped = true;
+    this.running = 0;
     this.#results.clear();
   }
 
   #begin(incoming: Incoming): unknown {
-    if (this.running > this.#maxRunning) {
-      throw new RemoteError("REMOTE_LIMIT", `${this.#maxRunning} calls are being served already`);
+    if (incoming.keep && this.#results.size >= this.#limits.maxExports) {
+      throw new RemoteError("REMOTE_LIMIT", `${this.#results.size} results are kept already`);
+    }
+    const { maxPendingCalls } = this.#limits;
+    if (this.running > maxPendingCalls) {
+      throw new RemoteError("REMOTE_LIMIT", `${maxPendingCalls} calls are being served already`);
     }
     const { target, path, operands } = incoming;
     const object = this.#objectOf(target, path);
@@ -165,14 +173,18 @@ export class Serving {
   }
 
   #answer(incoming: Incoming, value: unknown): void {
+    if (this.#stopped) return;
     this.running--;
     if (incoming.keep) this.#results.set(incoming.id, { state: "fulfilled", value });
     this.#replies.answer(incoming, value);
   }
 
   #fail(incoming: Incoming, reason: unknown): void {
+    if (this.#stopped) return;
     this.running--;
-    if (incoming.keep) this.#results.set(incoming.id, { state: "rejected", reason });
+    if (incoming.keep && this.#results.size < this.#limits.maxExports) {
+      this.#results.set(incoming.id, { state: "rejected", reason });
+    }
     this.#replies.fail(incoming, reason);
   }
 }

@@ -19,6 +19,13 @@ export type CopiedValue =
   | ArrayBuffer
   | ArrayBufferView;
 
+declare const remoteOf: unique symbol;
+
+/** What every stub of a `T` is, whatever its members: for parameters. There is no such property. */
+export interface RemoteOf<T> {
+  readonly [remoteOf]: T;
+}
+
 type Callable = (...args: never[]) => unknown;
 type Constructible = abstract new (...args: never[]) => unknown;
 
@@ -58,7 +65,8 @@ export type RemoteResult<T, Mode extends PlainMode = "reference"> = Promise<
     ? unknown
     : Awaited<T> extends CopiedValue
       ? unknown
-      : Omit<RemoteMembers<Awaited<T>, Mode>, keyof Promise<unknown>>);
+      : Omit<RemoteMembers<Awaited<T>, Mode>, keyof Promise<unknown>> &
+          RemoteIteration<Awaited<T>, Mode>);
 
 /** For each parameter: itself, its stub, or a result that is not there yet. */
 type Arguments<Args extends readonly unknown[]> = {
@@ -69,9 +77,8 @@ type Arguments<Args extends readonly unknown[]> = {
       : Args[Index] extends Callable
         ? Args[Index]
         : | Args[Index]
-          | Promise<Awaited<Args[Index]>>
-          | Remote<Awaited<Args[Index]>>
-          | Promise<Remote<Awaited<Args[Index]>>>;
+          | RemoteOf<Awaited<Args[Index]>>
+          | Promise<Awaited<Args[Index]> | RemoteOf<Awaited<Args[Index]>>>;
 };
 
 type RemoteCall<T, Mode extends PlainMode> = T extends (...args: infer Args) => infer Result
@@ -122,4 +129,5 @@ export type Remote<T, Mode extends PlainMode = "reference"> = unknown extends T
       RemoteCall<T, Mode> &
       RemoteConstruct<T, Mode> &
       RemoteIteration<T, Mode> &
+      RemoteOf<T> &
       Disposable;

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { byRef, byValue, isRemote, snapshot } from "../../src/remote.ts";
@@ -67,8 +67,7 @@ describe("values", () => {
   });
 
   it("sends plain objects, arrays, Maps and instances by reference", async () => {
-    await using pair = await echoPair();
-    for (const value of [{ a: 1 }, [1], new Map(), new Set(), new (class Dog {})(), () => 1]) {
+    for (const value of [{ a: 1 }, [1], new Map(), new Set(), new AbortController(), () => 1]) {
       let seen: unknown;
       const look = (what: unknown): void => {
         seen = what;
