@@ -25,7 +25,7 @@ export interface ErrorRecord {
 }
 
 /** What was thrown inside: an error, or some other plain value. */
-export type ErrorRecordNested = { readonly error: ErrorRecord } | { readonly value: unknown };
+type ErrorRecordNested = { readonly error: ErrorRecord } | { readonly value: unknown };
 
 const MAX_DEPTH = 16;
 // What is copied for one record at most, in values; an error counts as many, for its stack.

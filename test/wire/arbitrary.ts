@@ -21,7 +21,7 @@ const number = fc.oneof(
   fc.constantFrom(1e21, 2 ** 60, 5e-324, Number.MAX_VALUE, -Number.MAX_VALUE, 0.1, -0.1),
 );
 
-export const pathElement: fc.Arbitrary<PathElement> = fc.oneof(
+const pathElement: fc.Arbitrary<PathElement> = fc.oneof(
   text,
   number,
   fc.boolean(),
