@@ -22,6 +22,7 @@ export class Floor {
     this.#write = write;
   }
 
+  /** Takes a connected socket over. */
   static onSocket(socket, methods) {
     const floor = new Floor(methods, (chunks, size) => {
       if (size <= LARGE) {
@@ -41,7 +42,7 @@ export class Floor {
     const id = ++this.#id;
     return new Promise((resolve) => {
       this.#pending.set(id, resolve);
-      this.#send([1, id, name, a, b]);
+      this.send([1, id, name, a, b]);
     });
   }
 
@@ -77,11 +78,12 @@ export class Floor {
       return;
     }
     const result = this.#methods[message[2]](message[3], message[4], this);
-    if (result instanceof Promise) void result.then((value) => this.#send([2, message[1], value]));
-    else this.#send([2, message[1], result]);
+    if (result instanceof Promise) void result.then((value) => this.send([2, message[1], value]));
+    else this.send([2, message[1], result]);
   }
 
-  #send(message) {
+  /** Leaves with whatever else this tick sends. */
+  send(message) {
     const body = packr.pack(message);
     const head = Buffer.allocUnsafe(4);
     head.writeUInt32BE(body.length, 0);
@@ -99,7 +101,45 @@ export class Floor {
   }
 }
 
-/** What the floor's server does: the same work as `remote-server.mjs` gives through Banyan. */
+/**
+ * The floor between threads: the same messages by `postMessage`, which packs them itself. `batched`
+ * posts all of a tick as one array.
+ */
+export class PortFloor extends Floor {
+  #port;
+  #batched;
+  #queue = [];
+
+  constructor(port, methods, { batched }) {
+    super(methods, () => {});
+    this.#port = port;
+    this.#batched = batched;
+  }
+
+  open() {
+    this.#port.on("message", (posted) => {
+      if (!this.#batched) this.message(posted);
+      else for (const message of posted) this.message(message);
+    });
+    return this;
+  }
+
+  send(message) {
+    if (!this.#batched) {
+      this.#port.postMessage(message);
+      return;
+    }
+    this.#queue.push(message);
+    if (this.#queue.length > 1) return;
+    process.nextTick(() => {
+      const queue = this.#queue;
+      this.#queue = [];
+      this.#port.postMessage(queue);
+    });
+  }
+}
+
+/** What the floor's server does: the same work as `Bench` in subject.mjs gives through Banyan. */
 export function floorMethods() {
   const references = new Map();
   let next = 0;
@@ -124,6 +164,12 @@ export function floorMethods() {
     },
     live: () => references.size,
   };
+}
+
+/** The functions that a client lets its server call. */
+export function floorCallbacks() {
+  const functions = new Map();
+  return { functions, methods: { callback: (fn, x) => functions.get(fn)(x) } };
 }
 
 /** The client's side of the same. */

@@ -1,7 +1,7 @@
 // Shared measuring code: warmed up, checked, medians of interleaved repetitions, ratios within one run.
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -67,8 +67,31 @@ const folders = [];
 const children = new Set();
 process.on("exit", () => {
   for (const child of children) child.kill("SIGKILL");
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) {
+    endHub(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
+
+/** The process of a tree's hub, as its own record says. */
+export function hubPid(folder) {
+  try {
+    return JSON.parse(readFileSync(join(folder, ".banyan", "hub.json"), "utf8")).pid;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hubs outlive who started them for a while. */
+export function endHub(folder) {
+  const pid = hubPid(folder);
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
+}
 
 export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), "banyan-bench-"));
@@ -83,10 +106,36 @@ export async function helper(url, ...args) {
   child.on("exit", () => children.delete(child));
   const first = await Promise.race([
     once(child, "message").then(([message]) => ({ message })),
-    once(child, "exit").then(([code]) => ({ code })),
+    once(child, "exit").then(([code, signal]) => ({ ended: code ?? signal })),
   ]);
-  if ("code" in first) throw new Error(`${url} ended with ${first.code}`);
+  if ("ended" in first) throw new Error(`${url} ended with ${first.ended}`);
   return { child, ready: first.message };
+}
+
+/**
+ * The other end of `ask`: runs `work` for each message of the parent's. What it throws ends the
+ * process, and with it the bench.
+ */
+export function answer(work) {
+  process.on("message", (message) => {
+    void Promise.resolve(work(message)).then((result) => process.send({ result }));
+  });
+  process.on("disconnect", () => process.exit());
+  process.send("ready");
+}
+
+/** Lets a helper do something; resolves with its result. */
+export async function ask(child, message) {
+  const reply = await new Promise((resolve, reject) => {
+    const onExit = (code, signal) => reject(new Error(`a helper ended with ${code ?? signal}`));
+    child.once("exit", onExit);
+    child.once("message", (answered) => {
+      child.off("exit", onExit);
+      resolve(answered);
+    });
+    child.send(message);
+  });
+  return reply.result;
 }
 
 export async function end(child, signal = "SIGTERM") {

@@ -75,8 +75,16 @@ class StepB {
   }
 }
 
-/** The client's side; `live` asks for what the server's session still exports. */
-export function subjectApi(remote, live) {
+/** What a server of the subject exports; `session` is a promise of the one that it serves. */
+export function subjectExports(session) {
+  return { bench: new Bench(), live: async () => (await session).stats().exports };
+}
+
+/** The client's side. */
+export async function subjectApi(session) {
+  const remote = session.remote("bench");
+  const live = session.remote("live");
+  const held = await live();
   return {
     add: (a, b) => remote.add(a, b),
     echo: (value) => remote.echo(value),
@@ -90,6 +98,6 @@ export function subjectApi(remote, live) {
         for (const reference of made) release(reference);
       };
     },
-    live,
+    live: async () => (await live()) - held,
   };
 }
