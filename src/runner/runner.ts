@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { BanyanError, RunnerError } from "../base/errors.ts";
@@ -85,6 +87,8 @@ export class Runner implements AsyncDisposable {
     this.#scope = new Scope({
       onError: (error, task) => this.#log.warn(`${task} failed`, { error }),
     });
+    // Each write that is under way listens to it, for every job of the node.
+    setMaxListeners(0, this.#scope.signal);
   }
 
   /**

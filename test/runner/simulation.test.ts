@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { simulate } from "./simulation.ts";
 
-const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1);
+const SEEDS = [1, 2, 3, 4, 5, 6, 16, 17, 37, 53];
 
 describe("three nodes under kills, freezes, cuts, slow and lost answers", () => {
   it.each(SEEDS)(

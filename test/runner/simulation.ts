@@ -96,7 +96,7 @@ class World {
     const { cluster } = this;
     // Half of the machines tell at once that a process is gone.
     const isGone = this.#random() < 0.5 ? cluster.isGone : () => false;
-    await cluster.start(name, { lease: { length: 2, renewal: 0.4, margin: 0.3 }, isGone });
+    await cluster.start(name, { lease: { length: 2, renewal: 0.4, margin: 0.1 }, isGone });
   }
 
   parts(node: TestNode): NodeParts {

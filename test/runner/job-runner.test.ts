@@ -1,0 +1,337 @@
+import { describe, expect, it } from "vitest";
+
+import type { JobState } from "../../src/runner/job.ts";
+import { Cluster } from "./cluster.ts";
+
+const QUICK = { lease: { length: 2, renewal: 0.4, margin: 0.3 } };
+const ENDLESS = "await _self.setupDone(); while (!_self.cancelled) await _self.timer(1)";
+
+async function stopped(cluster: Cluster, job: string): Promise<JobState | undefined> {
+  const state = await cluster.jobs.state(job);
+  return state === undefined || state.stopped === null ? undefined : state;
+}
+
+async function running(cluster: Cluster, job: string): Promise<JobState | undefined> {
+  const state = await cluster.jobs.state(job);
+  return state?.stopped === null ? state : undefined;
+}
+
+async function open(): Promise<Cluster> {
+  const cluster = await Cluster.open();
+  await cluster.start("n1", QUICK);
+  await cluster.proc("endless", ENDLESS);
+  return cluster;
+}
+
+describe("JobRunner, where the code changes", () => {
+  it("restarts what runs when its code does", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    await cluster.proc("endless", `${ENDLESS} // new`);
+    const next = await cluster.until(async () => {
+      const state = await running(cluster, "my.job");
+      return state !== undefined && state.token > first.token ? state : undefined;
+    });
+    expect(next.reason).toBe("code-change");
+    expect(next.code).not.toBe(first.code);
+    const [, old] = await cluster.jobs.runs("my.job");
+    expect(old).toMatchObject({ outcome: "cancelled", cause: "code-change", code: first.code });
+  });
+
+  it("goes on with the old code when the new one is broken, says so, and heals", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    const { token } = await cluster.until(() => running(cluster, "my.job"));
+    await cluster.proc("endless", "this is no code");
+    await cluster.clock.advanceAsync(1_000);
+    const during = await cluster.jobs.state("my.job");
+    expect(during).toMatchObject({ token, stopped: null });
+    expect(during?.comment).toMatch(/^running old version: /);
+    await cluster.proc("endless", ENDLESS);
+    await cluster.clock.advanceAsync(1_000);
+    const healed = await cluster.jobs.state("my.job");
+    expect([healed?.token, healed?.comment]).toEqual([token, undefined]);
+  });
+
+  it("does not start broken code, reports missing code, and starts it when it comes", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "late" });
+    await cluster.clock.advanceAsync(3_000);
+    expect(await cluster.jobs.states("my.job")).toEqual([]);
+    const record = await cluster.tree.errors.get({ subsystem: "job", path: "my.job" });
+    expect(record).toMatchObject({ code: "CODE_NOT_FOUND" });
+    expect(await cluster.jobs.why("my.job")).toEqual({ "-": "there is no code late" });
+    await cluster.proc("late", "return 1");
+    expect(await cluster.until(() => stopped(cluster, "my.job"))).toMatchObject({ result: 1 });
+    await cluster.clock.advanceAsync(100);
+    const later = await cluster.tree.errors.get({ subsystem: "job", path: "my.job" });
+    expect(later?.resolved).toBeGreaterThan(0);
+  });
+
+  it("tries at once, without the wait, when failing code was changed", async () => {
+    await using cluster = await open();
+    await cluster.proc("bad", "throw new Error('no')");
+    await cluster.jobs.set("my.job", { code: "bad" });
+    await cluster.until(() => stopped(cluster, "my.job"));
+    await cluster.proc("bad", "return 'good'");
+    const state = await cluster.until(async () => {
+      const now = await stopped(cluster, "my.job");
+      return now?.result === "good" ? now : undefined;
+    }, 2_000);
+    expect(state).toMatchObject({ backoff: 0, reason: "code-change" });
+    await cluster.clock.advanceAsync(100);
+    const record = await cluster.tree.errors.get({ subsystem: "run", path: "my.job" });
+    expect(record?.resolved).toBeGreaterThan(0);
+  });
+});
+
+describe("JobRunner, where people intervene", () => {
+  it("cancels a run on request, and does not start it again by itself", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.until(() => running(cluster, "my.job"));
+    await cluster.jobs.cancel("my.job");
+    await cluster.until(() => stopped(cluster, "my.job"));
+    await cluster.clock.advanceAsync(10_000);
+    const [run, ...more] = await cluster.jobs.runs("my.job");
+    expect(run).toMatchObject({ outcome: "cancelled", cause: "request" });
+    expect(more).toEqual([]);
+  });
+
+  it("forgets the wait for the next try on request", async () => {
+    await using cluster = await open();
+    await cluster.proc("bad", "throw new Error('no')");
+    await cluster.jobs.set("my.job", { code: "bad", delay: 5 });
+    await cluster.until(() => stopped(cluster, "my.job"));
+    await cluster.jobs.cancel("my.job");
+    await cluster.clock.advanceAsync(20_000);
+    expect(await cluster.jobs.runs("my.job")).toHaveLength(1);
+    expect(await cluster.jobs.state("my.job")).toMatchObject({ backoff: 0 });
+  });
+
+  it("starts on request what has no target, once per request", async () => {
+    await using cluster = await open();
+    await cluster.proc("forty.two", "return 42");
+    await cluster.jobs.set("my.job", { code: "forty.two", target: null });
+    await cluster.jobs.run("my.job");
+    expect(await cluster.until(() => stopped(cluster, "my.job"))).toMatchObject({
+      reason: "manual",
+      result: 42,
+    });
+    await cluster.clock.advanceAsync(5_000);
+    expect(await cluster.jobs.runs("my.job")).toHaveLength(1);
+    await cluster.jobs.run("my.job");
+    await cluster.until(async () => (await cluster.jobs.runs("my.job")).length === 2);
+  });
+
+  it("stops a job that is disabled or loses its target, and leaves nothing of one that is deleted", async () => {
+    await using cluster = await open();
+    for (const change of [{ enabled: false }, { target: null }]) {
+      await cluster.jobs.set("my.job", { code: "endless" });
+      await cluster.until(() => running(cluster, "my.job"));
+      await cluster.jobs.set("my.job", { code: "endless", ...change });
+      await cluster.until(() => stopped(cluster, "my.job"));
+      await cluster.jobs.remove("my.job");
+      await cluster.clock.advanceAsync(2_000);
+    }
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.until(() => running(cluster, "my.job"));
+    await expect(cluster.jobs.remove("my.job")).rejects.toMatchObject({ code: "RUNNER_BUSY" });
+    expect(await cluster.jobs.remove("my.job", { force: true })).toBe(true);
+    await cluster.until(() => cluster.nodes[0]?.executor.active.size === 0);
+    await cluster.clock.advanceAsync(2_000);
+    const { system } = cluster.tree;
+    for (const root of [system.job, system.state, system.owner, system.run]) {
+      for await (const entry of cluster.tree.walk(root)) expect(entry).toBeUndefined();
+    }
+  });
+
+  it("moves to the node that the entry names now", async () => {
+    await using cluster = await open();
+    await cluster.start("n2", QUICK);
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: "n1" } });
+    await cluster.until(() => running(cluster, "my.job"));
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: "n2" } });
+    await cluster.until(async () => (await running(cluster, "my.job"))?.node === "n2");
+    const old = await cluster.jobs.state("my.job", "n1");
+    expect(old).toMatchObject({ again: "takeover" });
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: "n1" } });
+    await cluster.until(async () => (await cluster.jobs.state("my.job", "n1"))?.stopped === null);
+  });
+
+  it("harms nobody with an entry that is none, records it, and heals", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("good", { code: "endless" });
+    await cluster.until(() => running(cluster, "good"));
+    const at = cluster.tree.system.job.append("good");
+    for (const bad of [17, "text", { code: 5 }, { code: "endless", place: {} }, [1]]) {
+      await cluster.tree.set(at, bad);
+    }
+    await cluster.clock.advanceAsync(500);
+    expect(await running(cluster, "good")).toBeDefined();
+    const record = await cluster.tree.errors.get({ subsystem: "job", path: "good" });
+    expect(record).toMatchObject({ code: "RUNNER_BAD_JOB" });
+    await cluster.jobs.set("good", { code: "endless" });
+    await cluster.clock.advanceAsync(500);
+    const healed = await cluster.tree.errors.get({ subsystem: "job", path: "good" });
+    expect(healed?.resolved).toBeGreaterThan(0);
+    expect(await cluster.jobs.runs("good")).toHaveLength(1);
+  });
+
+  it("takes garbage where states, owners, nodes and requests are for none", async () => {
+    await using cluster = await open();
+    const { system, root } = { system: cluster.tree.system, root: cluster.tree.system.root };
+    for (const at of [
+      system.state.concat(["-", "my", "job"]),
+      system.owner.concat(["-", "my", "job"]),
+      system.node.append("ghost"),
+      root.concat(["request", "my", "job"]),
+    ]) {
+      for (const garbage of [null, "x", [], { lease: 3, node: {} }])
+        await cluster.tree.set(at, garbage);
+    }
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.until(() => running(cluster, "my.job"));
+  });
+});
+
+describe("JobRunner, where threads are lost", () => {
+  function execution(cluster: Cluster): { end(end: unknown): void } {
+    const node = cluster.nodes[0];
+    const lanes = [node?.executor, ...(node?.lanes ?? [])];
+    const [found] = lanes.flatMap((lane) => [...(lane?.active.values() ?? [])]);
+    if (found === undefined) throw new Error("nothing runs");
+    return found as { end(end: unknown): void };
+  }
+
+  it("restarts at once under a new token what was lost with its thread", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    execution(cluster).end({ type: "lost", error: new Error("gone") });
+    const next = await cluster.until(async () => {
+      const state = await running(cluster, "my.job");
+      return state !== undefined && state.token > first.token ? state : undefined;
+    }, 200);
+    expect(next).toMatchObject({ reason: "lane", backoff: 0 });
+  });
+
+  it("waits where a thread is lost again and again", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    for (let i = 0; i < 3; i++) {
+      await cluster.until(() => running(cluster, "my.job"));
+      execution(cluster).end({ type: "lost", error: new Error("gone") });
+      await cluster.clock.advanceAsync(50);
+    }
+    expect(await stopped(cluster, "my.job")).toMatchObject({ backoff: 1 });
+  });
+
+  it("gives code that stalled a thread of its own, and does not start it a third time", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless", delay: 1, backoff: 1, jitter: 0 });
+    const place = { runId: "x", frames: ["tree:endless:1:7"] };
+    await cluster.until(() => running(cluster, "my.job"));
+    execution(cluster).end({ type: "stalled", place });
+    expect(await cluster.until(() => stopped(cluster, "my.job"))).toMatchObject({
+      stalls: 1,
+      backoff: 1,
+    });
+    await cluster.until(() => running(cluster, "my.job"));
+    expect(cluster.nodes[0]?.lanes).toHaveLength(1);
+    execution(cluster).end({ type: "stalled", place });
+    await cluster.clock.advanceAsync(60_000);
+    expect(await stopped(cluster, "my.job")).toMatchObject({ stalls: 2 });
+    expect((await cluster.jobs.runs("my.job")).map(({ outcome }) => outcome)).toEqual([
+      "stalled",
+      "stalled",
+    ]);
+    const record = await cluster.tree.errors.get({ subsystem: "run", path: "my.job" });
+    expect(record).toMatchObject({ code: "RUNNER_POISONED" });
+    expect(record?.message).toContain("tree:endless:1:7");
+    expect(await cluster.jobs.why("my.job")).toEqual({
+      "-": "its code blocked the thread 2 times",
+    });
+    await cluster.proc("endless", `${ENDLESS} // repaired`);
+    await cluster.until(() => running(cluster, "my.job"));
+    expect(cluster.nodes[0]?.executor.active.size).toBe(1);
+  });
+
+  it("settles a run whose end was written before its node died by that end", async () => {
+    await using cluster = await open();
+    const second = await cluster.start("n2", QUICK);
+    await cluster.jobs.set("my.job", { code: "endless", place: { any: "default" } });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    const [run] = await cluster.until(async () => {
+      const runs = await cluster.jobs.runs("my.job");
+      return runs.length === 1 && runs;
+    });
+    cluster.nodes.find(({ name }) => name === first.node)?.kill();
+    const at = cluster.tree.system.run.concat(["-", "my", "job", first.token]);
+    await cluster.tree.set(at, { ...run, stopped: first.started + 1, outcome: "ok", result: 7 });
+    const state = await cluster.until(() => stopped(cluster, "my.job"));
+    expect(state).toMatchObject({ result: 7, backoff: 0 });
+    expect(await cluster.jobs.runs("my.job")).toHaveLength(1);
+    expect(second.alive || first.node === "n2").toBe(true);
+  });
+
+  it("ends a run whose write was refused, and leaves the job to its new owner", async () => {
+    await using cluster = await open();
+    await cluster.proc("writer", "for (;;) { await _client.set('x', 1); await _self.timer(1) }");
+    await cluster.jobs.set("my.job", { code: "writer" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    const owner = cluster.tree.system.owner.concat(["-", "my", "job"]);
+    const record = { node: "stranger", lease: "live", claim: "" };
+    await cluster.tree.set(cluster.tree.system.node.append("stranger"), {
+      ...((await cluster.tree.get(cluster.tree.system.node.append("n1"))) as object),
+      id: "live",
+      lease: { length: 1_000, renewal: 1, margin: 0.5 },
+    });
+    await cluster.tree.set(owner, record);
+    await cluster.until(() => cluster.nodes[0]?.executor.active.size === 0);
+    await cluster.clock.advanceAsync(5_000);
+    // Nothing was written in the name of a run that had lost its job.
+    expect(await cluster.jobs.state("my.job")).toMatchObject({ token: first.token, stopped: null });
+    expect(await cluster.tree.get(owner)).toEqual(record);
+  });
+
+  it("reports a run that is still there when others may begin", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.until(() => running(cluster, "my.job"));
+    const [node] = cluster.nodes;
+    const stuck = execution(cluster) as { cancel: () => void; kill: () => void };
+    stuck.cancel = () => {};
+    node?.engine.cut();
+    await cluster.clock.advanceAsync(2_500);
+    expect(node?.stuck).toEqual(["my.job"]);
+    stuck.kill();
+  });
+});
+
+describe("JobRoot.logs()", () => {
+  it("keeps the lines of each run, in order, in batches", async () => {
+    await using cluster = await open();
+    await cluster.proc("wordy", "for (let i = 0; i < 250; i++) _log.info(`line ${i}`, { i })");
+    await cluster.jobs.set("my.job", { code: "wordy" });
+    await cluster.until(() => stopped(cluster, "my.job"));
+    const lines = await cluster.jobs.logs("my.job");
+    expect(lines.map(({ text }) => text)).toEqual(
+      Array.from({ length: 250 }, (_, i) => `line ${i}`),
+    );
+    expect(lines[7]).toMatchObject({ level: "info", fields: { i: 7 } });
+    await expect(cluster.jobs.logs("my.job", { run: "1" })).rejects.toMatchObject({
+      code: "RUNNER_NOT_FOUND",
+    });
+  });
+
+  it("keeps the last runs only", async () => {
+    await using cluster = await Cluster.open();
+    await cluster.start("n1", { ...QUICK, keepRuns: 3 });
+    await cluster.proc("quick", "_log.info('hello')");
+    await cluster.jobs.set("my.job", { code: "quick", repeat: 1 });
+    await cluster.clock.advanceAsync(10_000);
+    expect((await cluster.jobs.runs("my.job")).length).toBeLessThanOrEqual(4);
+  });
+});
