@@ -6,7 +6,8 @@ import { ModuleRoot } from "../../src/code/module-root.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import type { CodeKind } from "../../src/code/unit.ts";
-import { toPath } from "../../src/wire/path-text.ts";
+import type { ErrorRecord } from "../../src/tree/error-record.ts";
+import { formatPath, toPath } from "../../src/wire/path-text.ts";
 
 /** A tree in memory with its code, ready to be called. */
 export interface CodeKit extends AsyncDisposable {
@@ -59,3 +60,24 @@ export interface FailedWith extends Error {
   readonly code: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
+
+/** The records of what is wrong with stored code, once they are written. */
+export async function openErrors(kit: CodeKit): Promise<ErrorRecord[]> {
+  await kit.library.recorded();
+  const records: ErrorRecord[] = [];
+  for await (const record of kit.tree.errors.list({ subsystem: "compile" })) records.push(record);
+  return records;
+}
+
+/** Their paths: `proc.` or `module.` and the name. */
+export async function openPaths(kit: CodeKit): Promise<string[]> {
+  return (await openErrors(kit)).map(({ path }) => formatPath(path));
+}
+
+/** A procedure that imports `quux` from the module `bar.baz`. */
+export const QUUX = 'import { quux } from "tree:bar.baz"; return quux()';
+/** One version of the module `bar.baz`. */
+export const version = (n: number): { code: string } => ({
+  code: `export function quux() { return ${n} }`,
+});
+export const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
