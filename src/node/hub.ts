@@ -9,9 +9,8 @@ import { silentLog, type Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Channel, Listener } from "../channel/channel.ts";
 import { listenUnix } from "../channel/unix.ts";
-import type { Engine } from "../engine/engine.ts";
 import { serveEngine } from "../engine/hub-server.ts";
-import { openLmdb } from "../engine/lmdb.ts";
+import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { ownProcess } from "../runner/process-identity.ts";
 import { Path } from "../wire/path.ts";
@@ -112,14 +111,14 @@ class Hub {
   readonly #options: RunHubOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #engine: Engine;
+  readonly #engine: LmdbEngine;
   readonly #sessions = new Set<Session>();
   readonly #end = deferred<HubEnd>();
   #listener: Listener | undefined;
   #idle: Disposable | undefined;
 
   private constructor(
-    engine: Engine,
+    engine: LmdbEngine,
     record: HubRecord,
     places: TreePlaces,
     options: RunHubOptions,
@@ -138,7 +137,7 @@ class Hub {
     options: RunHubOptions,
   ): Promise<Hub> {
     const epoch = randomId().slice(0, 8);
-    let engine: Engine;
+    let engine: LmdbEngine;
     {
       // It may be frozen inside a write, and then holds the store's lock for good.
       using _watch = watchOverPredecessor(before, options.log ?? silentLog);
@@ -213,6 +212,7 @@ class Hub {
     const record = await readHubRecord(this.#places.hubRecord);
     if (record !== undefined && record.epoch !== this.record.epoch) this.#end.resolve("deposed");
     try {
+      this.#engine.checkOwner();
       await this.#engine.get(Path.root);
     } catch (error) {
       this.#log.error(`the store can't go on: ${(error as Error).message}`);

@@ -161,8 +161,9 @@ describe("openLmdb()", () => {
     await using old = await openLmdb(folder.path);
     old.checkOwner();
     await put(old, "a", "1");
-    await using _next = await openLmdb(folder.path);
+    const next = await openLmdb(folder.path);
     old.checkOwner();
+    await next.close();
     await rejectsWith(old.get(path("a")), "ENGINE_DEPOSED");
   });
 

@@ -155,8 +155,10 @@ function plain(
   return entry && [...entry.path, ...entry.value, entry.revision, entry.author];
 }
 
+function isEnd(event: EngineEvent): boolean {
+  return event.type === "put" && event.entry.path[0] === "end";
+}
+
 async function untilEnd(reader: EventReader): Promise<string[]> {
-  const isEnd = (event: EngineEvent): boolean =>
-    event.type === "put" && event.entry.path[0] === "end";
   return (await reader.until(isEnd)).map(showEvent);
 }
