@@ -5,5 +5,30 @@
  */
 export { BanyanError, type BanyanErrorJson } from "./base/errors.ts";
 export { ERROR_CODES, type ErrorCode } from "./base/error-codes.ts";
+export type { Clock } from "./base/clock.ts";
+export type { Log, LogFields } from "./base/log.ts";
+
+export { formatPath, parsePath, toPath } from "./wire/path-text.ts";
+export { comparePaths } from "./wire/path-key.ts";
+export { Path, type PathElement, type PathLike } from "./wire/path.ts";
+
+export type { Cursor, Engine, Revision } from "./engine/engine.ts";
 export { open, openEngine, type OpenOptions } from "./node/open.ts";
-export { Tree } from "./tree/tree.ts";
+
+export type { TreeEntry } from "./tree/entry.ts";
+export type { ErrorRecord } from "./tree/error-record.ts";
+export type { ErrorRecords } from "./tree/errors.ts";
+export type { TreeChild } from "./tree/list.ts";
+export type { TreeMessage } from "./tree/messages.ts";
+export type { Mirror } from "./tree/mirror.ts";
+export { Tree, type TreeOptions } from "./tree/tree.ts";
+export type { TreeEvent } from "./tree/watch.ts";
+export type { DeleteOptions, DeleteResult, SetOptions, SetResult } from "./tree/write.ts";
+
+export { CodeRoot, type CodeInfo } from "./code/code-root.ts";
+export { CodeLibrary } from "./code/library.ts";
+export { ModuleRoot, type ModuleInfo } from "./code/module-root.ts";
+
+export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
+export { JobRoot, type JobListing } from "./runner/job-root.ts";
+export { runNode, type BanyanNode, type NodeOptions } from "./node/node.ts";

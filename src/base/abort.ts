@@ -34,3 +34,27 @@ export async function abortable<T>(
     listener?.[Symbol.dispose]();
   }
 }
+
+/** A signal of one's own that also follows others, until it is disposed of. */
+export interface LinkedSignal extends Disposable {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+}
+
+/**
+ * Aborts with the first of `signals` that does, or by `abort()`. Unlike what `AbortSignal.any` makes, it
+ * can't be collected while somebody waits for it: on Node 20 that one may, and then never fires.
+ */
+export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
+  const controller = new AbortController();
+  const listeners = signals
+    .filter((signal) => signal !== undefined)
+    .map((signal) => onAbort(signal, () => controller.abort(signal.reason)));
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    [Symbol.dispose]: () => {
+      for (const listener of listeners) listener[Symbol.dispose]();
+    },
+  };
+}

@@ -1,3 +1,6 @@
+import { linkSignals } from "../base/abort.ts";
+import { systemClock } from "../base/clock.ts";
+import { NodeError } from "../base/errors.ts";
 import { dialUnix } from "../channel/unix.ts";
 import { openSession, type Session } from "../remote/session.ts";
 
@@ -14,9 +17,11 @@ export async function dialHub(
   { socket }: { readonly socket: string },
   signal?: AbortSignal,
 ): Promise<Session> {
-  const deadline = AbortSignal.timeout(HELLO_MS);
-  const either = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
-  const channel = await dialUnix(socket, { signal: either });
+  using either = linkSignals(signal);
+  using _timer = systemClock.after(HELLO_MS, () =>
+    either.abort(new NodeError("NODE_HUB_FAILED", "the hub does not accept")),
+  );
+  const channel = await dialUnix(socket, { signal: either.signal });
   return openSession(channel, {
     plain: "copy",
     name: `pid ${process.pid}`,

@@ -7,6 +7,7 @@ import { type Log, silentLog } from "../base/log.ts";
 import { Scope } from "../base/scope.ts";
 import { portChannel } from "../channel/port.ts";
 import { CodeLibrary } from "../code/library.ts";
+import { cleanStack } from "../code/source-url.ts";
 import { Lane, type LaneOptions } from "../executor/lane.ts";
 import type { LeaseTimes } from "../runner/node-entry.ts";
 import type { PlaceType } from "../runner/placement.ts";
@@ -86,6 +87,7 @@ async function openRunner(options: NodeOptions, scope: Scope): Promise<Runner> {
     new Lane({
       entry: new URL("../entry/lane.js", import.meta.url),
       channel: (worker) => portChannel(worker, { label: laneName }),
+      showFrame: cleanStack,
       name: laneName,
       clock,
       log,

@@ -6,7 +6,6 @@ import { MemoryEngine } from "../engine/memory.ts";
 import { Tree } from "../tree/tree.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
-import { openExclusive } from "./exclusive.ts";
 import { treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
 
 export { treeDirectory } from "./tree-folder.ts";
@@ -51,7 +50,11 @@ export async function openEngine(url?: string, options: OpenOptions = {}): Promi
     });
   }
   const directory = await treeDirectory(url, options);
-  if (options.exclusive === true) return openExclusive(directory);
+  if (options.exclusive === true) {
+    // Only the owner of a store needs LMDB.
+    const { openExclusive } = await import("./exclusive.ts");
+    return openExclusive(directory);
+  }
   return HubEngine.open({
     connect: (signal) => connectHub(directory, { signal }),
     signal: options.signal,

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
-import { abortable } from "../base/abort.ts";
+import { abortable, linkSignals } from "../base/abort.ts";
 import { systemClock, type Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import type { Log } from "../base/log.ts";
@@ -43,13 +43,12 @@ export async function supervise(
   specs: readonly ChildSpec[],
   options: SuperviseOptions,
 ): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const keepers = specs.map((spec) => keep(spec, { ...options, signal }));
+  using stop = linkSignals(options.signal);
+  const keepers = specs.map((spec) => keep(spec, { ...options, signal: stop.signal }));
   try {
     await Promise.all(keepers);
   } finally {
-    stop.abort();
+    stop.abort(new Error("another process can't be kept"));
     await Promise.allSettled(keepers);
   }
 }

@@ -8,7 +8,8 @@ export interface DepthOptions {
   maxDepth?: number | undefined;
 }
 
-/** @throws RangeError for a depth that is no whole number from 0 (`Infinity` is one for the greatest) */
+/** @throws RangeError for a depth that is no whole number from 0 (`Infinity` is one for the greatest),
+ * and for a pair between which nothing lies */
 export function checkDepth(options: DepthOptions): void {
   const { minDepth = 0, maxDepth = Infinity } = options;
   if (!Number.isInteger(minDepth) || minDepth < 0) {
@@ -16,6 +17,9 @@ export function checkDepth(options: DepthOptions): void {
   }
   if (maxDepth !== Infinity && (!Number.isInteger(maxDepth) || maxDepth < 0)) {
     throw new RangeError(`maxDepth is a whole number from 0, not ${maxDepth}`);
+  }
+  if (minDepth > maxDepth) {
+    throw new RangeError(`no entry lies between minDepth ${minDepth} and maxDepth ${maxDepth}`);
   }
 }
 

@@ -13,6 +13,7 @@ import { expect, it } from "vitest";
 
 import { difference, tableOf } from "../../examples/weather/table.mjs";
 import { View } from "../../examples/weather/view.mjs";
+import { systemClock } from "../../src/base/clock.ts";
 import { COMMAND, hubPid, ROOT, temporaryFolder } from "./kit.ts";
 
 const KILLS = { holder: 10, other: 10, hub: 10 } as const;
@@ -62,7 +63,9 @@ interface System extends AsyncDisposable {
 }
 
 async function start(folder: string): Promise<System> {
-  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  const out = new AbortController();
+  const deadline = out.signal;
+  const timer = systemClock.after(DEADLINE_MS, () => out.abort(new Error("out of time")));
   const child: ChildProcess = spawn(process.execPath, [COMMAND, "-t", folder, "dev", EXAMPLE], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -74,7 +77,9 @@ async function start(folder: string): Promise<System> {
     tree,
     signal: deadline,
     [Symbol.asyncDispose]: async () => {
-      if (deadline.aborted) process.stdout.write(`--- out of time; the log ends ---\n${log.slice(-8000)}\n`);
+      if (deadline.aborted)
+        process.stdout.write(`--- out of time; the log ends ---\n${log.slice(-8000)}\n`);
+      timer[Symbol.dispose]();
       await tree.close();
       child.kill("SIGTERM");
       await ended;
@@ -97,7 +102,8 @@ class Witness implements AsyncDisposable {
 
   constructor(tree: Tree, signal: AbortSignal) {
     this.#tree = tree;
-    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    signal.addEventListener("abort", () => this.#stop.abort(signal.reason));
+    this.#signal = this.#stop.signal;
     this.#watching = [this.#station(), this.#months()];
   }
 
@@ -141,7 +147,8 @@ class Witness implements AsyncDisposable {
     for await (const event of this.#tree.watch("weather.station", { signal: this.#signal })) {
       if (event.type === "put") {
         const { next } = event.entry.value as { next: number };
-        if (next < this.#day) this.problems.push(`the station went back from ${this.#day} to ${next}`);
+        if (next < this.#day)
+          this.problems.push(`the station went back from ${this.#day} to ${next}`);
         if (next > this.#day + 1) this.problems.push(`day ${this.#day + 1} was not seen`);
         this.#day = next;
       }

@@ -1,7 +1,8 @@
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { CodeRoot } from "../../code/code-root.ts";
+import type { CodeRoot } from "../../code/code-root.ts";
+import type { Tree } from "../../tree/tree.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import { pathArgument, readSource, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -57,7 +58,7 @@ async function add(
   const at = pathArgument(path);
   const source = await readSource(context.io, file);
   const tree = await context.tree({ create: true });
-  await using code = await CodeRoot.open(tree);
+  await using code = await openCode(tree);
   await code.add(
     at,
     { code: source, mode: options.mode, vars: options.var ?? [] },
@@ -68,7 +69,7 @@ async function add(
 
 async function get(context: CommandContext, path: string): Promise<void> {
   const at = pathArgument(path);
-  await using code = await CodeRoot.open(await context.tree());
+  await using code = await openCode(await context.tree());
   const entry = await code.get(at);
   if (entry === undefined) {
     throw new CliError("CLI_NOT_FOUND", `there is no procedure ${formatPath(at)}`);
@@ -78,7 +79,7 @@ async function get(context: CommandContext, path: string): Promise<void> {
 
 async function ls(context: CommandContext, path = ":"): Promise<void> {
   const below = pathArgument(path);
-  await using code = await CodeRoot.open(await context.tree());
+  await using code = await openCode(await context.tree());
   const all = await code.list();
   context.output.rows(
     all.filter((item) => below.contains(item.path)),
@@ -94,7 +95,7 @@ async function call(
 ): Promise<ExitCode> {
   const at = pathArgument(path);
   const named = Object.fromEntries((options.eval ?? []).map(assignment));
-  await using code = await CodeRoot.open(await context.tree());
+  await using code = await openCode(await context.tree());
   const entry = await code.get(at);
   if (entry === undefined) {
     throw new CliError("CLI_NOT_FOUND", `there is no procedure ${formatPath(at)}`);
@@ -146,7 +147,7 @@ async function rm(
   options: { force?: boolean },
 ): Promise<ExitCode> {
   const at = pathArgument(path);
-  await using code = await CodeRoot.open(await context.tree());
+  await using code = await openCode(await context.tree());
   const there = await code.remove(at, { force: options.force ?? false });
   context.output.note(
     there ? `procedure ${formatPath(at)} deleted` : `there is no procedure ${formatPath(at)}`,
@@ -170,6 +171,12 @@ export function jsonOrText(word: string): unknown {
   } catch {
     return word;
   }
+}
+
+/** The compiler is loaded only by commands that need it. */
+async function openCode(tree: Tree): Promise<CodeRoot> {
+  const code = await import("../../code/code-root.ts");
+  return code.CodeRoot.open(tree);
 }
 
 interface Row {

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { dev } from "../../node/dev.ts";
+import { checkDirectory } from "../../node/directory.ts";
 import { treeDirectory } from "../../node/open.ts";
 import { CliError } from "../../base/errors.ts";
 import type { CommandContext } from "../context.ts";
@@ -28,7 +28,9 @@ async function run(
   if (!Number.isInteger(options.nodes) || options.nodes < 1 || options.nodes > 64) {
     throw new CliError("CLI_USAGE", "--nodes: give a whole number from 1 to 64");
   }
+  const { dev } = await import("../../node/dev.ts");
   const from = resolve(context.io.cwd, directory);
+  await checkDirectory(from);
   await dev({
     directory: from,
     tree: await treeDirectory(context.treeUrl ?? from, { create: true, cwd: context.io.cwd }),

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { ModuleRoot } from "../../code/module-root.ts";
+import type { ModuleRoot } from "../../code/module-root.ts";
+import type { Tree } from "../../tree/tree.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import { pathArgument, readSource, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -41,14 +42,14 @@ async function add(
 ): Promise<void> {
   const at = pathArgument(path);
   const code = await readSource(context.io, file);
-  await using modules = await ModuleRoot.open(await context.tree({ create: true }));
+  await using modules = await openModules(await context.tree({ create: true }));
   await modules.add(at, { code }, { force: options.force ?? false });
   context.output.note(`module ${formatPath(at)} stored`);
 }
 
 async function get(context: CommandContext, path: string): Promise<void> {
   const at = pathArgument(path);
-  await using modules = await ModuleRoot.open(await context.tree());
+  await using modules = await openModules(await context.tree());
   const entry = await modules.get(at);
   if (entry === undefined) {
     throw new CliError("CLI_NOT_FOUND", `there is no module ${formatPath(at)}`);
@@ -58,7 +59,7 @@ async function get(context: CommandContext, path: string): Promise<void> {
 
 async function ls(context: CommandContext, path = ":"): Promise<void> {
   const below = pathArgument(path);
-  await using modules = await ModuleRoot.open(await context.tree());
+  await using modules = await openModules(await context.tree());
   const all = await modules.list();
   context.output.rows(
     all.filter((item) => below.contains(item.path)),
@@ -72,12 +73,18 @@ async function rm(
   options: { force?: boolean },
 ): Promise<ExitCode> {
   const at = pathArgument(path);
-  await using modules = await ModuleRoot.open(await context.tree());
+  await using modules = await openModules(await context.tree());
   const there = await modules.remove(at, { force: options.force ?? false });
   context.output.note(
     there ? `module ${formatPath(at)} deleted` : `there is no module ${formatPath(at)}`,
   );
   return there ? EXIT.ok : EXIT.notFound;
+}
+
+/** The compiler is loaded only by commands that need it. */
+async function openModules(tree: Tree): Promise<ModuleRoot> {
+  const code = await import("../../code/module-root.ts");
+  return code.ModuleRoot.open(tree);
 }
 
 interface Row {

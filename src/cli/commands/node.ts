@@ -3,7 +3,6 @@ import { hostname } from "node:os";
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { runNode } from "../../node/node.ts";
 import { listNodes, type NodeListing } from "../../runner/roster.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -48,6 +47,7 @@ interface RunOptions {
 async function run(context: CommandContext, options: RunOptions): Promise<ExitCode> {
   const name = options.name ?? hostname().split(".")[0] ?? "node";
   const log = consoleLog(name, { verbose: options.verbose ?? false });
+  const { runNode } = await import("../../node/node.ts");
   const tree = await context.tree({ create: true });
   await using node = await runNode({
     tree,

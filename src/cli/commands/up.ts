@@ -4,7 +4,6 @@ import { onAbort } from "../../base/abort.ts";
 import { NodeError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { connectHub } from "../../node/hub-connect.ts";
-import { runHub } from "../../node/hub.ts";
 import { treeDirectory } from "../../node/open.ts";
 import type { CommandContext } from "../context.ts";
 import type { Act } from "../program.ts";
@@ -23,6 +22,7 @@ export function addUpCommand(program: Command, act: Act): void {
 async function up(context: CommandContext): Promise<void> {
   const directory = await treeDirectory(context.treeUrl, { create: true, cwd: context.io.cwd });
   const log = consoleLog("hub");
+  const { runHub } = await import("../../node/hub.ts");
   for (;;) {
     const end = await runHub({
       directory,

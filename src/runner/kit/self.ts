@@ -74,8 +74,8 @@ export class Self {
   }
 
   /**
-   * Tells in `_info` how an entry is and when it changes; with `maxDepth` also those below it, which
-   * is 0 if not given. When all watches begun so far have told how things are, one `ReadyMsg` says
+   * Tells in `_info` how an entry is and when it changes; with `maxDepth` or
+   * `minDepth` also those below it; without either, it alone, as in DistKV. When all watches begun so far have told how things are, one `ReadyMsg` says
    * so, and changes follow. Resolves when it is begun.
    */
   async watch(path: PathLike, options: SelfWatchOptions = {}): Promise<RunWatch> {
@@ -83,7 +83,11 @@ export class Self {
     const at = toPath(path);
     const names = ["minDepth", "maxDepth", "current", "fetch"] as const;
     const { fetch, ...rest } = pickOptions(options, names);
-    const begin = { maxDepth: 0, ...(fetch === undefined ? {} : { current: fetch }), ...rest };
+    const begin = {
+      ...(rest.minDepth === undefined ? { maxDepth: 0 } : {}),
+      ...(fetch === undefined ? {} : { current: fetch }),
+      ...rest,
+    };
     const watch = new RunWatch(at, this.#scope.info, {
       tellsReady: begin.current !== false,
       onError: (error) => this.#scope.context.fail(error),
