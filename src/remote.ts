@@ -60,24 +60,28 @@ export interface ListenSessionOptions extends SessionOptions {
 }
 
 /**
- * Offers objects at `url` to whoever connects. Closing ends the sessions too, in order.
+ * Offers objects at `url` to whoever connects. Closing ends the sessions too, in order; peers whose
+ * hello is not done are cut off. Set `onSession` to know them; `signal` is not used.
  *
  * @throws ChannelError `CHANNEL_REFUSED`; NodeError `NODE_BAD_URL`
  */
 export async function listen(url: string, options: ListenSessionOptions): Promise<Listener> {
   const sessions = new Set<Session>();
+  const closing = new AbortController();
   const accept = async (channel: Channel): Promise<void> => {
     try {
-      const session = await openSession(channel, options);
+      const session = await openSession(channel, { ...options, signal: closing.signal });
       sessions.add(session);
       void session.closed.then(() => sessions.delete(session));
       options.onSession?.(session);
     } catch (error) {
+      if (closing.signal.aborted) return;
       options.log?.warn("a peer was turned away", { peer: channel.label, error });
     }
   };
   const listener = await transportOf(url).listen(url, (channel) => void accept(channel));
   const close = async (): Promise<void> => {
+    closing.abort();
     await listener.close();
     await Promise.all(Array.from(sessions, (session) => session.close()));
   };

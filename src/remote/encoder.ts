@@ -261,7 +261,8 @@ export class Encoder implements ValueWriteExtension {
     }
     writer.u8(0);
     const isAll = written === values.length;
-    if (!isAll && source instanceof IterationSource) source.putBack(values.slice(written));
+    if (!isAll && source instanceof IterationSource)
+      IterationSource.putBack(source, values.slice(written));
     const done = chunk.done && isAll;
     writer.u8(done ? 1 : 0);
     if (!done) encode(writer, source, this);

@@ -57,9 +57,12 @@ export class IterationSource {
     if (!this.#done) await this.#iterator.return?.();
   }
 
-  /** Takes items back that did not go into the message; they come first in the next chunk. */
-  putBack(values: readonly unknown[]): void {
-    this.#rest = values;
+  /**
+   * Takes items back that did not go into the message; they come first in the next chunk. Static, for
+   * the peer can call every method of an instance.
+   */
+  static putBack(source: IterationSource, values: readonly unknown[]): void {
+    source.#rest = values;
   }
 
   #collect(values: unknown[], limit: number): Chunk | Promise<Chunk> {

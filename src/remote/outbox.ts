@@ -1,3 +1,4 @@
+import { atEndOfTurn } from "../base/end-of-turn.ts";
 import type { Channel } from "../channel/channel.ts";
 import { Writer } from "../wire/writer.ts";
 import type { SessionLimits } from "./protocol.ts";
@@ -20,6 +21,11 @@ export class Outbox {
   #scheduled = false;
   #full = false;
   #closed = false;
+  /** One function for all turns. */
+  readonly #turnEnded = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
   /** The number of the message that is being filled. */
   message = 1;
   sentMessages = 0;
@@ -51,7 +57,7 @@ export class Outbox {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    later(this);
+    atEndOfTurn(this.#turnEnded);
   }
 
   /** Sends what there is. */
@@ -61,12 +67,6 @@ export class Outbox {
     if (this.writer.length === 0) return;
     this.message++;
     this.#send(this.writer.take());
-  }
-
-  /** The end of the turn has come. */
-  turnEnded(): void {
-    this.#scheduled = false;
-    this.flush();
   }
 
   /** Nothing leaves any more. */
@@ -120,21 +120,3 @@ export function valueLimits(limits: SessionLimits): Writer["limits"] {
     maxBigintBytes: 16 * 1024,
   };
 }
-
-function turnEnded(outbox: Outbox): void {
-  outbox.turnEnded();
-}
-
-interface WithNextTick {
-  readonly process?: {
-    readonly nextTick?: (run: (outbox: Outbox) => void, outbox: Outbox) => void;
-  };
-}
-
-// Runs behind the microtasks that are queued already, so that everything they send leaves together;
-// browsers have only microtasks.
-const { process: host } = globalThis as WithNextTick;
-const later: (outbox: Outbox) => void =
-  typeof host?.nextTick === "function"
-    ? (outbox) => host.nextTick?.(turnEnded, outbox)
-    : (outbox) => queueMicrotask(() => turnEnded(outbox));
