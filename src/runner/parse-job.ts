@@ -143,6 +143,8 @@ function toIssue(issue: v.BaseIssue<unknown>): JobIssue {
     };
   }
   const missing = issue.input === undefined;
+  // The only field that must be there.
+  if (issue.type === "strict_object") return { at, expected: "a path", received: "nothing" };
   return { at, expected: expectedBy(issue), received: missing ? "nothing" : kindOf(issue.input) };
 }
 
