@@ -5,8 +5,9 @@ import type { Tree } from "../tree/tree.ts";
 import { formatPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { checkEntry, type CodeEntry, type CodeMode, modeName } from "./entry.ts";
-import { CodeLibrary, type CodeLibraryOptions, type CodeSlot, notFound } from "./library.ts";
+import { CodeLibrary, type CodeLibraryOptions, notFound } from "./library.ts";
 import type { NamedValues, Procedure } from "./procedure.ts";
+import type { CodeSlot } from "./slots.ts";
 import {
   addCode,
   type AddOptions,

@@ -1,20 +1,20 @@
-import type { AbortOptions } from "../base/abort.ts";
+import { type AbortOptions, onAbort } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { BanyanError, CodeError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Revision } from "../engine/engine.ts";
-import type { TreeEntry } from "../tree/entry.ts";
-import type { Mirror, MirrorBatch } from "../tree/mirror.ts";
+import type { Mirror } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
-import type { Path, PathLike } from "../wire/path.ts";
+import type { PathLike } from "../wire/path.ts";
 import type { CheckedEntry } from "./entry.ts";
 import { ErrorBook } from "./error-book.ts";
 import { resolveBase } from "./external.ts";
 import { planGraph } from "./graph.ts";
+import { type CodeChanges, IncomingCode } from "./incoming.ts";
 import { Linker } from "./link.ts";
 import type { Namespace } from "./namespace.ts";
-import type { Procedure } from "./procedure.ts";
+import { type CodeSlot, CodeSlots } from "./slots.ts";
 import { readSource } from "./source.ts";
 import {
   changesBetween,
@@ -24,14 +24,7 @@ import {
   prepareStage,
   type Stage,
 } from "./stage.ts";
-import {
-  type AsyncMode,
-  type CodeKind,
-  type Shipment,
-  splitId,
-  type Unit,
-  unitId,
-} from "./unit.ts";
+import { type CodeKind, type Shipment, type Unit, unitId } from "./unit.ts";
 
 export interface CodeLibraryOptions extends AbortOptions {
   /** The directory from which packages are imported, as a path or file URL. Default: the current. */
@@ -48,13 +41,6 @@ export interface CodeLibraryOptions extends AbortOptions {
   readonly keepLastGood?: boolean | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
-}
-
-/** What `CodeRoot` calls: the same object while the path has code, with whatever is live. */
-export interface CodeSlot {
-  procedure: Procedure | undefined;
-  error: CodeError | undefined;
-  isAsync: AsyncMode;
 }
 
 /** Compiling a whole tree must not keep a node from its heartbeats. */
@@ -81,12 +67,11 @@ export class CodeLibrary implements AsyncDisposable {
   readonly #log: Log;
   readonly #resolveFrom: string;
   readonly #listeners = new Set<{ readonly call: (changed: CodeSwitch) => void }>();
-  readonly #slots = new Map<string, CodeSlot>();
+  readonly #incoming: IncomingCode;
+  readonly #slots = new CodeSlots();
   readonly #wantedModules = new Set<string>();
   /** By id, the last version with which nothing was wrong; kept with `keepLastGood` only. */
   readonly #good = new Map<string, Unit>();
-  #pending = new Map<string, TreeEntry | undefined>();
-  #timer: Disposable | undefined;
   #stage: Stage;
   #active = false;
   #closed = false;
@@ -116,18 +101,25 @@ export class CodeLibrary implements AsyncDisposable {
     const generation = this.#linker.generation(new Map());
     const plan = planGraph(new Map());
     this.#stage = { sources: new Map(), plan, generation, errors: new Map() };
-    mirror.subscribe((batch) => this.#collect(batch));
+    this.#incoming = new IncomingCode(mirror, {
+      clock: this.#clock,
+      collectMs: options.collectMs ?? 20,
+      onChanges: (changes) => this.#enqueue(changes),
+    });
+    void this.#watchEnd();
   }
 
   /** Resolves when the code that is there is compiled and linked. The tree stays its caller's. */
   static async open(tree: Tree, options: CodeLibraryOptions = {}): Promise<CodeLibrary> {
     // Loaded when it is needed: the tool chain is 30 MB that a process without code does without.
     const { compile } = await import("./compile.ts");
-    const mirror = await tree.mirror(tree.system.code, { signal: options.signal });
+    // The caller's signal is for opening; the mirror's would end it later too.
+    const opening = new AbortController();
+    const { signal } = options;
+    using _ = signal && onAbort(signal, () => opening.abort(signal.reason));
+    const mirror = await tree.mirror(tree.system.code, { signal: opening.signal });
     const library = new CodeLibrary(tree, mirror, compile, options);
-    for (const entry of mirror.entries()) library.#note(entry.path, entry);
-    library.#flush();
-    await library.#tail;
+    await library.settled();
     return library;
   }
 
@@ -186,7 +178,7 @@ export class CodeLibrary implements AsyncDisposable {
    */
   async settled(revision?: Revision, options: AbortOptions = {}): Promise<void> {
     if (revision !== undefined) await this.#mirror.waitFor(revision, options);
-    this.#flush();
+    this.#incoming.flush();
     await this.#tail;
   }
 
@@ -248,7 +240,7 @@ export class CodeLibrary implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#timer?.[Symbol.dispose]();
+    this.#incoming[Symbol.dispose]();
     await this.#mirror.close();
     await this.#book.close();
     await this.#tail;
@@ -260,31 +252,12 @@ export class CodeLibrary implements AsyncDisposable {
     await this.close();
   }
 
-  #collect({ changes }: MirrorBatch): void {
-    for (const change of changes) {
-      this.#note(change.path, change.type === "put" ? change.entry : undefined);
-    }
-    if (this.#pending.size === 0 || this.#timer !== undefined || this.#closed) return;
-    this.#timer = this.#clock.after(this.#options.collectMs ?? 20, () => this.#flush());
+  async #watchEnd(): Promise<void> {
+    const error = await this.#mirror.closed;
+    if (error !== undefined) this.#log.error("stored code is followed no more", { error });
   }
 
-  #note(path: Path, entry: TreeEntry | undefined): void {
-    const [kind, ...name] = path.slice(this.tree.system.code.length);
-    // Other things may be kept beside procedures and modules; a name is never empty.
-    if ((kind !== "proc" && kind !== "module") || name.length === 0) return;
-    this.#pending.set(unitId(kind, formatPath(name)), entry);
-  }
-
-  #flush(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    if (this.#pending.size === 0) return;
-    const changes = this.#pending;
-    this.#pending = new Map();
-    this.#enqueue(changes);
-  }
-
-  #enqueue(changes: ReadonlyMap<string, TreeEntry | undefined>): void {
+  #enqueue(changes: CodeChanges): void {
     this.#tail = this.#tail
       .then(() => (this.#closed ? undefined : this.#update(changes)))
       .catch((error: unknown) => {
@@ -292,7 +265,7 @@ export class CodeLibrary implements AsyncDisposable {
       });
   }
 
-  async #update(changes: ReadonlyMap<string, TreeEntry | undefined>): Promise<void> {
+  async #update(changes: CodeChanges): Promise<void> {
     const sources = new Map(this.#stage.sources);
     let began = this.#clock.now();
     for (const [id, entry] of changes) {
@@ -322,7 +295,7 @@ export class CodeLibrary implements AsyncDisposable {
     next.generation.adopt(before.generation);
     this.#stage = next;
     this.#linker.current = next.generation;
-    this.#fillSlots(next);
+    this.#slots.fill(next);
     if (this.#options.keepLastGood === true) this.#keepGood(next);
     const changed = changesBetween(before, next);
     for (const listener of this.#listeners) {
@@ -335,25 +308,6 @@ export class CodeLibrary implements AsyncDisposable {
     // Only now: what it retires may call back.
     before.generation.close();
     this.#recordErrors();
-  }
-
-  #fillSlots({ sources, plan, generation, errors }: Stage): void {
-    for (const id of sources.keys()) {
-      const [kind, name] = splitId(id);
-      if (kind === "module") continue;
-      const slot = this.#slots.get(name) ?? emptySlot();
-      this.#slots.set(name, slot);
-      const found = generation.peek(id);
-      slot.procedure = found === undefined || BanyanError.is(found) ? undefined : found.procedure;
-      slot.error = slot.procedure === undefined ? errors.get(id) : undefined;
-      slot.isAsync = plan.units.get(id)?.unit.isAsync ?? null;
-    }
-    for (const [name, slot] of this.#slots) {
-      if (sources.has(unitId("proc", name))) continue;
-      // Whoever holds the slot must not call what is gone.
-      Object.assign(slot, emptySlot());
-      this.#slots.delete(name);
-    }
   }
 
   #keepGood({ sources, plan, errors }: Stage): void {
@@ -374,10 +328,6 @@ export class CodeLibrary implements AsyncDisposable {
     const states = [...errors].map(([id, error]) => [id, { error, key: keyOf(id) }] as const);
     this.#book.update(new Map(states), keyOf);
   }
-}
-
-function emptySlot(): CodeSlot {
-  return { procedure: undefined, error: undefined, isAsync: null };
 }
 
 function idOf(kind: CodeKind, path: PathLike): string {
