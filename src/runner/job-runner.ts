@@ -1,155 +1,365 @@
-import { RemoteError } from "../base/errors.ts";
-import type { Operation } from "./protocol.ts";
+import { RunnerError } from "../base/errors.ts";
+import { Lifecycle } from "../base/lifecycle.ts";
+import type { Path } from "../wire/path.ts";
+import { formatPath } from "../wire/path-text.ts";
+import { type Decision, decide } from "./decide.ts";
+import type { JobState } from "./job.ts";
+import type { JobView } from "./job-views.ts";
+import type { Incarnation, NodeLease } from "./node-lease.ts";
+import { OwnedJob } from "./owned-job.ts";
+import { type Candidate, rankDelayMs, rankNodes } from "./placement.ts";
+import type { Roster } from "./roster.ts";
+import { pendingRequest } from "./schedule.ts";
+import { resultOf } from "./run-records.ts";
+import { type RunResult, settleLost, settleRun, type StopCause } from "./settle.ts";
+import { Shift, type ShiftParts } from "./shift.ts";
+import type { SlotPath } from "./slot-mirror.ts";
+import type { StartGate } from "./start-gate.ts";
+import { toJobState } from "./stored-state.ts";
+import { type Present, whyStop } from "./why-stop.ts";
+
+/** What the jobs of a node share. */
+export interface JobRunnerParts extends ShiftParts {
+  readonly lease: NodeLease;
+  readonly roster: Roster;
+  readonly view: (path: Path) => JobView;
+  /** This node, as placement sees it. */
+  readonly self: () => Candidate;
+  readonly gate: StartGate;
+  readonly random: () => number;
+  readonly draining: () => boolean;
+  /** A slot of the node has become free. */
+  readonly onFree: () => void;
+  /** Does something that nobody waits for. */
+  readonly spawn: (name: string, task: () => Promise<unknown>) => void;
+}
+
+type Phase = "idle" | "waiting" | "claiming" | "running" | "stopping" | "settling";
+
+const MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
+  idle: ["waiting", "claiming"],
+  waiting: ["idle", "claiming"],
+  claiming: ["idle", "running"],
+  running: ["stopping", "settling"],
+  stopping: ["settling"],
+  settling: ["idle"],
+};
+
+/** After a claim that failed, in case nothing else tells that it is worth another. */
+const RECLAIM_MS = 500;
+/** So many threads lost in a row, each within `QUICK_LOSS` seconds: it isn't the others. */
+const MAX_LANE_LOSSES = 3;
+const QUICK_LOSS = 10;
 
 /**
- * How much of an object a peer that holds it may touch.
- *
- * - "capability": functions may be called, plain objects and arrays are data, of class instances the
- *   methods and accessors of their classes;
- * - "trusted": the own fields of class instances and functions as well.
- *
- * Under either, nobody gets at `__proto__`, `constructor` or `prototype`, at what `Object.prototype`
- * and `Function.prototype` give to everything, nor at the compilers (`Function`, `eval`).
+ * One job in one slot on one node: decides whether this node is to start it, and looks after it while
+ * it runs. `evaluate` is to be called whenever anything changed that this depends on. It decides
+ * synchronously, on what is known at that moment; the claim settles who was right.
  */
-export type Policy = "capability" | "trusted";
+export class JobRunner {
+  readonly at: SlotPath;
+  readonly #parts: JobRunnerParts;
+  readonly #phase = new Lifecycle<Phase>("idle", MOVES);
+  readonly #name: string;
+  #timer: Disposable | undefined;
+  /** Since when it is to be started, on the monotonic clock: ranks count from there. */
+  #dueSince: number | undefined;
+  /** Not before this moment, on the monotonic clock. */
+  #restUntil = 0;
+  #shift: Shift | undefined;
+  #task: Promise<void> = Promise.resolve();
+  #laneLosses = 0;
+  /** The state as this node left it, until the mirror shows it. */
+  #left: { readonly revision: number; readonly state: JobState | undefined } | undefined;
 
-/** What is done with a property; "invoke" stands for the object itself. */
-export type Access = keyof typeof Operation | "invoke";
-
-const FORBIDDEN = new Set([
-  "__proto__",
-  "constructor",
-  "prototype",
-  "caller",
-  "arguments",
-  "callee",
-]);
-
-const COMPILERS = new Set<unknown>([
-  Reflect.get(globalThis, "eval"),
-  Function,
-  Object.getPrototypeOf(async () => {})?.constructor,
-  Object.getPrototypeOf(function* () {})?.constructor,
-  Object.getPrototypeOf(async function* () {})?.constructor,
-]);
-
-/** Where a property was found: on `object` itself, on one of its classes, or on what all share. */
-type Place = "own" | "class" | "shared" | "nowhere";
-
-/** What is said of objects for which `access` has to decide. */
-type Kind = "data" | "instance" | "function" | "primitive";
-
-/**
- * The one door that every operation of a peer passes, each step of a pipelined path and each
- * iteration included. Throws where it stays shut; otherwise the operation may be carried out on
- * exactly this object and key, and on nothing beyond.
- *
- * @throws RemoteError `REMOTE_DENIED`; TypeError for a property of null or undefined
- */
-export function checkAccess(policy: Policy, object: unknown, key: string, operation: Access): void {
-  if (object === null || object === undefined) {
-    throw new TypeError(`can't ${verb(operation)} ${JSON.stringify(key)} of ${object}`);
+  constructor(at: SlotPath, parts: JobRunnerParts) {
+    this.at = at;
+    this.#parts = parts;
+    this.#name = formatPath(at.path);
   }
-  if (FORBIDDEN.has(key)) deny(key, operation, "this name is never reachable from outside");
-  const kind = kindOf(object);
-  const place = placeOf(object, key);
-  if (place === "shared") {
-    deny(key, operation, "it belongs to Object.prototype or Function.prototype, not to the object");
+
+  get phase(): Phase {
+    return this.#phase.state;
   }
-  if (isWrite(operation)) checkWrite(policy, kind, place, { key, operation });
-  else if (place === "own" && kind === "instance" && policy === "capability") {
-    deny(
-      key,
-      operation,
-      'it is an own field of a class instance; offer a method or a getter for it, or open the session with the policy "trusted"',
+
+  /** Whether it takes up one of the node's slots. */
+  get busy(): boolean {
+    return this.phase !== "idle" && this.phase !== "waiting";
+  }
+
+  /** Whether it only waits for a free slot. */
+  get wantsRoom(): boolean {
+    return this.phase === "waiting" && this.#timer === undefined;
+  }
+
+  /** Whether there is nothing left to look after. */
+  get unused(): boolean {
+    const { exists } = this.#parts.view(this.at.path);
+    const { ownership } = this.#parts;
+    return (
+      !this.busy && !exists && this.#state() === undefined && ownership.owner(this.at) === undefined
     );
   }
-}
 
-/**
- * The same door for what is done with a whole object: calling it, constructing, iterating, listing or
- * copying what is in it.
- *
- * @throws RemoteError `REMOTE_DENIED`
- */
-export function checkWhole(policy: Policy, object: unknown, operation: Access): void {
-  if ((operation === "call" || operation === "construct") && COMPILERS.has(object)) {
-    deny("", operation, "it compiles text into code");
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.busy) await this.#task;
   }
-  if (operation === "snapshot" && policy === "capability" && kindOf(object) === "instance") {
-    deny("", operation, "it is a class instance, whose own fields are not reachable");
+
+  /** Looks at everything again. */
+  evaluate(): void {
+    if (this.#shift !== undefined) this.#checkRun(this.#shift);
+    else if (!this.busy) this.#decide();
+    // Otherwise it is looked at when what is under way has ended.
   }
-}
 
-/** The names of what a peer may read on `object` as data. */
-export function readableKeys(policy: Policy, object: object): string[] {
-  if (policy === "capability" && kindOf(object) === "instance") return [];
-  return Object.keys(object).filter((key) => !FORBIDDEN.has(key));
-}
+  /** The lease is over: whatever runs must end, now. */
+  leaseLost(): void {
+    if (this.#shift !== undefined) this.#stop(this.#shift, "lease");
+    else if (!this.busy) this.#sleep();
+  }
 
-function checkWrite(
-  policy: Policy,
-  kind: Kind,
-  place: Place,
-  { key, operation }: { key: string; operation: Access },
-): void {
-  if (kind === "primitive") deny(key, operation, "it is no object");
-  if (kind === "data" || policy === "trusted") return;
-  if (kind === "instance" && place === "class" && operation === "set") return;
-  deny(key, operation, "only plain objects, arrays and setters of classes may be written");
-}
+  /** Takes its timers off; what is under way is to be `settled` before. */
+  close(): void {
+    if (!this.busy) this.#sleep();
+    this.#parts.gate.cancel(this);
+    this.#parts.reports.forget(this.at);
+  }
 
-function kindOf(object: unknown): Kind {
-  if (typeof object === "function") return "function";
-  if (typeof object !== "object") return "primitive";
-  if (Array.isArray(object)) return "data";
-  const prototype: unknown = Object.getPrototypeOf(object);
-  return prototype === null || isObjectPrototype(prototype) ? "data" : "instance";
-}
-
-function placeOf(object: unknown, key: string): Place {
-  let holder: unknown = Object(object);
-  for (let own = true; holder !== null; own = false) {
-    if (isObjectPrototype(holder) || isFunctionPrototype(holder)) {
-      return Object.hasOwn(holder as object, key) ? "shared" : "nowhere";
+  #decide(): void {
+    const { lease, clock, ownership, draining, gate } = this.#parts;
+    const held = lease.held;
+    this.#sleep();
+    if (held?.isValid() !== true || draining()) return;
+    const standing = ownership.standing(this.at, held);
+    const decision = standing === "held" ? NOTHING : this.#judge(this.#state());
+    if (decision.type === "none" || decision.type === "wait") {
+      this.#dueSince = undefined;
+      gate.cancel(this);
+      if (decision.type === "wait") this.#wait(decision.ms);
+      return;
     }
-    if (Object.hasOwn(holder as object, key)) return own ? "own" : "class";
-    holder = Object.getPrototypeOf(holder);
+    this.#dueSince ??= clock.now();
+    const first = this.#dueSince + this.#rankMs(standing === "mine", decision);
+    const restMs = Math.max(first, this.#restUntil) - clock.now();
+    if (restMs > 0) {
+      this.#wait(restMs);
+    } else if (gate.pass(this, decision.type === "start" ? decision.plan.at : 0)) {
+      this.#phase.to("claiming");
+      this.#task = this.#attempt(held);
+    }
   }
-  return "nowhere";
+
+  #judge(state: JobState | undefined): Decision {
+    const { ownership, reports } = this.#parts;
+    const decision = decide({
+      ...this.#present(),
+      state,
+      owned: ownership.owner(this.at) !== undefined,
+      slot: this.at.slot,
+    });
+    const missing = decision.type === "none" ? decision.missing : undefined;
+    reports.codeMissing(this.at, missing);
+    return decision;
+  }
+
+  /** How long better nodes go first. */
+  #rankMs(mine: boolean, decision: Decision): number {
+    const { self, roster, random, view, node } = this.#parts;
+    const { entry } = view(this.at.path);
+    if (entry === undefined || !("any" in entry.place) || mine) return 0;
+    if (self().free <= 0) return Infinity;
+    const ranks = rankNodes(this.#name, entry, roster.candidates());
+    const rank = ranks.indexOf(node);
+    // What this very node lost, another can go on with at once; here it counts as a failure.
+    const restarted = decision.type === "lost" && this.#state()?.node === node;
+    return rankDelayMs(rank < 0 || restarted ? ranks.length : rank, random());
+  }
+
+  async #attempt(held: Incarnation): Promise<void> {
+    try {
+      const job = await OwnedJob.claim(this.at, held, this.#parts);
+      if (job === undefined) this.#restUntil = this.#parts.clock.now() + RECLAIM_MS;
+      else await this.#use(job);
+    } catch (error) {
+      this.#restUntil = this.#parts.clock.now() + RECLAIM_MS;
+      if (!this.#parts.signal.aborted) {
+        this.#parts.log.warn(`${this.#name}: a run could not be started or settled`, { error });
+      }
+    }
+    this.#shift = undefined;
+    this.#phase.to("idle");
+    this.#decide();
+    if (!this.busy) this.#parts.onFree();
+  }
+
+  /** Does what the job's state, as it stays from the claim on, asks for. */
+  async #use(job: OwnedJob): Promise<void> {
+    if (!job.incarnation.isValid()) return;
+    let decision = this.#judge(job.state);
+    if (decision.type === "lost" && job.state !== undefined) {
+      await this.#writeLost(job, job.state);
+      decision = this.#judge(job.state);
+    }
+    if (decision.type === "remove") {
+      await this.#removeTraces(job);
+    } else if (decision.type === "start" && !this.#parts.draining()) {
+      await this.#work(job, decision);
+    } else {
+      if (decision.type === "forget" && job.state !== undefined) await this.#writeForgotten(job);
+      await this.#release(job);
+    }
+  }
+
+  /** Runs it, and does what has to be done afterwards. */
+  async #work(job: OwnedJob, decision: Decision & { readonly type: "start" }): Promise<void> {
+    const start = { ...decision, started: this.#now(), request: this.#requestSeen(job.state) };
+    const shift = await Shift.open(job, start, this.#parts);
+    this.#dueSince = undefined;
+    this.#phase.to("running");
+    this.#shift = shift;
+    const working = shift.work();
+    // What changed while it was being started; also whether the lease is still held.
+    if (job.incarnation.isValid()) this.#checkRun(shift);
+    else this.leaseLost();
+    const result = await working;
+    this.#phase.to("settling");
+    this.#shift = undefined;
+    if (!(await this.#settle(shift, this.#blame(result, shift)))) return;
+    this.#parts.spawn("prune runs", () => this.#parts.runs.prune(this.at, this.#parts.keepRuns));
+    const next = this.#judge(job.state);
+    if (next.type === "remove") await this.#removeTraces(job);
+    else if (!this.#keeps(shift, next)) await this.#release(job);
+    else this.#leave(job);
+  }
+
+  async #settle(shift: Shift, result: RunResult): Promise<boolean> {
+    const settling = {
+      request: this.#requestSeen(shift.state),
+      next: (state: JobState) => this.#next(state),
+    };
+    try {
+      return await shift.settle(result, settling);
+    } catch (cause) {
+      const text = "how the run ended can't be stored";
+      const error = new RunnerError("RUNNER_BAD_RESULT", text, { cause });
+      return shift.settle({ outcome: "error", error }, settling);
+    }
+  }
+
+  /** Whether this node goes on with the job at once, without giving others a turn. */
+  #keeps({ cause }: Shift, next: Decision): boolean {
+    const interrupted = cause === undefined || cause === "edit" || cause === "code-change";
+    const again = next.type === "start" && next.plan.reason !== "repeat";
+    return interrupted && again && !this.#parts.draining();
+  }
+
+  /** A thread that is lost again and again is lost through this job. */
+  #blame(result: RunResult, shift: Shift): RunResult {
+    const lane = result.outcome === "lost" && result.cause === undefined;
+    const quick = this.#now() - shift.started < QUICK_LOSS;
+    this.#laneLosses = lane && quick ? this.#laneLosses + 1 : 0;
+    return this.#laneLosses < MAX_LANE_LOSSES ? result : { ...result, outcome: "error" };
+  }
+
+  #checkRun(shift: Shift): void {
+    if (this.phase !== "running") return;
+    if (this.#parts.draining()) return this.#stop(shift, "drain");
+    const present = this.#present();
+    const { entry, codeKey, state } = shift;
+    const cause = whyStop({ entry, codeKey, state, slot: this.at.slot }, present);
+    if (cause !== undefined) this.#stop(shift, cause);
+    else shift.noteCode(this.#parts.code.errorOf(entry.code));
+  }
+
+  #stop(shift: Shift, cause: StopCause): void {
+    if (this.phase === "running") this.#phase.to("stopping");
+    shift.stop(cause);
+  }
+
+  /** Settles a run whose node is gone: how it ended, if that was written, or else as lost. */
+  async #writeLost(job: OwnedJob, before: JobState): Promise<void> {
+    const { node, runs, reports } = this.#parts;
+    const run = await runs.get(this.at, before.token);
+    const result = run === undefined ? undefined : resultOf(run);
+    const stopped = run?.stopped ?? this.#now();
+    if (result !== undefined) {
+      return job.setState(settleRun(before, result, { stopped, request: before.request }));
+    }
+    const sameNode = before.node === node;
+    // The record first, as ever: whoever finds the state as it was settles it once more.
+    if (run !== undefined) await job.writeRun({ ...run, stopped, outcome: "lost" });
+    await job.setState(settleLost(before, { stopped, sameNode }));
+    reports.lost(this.at, before, sameNode);
+  }
+
+  /** Somebody called off what waits to be tried again. */
+  async #writeForgotten(job: OwnedJob): Promise<void> {
+    if (job.state === undefined) return;
+    const { again: _again, next: _next, ...state } = job.state;
+    const request = this.#requestSeen(state);
+    await job.setState({ ...state, backoff: 0, ...(request === undefined ? {} : { request }) });
+  }
+
+  async #release(job: OwnedJob): Promise<void> {
+    this.#leave(job);
+    await job.release();
+  }
+
+  async #removeTraces(job: OwnedJob): Promise<void> {
+    await job.removeTraces();
+    this.#leave(job);
+  }
+
+  #leave(job: OwnedJob): void {
+    this.#left = { revision: job.revision, state: job.state };
+  }
+
+  /** The last request that this node has seen. */
+  #requestSeen(state: JobState | undefined): number | undefined {
+    const { request } = this.#parts.view(this.at.path);
+    return pendingRequest({ state, request, now: this.#now() })?.revision ?? state?.request;
+  }
+
+  #next(state: JobState): number | undefined {
+    const decision = this.#judge(state);
+    if (decision.type === "wait") return this.#now() + decision.ms / 1000;
+    return decision.type === "start" ? decision.plan.at : undefined;
+  }
+
+  #present(): Present {
+    const { view, code, self } = this.#parts;
+    const seen = view(this.at.path);
+    const codeKey = seen.entry === undefined ? undefined : code.keyOf(seen.entry.code);
+    return { ...seen, codeKey, node: self(), now: this.#now() };
+  }
+
+  #state(): JobState | undefined {
+    const { states } = this.#parts;
+    if (this.#left !== undefined && this.#left.revision > states.revision(this.at.slot)) {
+      return this.#left.state;
+    }
+    this.#left = undefined;
+    return toJobState(states.entry(this.at)?.value);
+  }
+
+  #wait(ms: number): void {
+    // What waits for a free slot or another node is woken by what changes.
+    if (this.phase === "idle") this.#phase.to("waiting");
+    if (ms === Infinity) return;
+    this.#timer = this.#parts.clock.after(ms, () => this.evaluate());
+  }
+
+  #sleep(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    if (this.phase === "waiting") this.#phase.to("idle");
+  }
+
+  /** Seconds since 1970. */
+  #now(): number {
+    return this.#parts.clock.wall() / 1000;
+  }
 }
 
-/** Of any realm: a vm context has an `Object.prototype` of its own. */
-function isObjectPrototype(value: unknown): boolean {
-  if (value === Object.prototype) return true;
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    Object.getPrototypeOf(value) === null &&
-    Object.hasOwn(value, "isPrototypeOf")
-  );
-}
-
-function isFunctionPrototype(value: unknown): boolean {
-  if (value === Function.prototype) return true;
-  return (
-    typeof value === "function" &&
-    Object.hasOwn(value, Symbol.hasInstance) &&
-    Object.hasOwn(value, "bind")
-  );
-}
-
-function isWrite(operation: Access): boolean {
-  return operation === "set" || operation === "delete";
-}
-
-function deny(key: string, operation: Access, why: string): never {
-  const what = key === "" ? "this object" : JSON.stringify(key);
-  throw new RemoteError("REMOTE_DENIED", `may not ${verb(operation)} ${what}: ${why}`, {
-    details: { key, operation },
-  });
-}
-
-function verb(operation: Access): string {
-  return operation === "get" ? "read" : operation === "keys" ? "list the keys of" : operation;
-}
+const NOTHING: Decision = { type: "none" };

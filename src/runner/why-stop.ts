@@ -1,170 +1,62 @@
-import { RemoteError } from "../base/errors.ts";
-import { Reader } from "../wire/reader.ts";
-import type { Decoder } from "./decoder.ts";
-import { addCallSite } from "./errors.ts";
-import { valueLimits } from "./outbox.ts";
-import { Frame, KEEP, MAX_ARGUMENTS, Operation, type SessionLimits } from "./protocol.ts";
-import type { Sender } from "./sender.ts";
-import type { Serving } from "./serving.ts";
-import type { Tables } from "./tables.ts";
+import type { JobEntry } from "./job.ts";
+import { slotOf } from "./job.ts";
+import { type Candidate, isEligible } from "./placement.ts";
+import { pendingRequest, type PendingRequest } from "./schedule.ts";
+import type { StopCause } from "./settle.ts";
+import { sameValue } from "./same-value.ts";
+import type { JobState } from "./job.ts";
 
-/** What the session does about frames that concern all of it. */
-export interface ReceiverEvents {
-  /** A call was answered. */
-  answered(): void;
-  /** The peer closed in order. */
-  bye(): void;
-  /** The peer aborted. */
-  broken(reason: unknown): void;
+export interface RunningJob {
+  /** What it was started with. */
+  readonly entry: JobEntry;
+  readonly codeKey: string;
+  readonly slot: string;
+  readonly state: JobState;
 }
 
-/** Obeys the frames of the other side. */
-export class Receiver {
-  readonly #tables: Tables;
-  readonly #decoder: Decoder;
-  readonly #serving: Serving;
-  readonly #sender: Sender;
-  readonly #limits: SessionLimits;
-  readonly #events: ReceiverEvents;
-  #stopped = false;
-  messages = 0;
-  bytes = 0;
-
-  constructor(
-    parts: {
-      readonly tables: Tables;
-      readonly decoder: Decoder;
-      readonly serving: Serving;
-      readonly sender: Sender;
-    },
-    limits: SessionLimits,
-    events: ReceiverEvents,
-  ) {
-    this.#tables = parts.tables;
-    this.#decoder = parts.decoder;
-    this.#serving = parts.serving;
-    this.#sender = parts.sender;
-    this.#limits = limits;
-    this.#events = events;
-  }
-
-  /** Obeys nothing any more, also not the rest of the message at hand. */
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  /**
-   * Obeys one message.
-   *
-   * @throws RemoteError `REMOTE_PROTOCOL` at whatever is wrong with it: the session is over then
-   */
-  receive(message: Uint8Array): void {
-    this.messages++;
-    this.bytes += message.length;
-    try {
-      const reader = new Reader(message, valueLimits(this.#limits));
-      let requests = 0;
-      while (reader.left > 0 && !this.#stopped) {
-        const kind = reader.u8();
-        if ((kind & ~KEEP) > Operation.instanceOf) this.#readFrame(kind, reader);
-        else if (++requests <= this.#limits.maxRequestsPerMessage) this.#readRequest(kind, reader);
-        else violation(`more than ${this.#limits.maxRequestsPerMessage} requests in one message`);
-      }
-    } catch (cause) {
-      const text = cause instanceof Error ? cause.message : String(cause);
-      throw new RemoteError("REMOTE_PROTOCOL", `the peer broke the protocol: ${text}`, { cause });
-    }
-  }
-
-  #readRequest(kind: number, reader: Reader): void {
-    const id = ++this.#serving.received;
-    const chain = reader.varint();
-    const operation = (kind & ~KEEP) as Operation;
-    if (operation < Operation.call) violation(`there is no frame of kind ${kind}`);
-    const target = this.#decoder.readTarget(reader);
-    const path = this.#decoder.readPath(reader);
-    const operands: unknown[] = [];
-    const count = operandCount(operation, reader);
-    for (let i = 0; i < count; i++) operands.push(this.#decoder.readValue(reader));
-    const signals = this.#tables.signals.takeReceived();
-    const keep = kind >= KEEP;
-    const before = this.#sender.chain;
-    this.#sender.chain = chain;
-    this.#serving.serve({ id, operation, keep, target, path, operands, signals });
-    this.#sender.chain = before;
-  }
-
-  #readFrame(kind: number, reader: Reader): void {
-    switch (kind) {
-      case Frame.answer:
-      case Frame.failure:
-        return this.#readAnswer(kind === Frame.answer, reader);
-      case Frame.release:
-        return this.#readReleases(reader);
-      case Frame.finish:
-        return this.#readFinished(reader);
-      case Frame.settled:
-        return this.#readSettled(reader);
-      case Frame.aborted:
-        return this.#tables.signals.abort(reader.varint(), this.#decoder.readValue(reader));
-      case Frame.bye:
-        return this.#events.bye();
-      case Frame.broken:
-        return this.#events.broken(this.#decoder.readValue(reader));
-      default:
-        return violation(`there is no frame of kind ${kind}`);
-    }
-  }
-
-  #readAnswer(succeeded: boolean, reader: Reader): void {
-    const id = reader.varint();
-    const value = this.#decoder.readValue(reader);
-    const call =
-      this.#tables.pending.get(id) ?? violation(`an answer to ${id}, which waits for none`);
-    this.#tables.pending.delete(id);
-    if (call.kept) this.#sender.finish(id);
-    if (succeeded) {
-      call.fulfill(value);
-    } else {
-      addCallSite(value, call.site ?? `    at remote ${call.path.join(".") || "call"}`);
-      call.fail(value);
-    }
-    this.#events.answered();
-  }
-
-  #readReleases(reader: Reader): void {
-    for (let left = reader.varint(); left > 0; left--) {
-      const id = reader.varint();
-      if (!this.#tables.exports.release(id, reader.varint()))
-        violation(`#${id} was never lent so often`);
-    }
-  }
-
-  #readFinished(reader: Reader): void {
-    for (let left = reader.varint(); left > 0; left--) {
-      const id = reader.varint();
-      if (!this.#serving.finish(id)) violation(`the result of request ${id} is not kept`);
-    }
-  }
-
-  #readSettled(reader: Reader): void {
-    const id = reader.varint();
-    const fulfilled = reader.u8() === 1;
-    const value = this.#decoder.readValue(reader);
-    if (!this.#tables.promises.settle(id, fulfilled, value))
-      violation(`promise ${id} is not waited for`);
-  }
+/** How things are now. */
+export interface Present {
+  /** `undefined` with `exists`: somebody wrote an entry that is none; the run goes on with the old one. */
+  readonly entry: JobEntry | undefined;
+  readonly exists: boolean;
+  readonly request: PendingRequest | undefined;
+  /** Of the entry's code; `undefined` while it is missing or broken. */
+  readonly codeKey: string | undefined;
+  readonly node: Candidate;
+  /** Seconds since 1970. */
+  readonly now: number;
 }
 
-function operandCount(operation: Operation, reader: Reader): number {
-  if (operation > Operation.construct) {
-    return operation === Operation.set || operation === Operation.instanceOf ? 1 : 0;
-  }
-  const count = reader.varint();
-  if (count > MAX_ARGUMENTS) violation(`${count} arguments`);
-  return count;
+/** Why a running job is to be stopped; `undefined` if it may go on. Pure. */
+export function whyStop(run: RunningJob, present: Present): StopCause | undefined {
+  const { entry } = present;
+  if (!present.exists) return "removed";
+  if (pendingRequest({ ...present, state: run.state })?.action === "cancel") return "request";
+  return entry === undefined ? undefined : whyEntryStops(run, { ...present, entry });
 }
 
-function violation(what: string): never {
-  throw new RemoteError("REMOTE_PROTOCOL", what);
+function whyEntryStops(
+  run: RunningJob,
+  present: Present & { readonly entry: JobEntry },
+): StopCause | undefined {
+  const { entry, node } = present;
+  if (!entry.enabled) return "disabled";
+  if (slotOf(entry.place, node.name) !== run.slot || !isEligible(entry, node)) return "moved";
+  if (entry.target !== run.entry.target) {
+    return entry.target !== null && entry.target <= present.now ? "edit" : "unscheduled";
+  }
+  if (!isSameRun(entry, run.entry)) return "edit";
+  const changed = present.codeKey !== undefined && present.codeKey !== run.codeKey;
+  return changed ? "code-change" : undefined;
+}
+
+/** Whether a run of one entry can go on under the other: the schedule and the notes don't matter. */
+function isSameRun(a: JobEntry, b: JobEntry): boolean {
+  return (
+    a.code.equals(b.code) &&
+    a.executor === b.executor &&
+    a.timeout === b.timeout &&
+    a.ok_after === b.ok_after &&
+    sameValue(a.data, b.data)
+  );
 }
