@@ -25,9 +25,12 @@ export { Tree, type TreeOptions } from "./tree/tree.ts";
 export type { TreeEvent } from "./tree/watch.ts";
 export type { DeleteOptions, DeleteResult, SetOptions, SetResult } from "./tree/write.ts";
 
-export { CodeRoot, type CodeInfo } from "./code/code-root.ts";
-export { CodeLibrary } from "./code/library.ts";
+export { CodeRoot, type CodeInfo, type CodeRootOptions } from "./code/code-root.ts";
+export type { CodeEntry, CodeMode } from "./code/entry.ts";
+export { CodeLibrary, type CodeLibraryOptions } from "./code/library.ts";
 export { ModuleRoot, type ModuleInfo } from "./code/module-root.ts";
+export { cleanStack } from "./code/source-url.ts";
+export type { AddOptions, AddResult, RemoveOptions } from "./code/store.ts";
 
 export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
 export { JobRoot, type JobListing } from "./runner/job-root.ts";

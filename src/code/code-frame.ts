@@ -21,7 +21,7 @@ export function placeAt(text: string, index: number): Place {
 }
 
 /** The lines around a place, numbered, with a caret below the column. */
-export function codeFrame(text: string, { line, column }: Place): string {
+function codeFrame(text: string, { line, column }: Place): string {
   const lines = text.split(LINE_END);
   const first = Math.max(1, line - LINES_AROUND);
   const last = Math.min(lines.length, line + LINES_AROUND);

@@ -99,7 +99,7 @@ const NOT_VARS = new Set(
 );
 
 /** Whether a function can have a parameter of that name. */
-export function isVariableName(name: string): boolean {
+function isVariableName(name: string): boolean {
   return (
     /^[\p{ID_Start}$_][\p{ID_Continue}$\u200C\u200D]*$/u.test(name) &&
     !NOT_VARS.has(name) &&

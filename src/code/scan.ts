@@ -6,7 +6,7 @@ export interface ImportSpan {
   readonly end: number;
 }
 
-export interface ExportMark {
+interface ExportMark {
   /** `*` for everything of another module. */
   readonly name: string;
   readonly start: number;

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { BanyanError, RunnerError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { cleanStack } from "../code/source-url.ts";
 import type { Execution, Executor, RunEnd } from "../executor/executor.ts";
 import { encodeTreeValue } from "../tree/entry.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -198,7 +199,7 @@ export class JobRun {
     const cause = this.#cause;
     if (!this.hasRight) return { outcome: "lost", cause: cause ?? "lease" };
     if (end.type === "stalled") {
-      const frames = end.place.frames;
+      const frames = end.place.frames.map(cleanStack);
       const where = frames[0] === undefined ? "" : ` at ${frames[0]}`;
       const error = new RunnerError("RUNNER_POISONED", `the code blocked its thread${where}`, {
         details: { frames, procedure: formatPath(this.spec.entry.code) },

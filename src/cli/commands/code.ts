@@ -95,7 +95,7 @@ async function call(
 ): Promise<ExitCode> {
   const at = pathArgument(path);
   const named = Object.fromEntries((options.eval ?? []).map(assignment));
-  await using code = await openCode(await context.tree());
+  await using code = await openCode(await context.tree(), true);
   const entry = await code.get(at);
   if (entry === undefined) {
     throw new CliError("CLI_NOT_FOUND", `there is no procedure ${formatPath(at)}`);
@@ -173,10 +173,10 @@ export function jsonOrText(word: string): unknown {
   }
 }
 
-/** The compiler is loaded only by commands that need it. */
-async function openCode(tree: Tree): Promise<CodeRoot> {
+/** The compiler is loaded only by commands that need it, and stored code runs for `call` alone. */
+async function openCode(tree: Tree, evaluate: boolean = false): Promise<CodeRoot> {
   const code = await import("../../code/code-root.ts");
-  return code.CodeRoot.open(tree);
+  return code.CodeRoot.open(tree, { evaluate });
 }
 
 interface Row {
