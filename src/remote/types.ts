@@ -2,7 +2,7 @@ import type { Path } from "../wire/path.ts";
 import type { PlainMode } from "./codec.ts";
 
 /** What crosses as a copy, whatever the session's mode. */
-export type CopiedValue =
+type CopiedValue =
   | string
   | number
   | bigint
@@ -22,7 +22,7 @@ export type CopiedValue =
 declare const remoteOf: unique symbol;
 
 /** What every stub of a `T` is, whatever its members: for parameters. There is no such property. */
-export interface RemoteOf<T> {
+interface RemoteOf<T> {
   readonly [remoteOf]: T;
 }
 
@@ -98,7 +98,7 @@ type RemoteIteration<T, Mode extends PlainMode> = T extends
   : unknown;
 
 /** A property, unread: await it to read it, call it to call it. */
-export type RemoteProperty<T, Mode extends PlainMode = "reference"> = unknown extends T
+type RemoteProperty<T, Mode extends PlainMode = "reference"> = unknown extends T
   ? RemoteAnything
   : PromiseLike<Received<Awaited<T>, Mode>> &
       (T extends CopiedValue ? unknown : Remote<Awaited<T>, Mode>);
@@ -111,7 +111,7 @@ type RemoteMembers<T, Mode extends PlainMode> = {
 };
 
 /** A stub of something whose type is not known: everything may be tried. */
-export type RemoteAnything = PromiseLike<unknown> & UnknownMembers;
+type RemoteAnything = PromiseLike<unknown> & UnknownMembers;
 
 interface UnknownMembers {
   (...args: unknown[]): RemoteAnything;
