@@ -102,14 +102,19 @@ export function temporaryFolder() {
 /** Starts a script of this folder as a process of its own; resolves with it and its first message. */
 export async function helper(url, ...args) {
   const child = fork(url, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  children.add(child);
-  child.on("exit", () => children.delete(child));
+  keep(child);
   const first = await Promise.race([
     once(child, "message").then(([message]) => ({ message })),
     once(child, "exit").then(([code, signal]) => ({ ended: code ?? signal })),
   ]);
   if ("ended" in first) throw new Error(`${url} ended with ${first.ended}`);
   return { child, ready: first.message };
+}
+
+/** Makes sure that a process ends with this one. */
+export function keep(child) {
+  children.add(child);
+  child.on("exit", () => children.delete(child));
 }
 
 /**
