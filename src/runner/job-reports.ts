@@ -93,7 +93,8 @@ export class JobReports implements AsyncDisposable {
       });
       return this.#record("run", at.path, { error: poisoned, data });
     }
-    const told = result.recorded === true || outcome === "cancelled";
+    // A thread that was lost through somebody else is that one's failure.
+    const told = result.recorded === true || outcome === "cancelled" || outcome === "lost";
     if (error !== undefined && !told) this.#record("run", at.path, { error, data });
   }
 

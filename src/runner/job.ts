@@ -130,7 +130,7 @@ export interface JobState {
   /** What people should know, as "running old version: ...". */
   readonly comment?: string;
   readonly progress?: unknown;
-  /** The running code said that it is set up. */
+  /** The running code said that it works. */
   readonly setup_done?: boolean;
   /** The last run was interrupted and is to be started again at once, for this reason. */
   readonly again?: RunReason;

@@ -21,6 +21,9 @@ export interface Settling {
   readonly next: (state: JobState) => number | undefined;
 }
 
+/** A job that was lost with its node works again when it has run elsewhere for this long. */
+const MENDED_MS = 5_000;
+
 /** One run of an owned job with all that is kept of it: from "started" to "stopped" in its state. */
 export class Shift {
   readonly job: OwnedJob;
@@ -51,7 +54,7 @@ export class Shift {
         ...spec,
         // It has blocked a thread before: nobody else is to suffer from it again.
         alone: (this.#started.stalls ?? 0) > 0,
-        onSetupDone: () => this.#works({ setup_done: true }),
+        onSetupDone: () => this.#works({ setup_done: true, backoff: 0 }),
         onProgress: (progress) => this.#update({ progress }),
         onOk: () => this.#works({ backoff: 0 }),
       },
@@ -83,8 +86,17 @@ export class Shift {
   }
 
   /** Runs the code to its end. Never rejects. */
-  work(): Promise<RunResult> {
-    return this.#run.run();
+  async work(): Promise<RunResult> {
+    const { clock, reports } = this.#parts;
+    // What went wrong before was no failure of the code: once it runs again, that is mended.
+    const mended = clock.after(MENDED_MS, () => {
+      if (this.#record.reason === "failover") reports.working(this.job.at);
+    });
+    try {
+      return await this.#run.run();
+    } finally {
+      mended[Symbol.dispose]();
+    }
   }
 
   stop(cause: StopCause): void {

@@ -107,9 +107,18 @@ describe("listGroups()", () => {
     await tree.set(tree.system.group.append("many"), { expect: 3 });
     await tree.set(tree.system.node.append("n1"), {
       id: "x",
-      ...{ pid: 1, start: 1, host: "", hostname: "", beat: 0, load: 0, slots: 1, running: 0 },
+      pid: 1,
+      start: 1,
+      host: "",
+      hostname: "",
+      beat: 0,
+      load: 0,
+      slots: 1,
+      running: 0,
       lease: { length: 1, renewal: 1, margin: 0 },
-      ...{ groups: ["house", "many"], types: ["any"], labels: {} },
+      groups: ["house", "many"],
+      types: ["any"],
+      labels: {},
     });
     const groups = await listGroups(tree);
     expect(

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { JobState } from "../../src/runner/job.ts";
 import { Cluster } from "./cluster.ts";
+import type { TestExecution } from "./test-executor.ts";
 
 const QUICK = { lease: { length: 2, renewal: 0.4, margin: 0.3 } };
 const ENDLESS = "await _self.setupDone(); while (!_self.cancelled) await _self.timer(1)";
@@ -21,6 +22,15 @@ async function open(): Promise<Cluster> {
   await cluster.start("n1", QUICK);
   await cluster.proc("endless", ENDLESS);
   return cluster;
+}
+
+/** The one thing that runs on the first node. */
+function execution(cluster: Cluster): TestExecution {
+  const node = cluster.nodes[0];
+  const lanes = [node?.executor, ...(node?.lanes ?? [])];
+  const [found] = lanes.flatMap((lane) => [...(lane?.active.values() ?? [])]);
+  if (found === undefined) throw new Error("nothing runs");
+  return found;
 }
 
 describe("JobRunner, where the code changes", () => {
@@ -197,14 +207,6 @@ describe("JobRunner, where people intervene", () => {
 });
 
 describe("JobRunner, where threads are lost", () => {
-  function execution(cluster: Cluster): { end(end: unknown): void } {
-    const node = cluster.nodes[0];
-    const lanes = [node?.executor, ...(node?.lanes ?? [])];
-    const [found] = lanes.flatMap((lane) => [...(lane?.active.values() ?? [])]);
-    if (found === undefined) throw new Error("nothing runs");
-    return found as { end(end: unknown): void };
-  }
-
   it("restarts at once under a new token what was lost with its thread", async () => {
     await using cluster = await open();
     await cluster.jobs.set("my.job", { code: "endless" });
@@ -215,6 +217,23 @@ describe("JobRunner, where threads are lost", () => {
       return state !== undefined && state.token > first.token ? state : undefined;
     }, 200);
     expect(next).toMatchObject({ reason: "lane", backoff: 0 });
+    await cluster.clock.advanceAsync(100);
+    expect(await cluster.tree.errors.get({ subsystem: "run", path: "my.job" })).toBeUndefined();
+  });
+
+  it("takes a job that went away with its node for mended when it has run elsewhere for a while", async () => {
+    await using cluster = await open();
+    await cluster.start("n2", QUICK);
+    await cluster.proc("quiet", "while (!_self.cancelled) await _self.timer(1)");
+    await cluster.jobs.set("my.job", { code: "quiet" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    cluster.nodes.find(({ name }) => name === first.node)?.kill();
+    await cluster.until(async () => (await running(cluster, "my.job"))?.reason === "failover");
+    const place = { subsystem: "run", path: "my.job" };
+    const record = await cluster.until(() => cluster.tree.errors.get(place));
+    expect(record.resolved).toBeUndefined();
+    await cluster.clock.advanceAsync(5_500);
+    expect((await cluster.tree.errors.get(place))?.resolved).toBeGreaterThan(0);
   });
 
   it("waits where a thread is lost again and again", async () => {
@@ -231,7 +250,7 @@ describe("JobRunner, where threads are lost", () => {
   it("gives code that stalled a thread of its own, and does not start it a third time", async () => {
     await using cluster = await open();
     await cluster.jobs.set("my.job", { code: "endless", delay: 1, backoff: 1, jitter: 0 });
-    const place = { runId: "x", frames: ["tree:endless:1:7"] };
+    const place = { runId: "x", frames: ["tree:endless:1:7"] } as const;
     await cluster.until(() => running(cluster, "my.job"));
     execution(cluster).end({ type: "stalled", place });
     expect(await cluster.until(() => stopped(cluster, "my.job"))).toMatchObject({
@@ -301,7 +320,7 @@ describe("JobRunner, where threads are lost", () => {
     await cluster.jobs.set("my.job", { code: "endless" });
     await cluster.until(() => running(cluster, "my.job"));
     const [node] = cluster.nodes;
-    const stuck = execution(cluster) as { cancel: () => void; kill: () => void };
+    const stuck = execution(cluster);
     stuck.cancel = () => {};
     node?.engine.cut();
     await cluster.clock.advanceAsync(2_500);

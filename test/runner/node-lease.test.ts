@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 import { describe, expect, it } from "vitest";
 
 import { silentLog } from "../../src/base/log.ts";
@@ -64,7 +66,7 @@ class Rig implements AsyncDisposable {
     await this.wire.close();
     await this.engine.close();
     await this.clock.advanceAsync(2_000);
-    expect(this.clock.pending).toBe(0);
+    assert.equal(this.clock.pending, 0, "timers that nobody took off");
   }
 }
 

@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 import { describe, expect, it } from "vitest";
 
 import { silentLog } from "../../src/base/log.ts";
@@ -61,7 +63,7 @@ class Rig implements AsyncDisposable {
     await this.roster.close();
     await this.wire.close();
     await this.engine.close();
-    expect(this.clock.pending).toBe(0);
+    assert.equal(this.clock.pending, 0, "timers that nobody took off");
   }
 }
 
@@ -140,7 +142,7 @@ describe("Roster", () => {
   it("tells its listeners of what placement looks at, not of each renewal", async () => {
     await using rig = await new Rig().open();
     let told = 0;
-    using _listening = rig.roster.onChange(() => void told++);
+    using _listener = rig.roster.onChange(() => void told++);
     await rig.write("n1");
     await rig.write("n1", { beat: 1, load: 0.5 });
     expect(told).toBe(1);

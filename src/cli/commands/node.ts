@@ -57,6 +57,8 @@ async function run(context: CommandContext, options: RunOptions): Promise<ExitCo
     labels: Object.fromEntries((options.label ?? []).map(label)),
     ...(options.slots === undefined ? {} : { slots: options.slots }),
     log,
+    // Another node may begin with a job that can't be ended here: nothing of this process may go on.
+    onStuck: () => process.kill(process.pid, "SIGKILL"),
     signal: context.signal,
   });
   log.info(`node ${name} runs`, { groups: (options.group ?? ["default"]).join(",") });
