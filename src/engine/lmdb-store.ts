@@ -15,7 +15,7 @@ import {
   type Head,
   revisionKey,
 } from "./lmdb-records.ts";
-import { type LmdbDurability, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
+import { commit, type LmdbDurability, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
 import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
 import {
   type Change,
@@ -54,11 +54,6 @@ interface Outcome {
 
 /** In every key of `tree`, before the path. */
 const TREE_BYTE = 1;
-/**
- * lmdb's flags of a synchronous commit: it waits for the disk as overlapping sync does it, or leaves
- * that to the system.
- */
-const COMMIT: Readonly<Record<LmdbDurability, number>> = { disk: 0x1_00_02, process: 0x5_00_02 };
 
 /**
  * The rows in LMDB. All writes of one turn of the event loop are one transaction, made on this thread:
@@ -191,8 +186,7 @@ export class LmdbStore implements Store {
     let head = this.#head;
     try {
       this.#turnGenerations();
-      const flags = COMMIT[this.#options.durability];
-      this.#tables.root.transactionSync(() => {
+      commit(this.#tables, this.#options.durability, () => {
         this.#requireOwner();
         outcomes = writes.map((write) => this.#apply(write, changes));
         if (changes.length === 0) return;
@@ -202,8 +196,7 @@ export class LmdbStore implements Store {
           bytes: this.#head.bytes + this.#record(changes),
         });
         this.#tables.meta.putSync(META_KEYS.head, encodeHead(head));
-        // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
-      }, flags);
+      });
     } catch (error) {
       const reason = lmdbError(error, this.label);
       for (const { reject } of writes) reject(reason);

@@ -56,3 +56,15 @@ export function openTables(directory: string, durability: LmdbDurability): LmdbT
     throw lmdbError(error, directory);
   }
 }
+
+/**
+ * lmdb's flags of a synchronous commit: it waits for the disk as overlapping sync does it, or leaves
+ * that to the system.
+ */
+const COMMIT: Readonly<Record<LmdbDurability, number>> = { disk: 0x1_00_02, process: 0x5_00_02 };
+
+/** One write transaction: what `work` writes is kept as a whole, or not at all where it throws. */
+export function commit<T>({ root }: LmdbTables, durability: LmdbDurability, work: () => T): T {
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
+  return root.transactionSync(work, COMMIT[durability]);
+}

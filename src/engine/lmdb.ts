@@ -9,7 +9,13 @@ import { lmdbError } from "./lmdb-errors.ts";
 import { prepareDirectory } from "./lmdb-file.ts";
 import { encodeHead } from "./lmdb-records.ts";
 import { LmdbStore } from "./lmdb-store.ts";
-import { type LmdbTables, META_KEYS, openTables } from "./lmdb-tables.ts";
+import {
+  commit,
+  type LmdbDurability,
+  type LmdbTables,
+  META_KEYS,
+  openTables,
+} from "./lmdb-tables.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 export interface LmdbOptions {
@@ -22,7 +28,7 @@ export interface LmdbOptions {
    * writes of one turn of the event loop, waits for the disk. `process`: only the end of this process;
    * a power failure may damage the store.
    */
-  readonly durability?: "disk" | "process" | undefined;
+  readonly durability?: LmdbDurability | undefined;
   readonly limits?: Partial<EngineLimits> | undefined;
   readonly clock?: Clock | undefined;
   /** Whose the store is from now on: any text, handed to the next one's `claim`. */
@@ -81,7 +87,9 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     await chmod(join(directory, "data.mdb"), 0o600);
     await chmod(join(directory, "lock.mdb"), 0o600);
     if (suspicious) readEverything(tables);
-    const { id, ownerRow, epoch } = takeOver(tables, options);
+    const { id, ownerRow, epoch } = takeOver(tables, durability, options);
+    // Once more: the lock on flushing, which a frozen owner may hold, is taken by the second commit.
+    commit(tables, durability, () => tables.meta.putSync(META_KEYS.owner, ownerRow));
     const store = new LmdbStore(tables, {
       label: `lmdb:${directory}`,
       id,
@@ -99,10 +107,12 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
 }
 
 function takeOver(
-  { root, meta }: LmdbTables,
+  tables: LmdbTables,
+  durability: LmdbDurability,
   { owner = "", claim = () => true }: LmdbOptions,
 ): { id: string; ownerRow: Uint8Array; epoch: number } {
-  return root.transactionSync(() => {
+  const { meta } = tables;
+  return commit(tables, durability, () => {
     const row = meta.get(META_KEYS.owner);
     const previous = row === undefined ? { epoch: 0, owner: "" } : readOwner(row);
     if (!claim(previous)) {

@@ -111,10 +111,9 @@ test("a hub that was frozen under load is replaced, and is no second writer when
       acknowledged.push((await put(writer, `load:${worker}`, `${i}`)).revision);
     }
   };
-  // Under load it is frozen within a transaction more often than not, and then holds LMDB's lock.
   const workers = [1, 2, 3].map((worker) => work(worker));
   await until(() => acknowledged.length > 100, "100 writes");
-  process.kill(frozen, "SIGSTOP");
+  await freezeInCommit(frozen);
   const then = acknowledged.length;
   try {
     await until(() => acknowledged.length > then + 100, "100 writes after the freeze");
@@ -243,6 +242,35 @@ async function until(is: () => boolean, what: string): Promise<void> {
   await vi.waitUntil(is, { timeout: DEADLINE_MS, interval: 5 }).catch(() => {
     throw new Error(`waited in vain for ${what}`);
   });
+}
+
+/**
+ * Stops the process, if it can be told within a commit, where it holds the store's locks: those that
+ * come after it are then blocked until it is dead.
+ */
+async function freezeInCommit(pid: number): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    process.kill(pid, "SIGSTOP");
+    await until(() => stateOf(pid) === "T", "the stop");
+    if (isFlushing(pid) !== false) return;
+    process.kill(pid, "SIGCONT");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  process.kill(pid, "SIGSTOP");
+}
+
+function stateOf(pid: number): string | undefined {
+  return readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.[0];
+}
+
+/** Whether its main thread is in fdatasync(2); undefined where that can't be seen. */
+function isFlushing(pid: number): boolean | undefined {
+  try {
+    const call = readFileSync(`/proc/${pid}/task/${pid}/syscall`, "utf8").split(" ")[0];
+    return call === (process.arch === "arm64" ? "83" : "75");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The hub processes of a tree, as the system lists them. */
