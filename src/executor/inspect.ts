@@ -9,6 +9,8 @@ export interface InspectOptions {
   readonly threadName: string;
   /** How long the thread may take to stop at a statement. */
   readonly timeoutMs: number;
+  /** Whether a frame says anything: it looks several times for a stop with such a one. */
+  readonly isTelling: (frame: string) => boolean;
 }
 
 /** One at a time: each attaches to every worker of the process. */
@@ -33,12 +35,10 @@ async function inspect(options: InspectOptions): Promise<StallPlace | undefined>
     const thread = await deadline.race(attach(session, options.threadName));
     if (thread === undefined) return undefined;
     try {
-      void thread.post("Debugger.enable");
-      void thread.post("Debugger.pause");
-      const frames = await deadline.race(thread.paused);
+      const frames = await stopAtTelling(thread, options.isTelling, deadline);
       if (frames === undefined) return undefined;
       const runId = await deadline.race(currentRun(thread));
-      return { runId, frames };
+      return { runId, frames: frames.filter(options.isTelling) };
     } finally {
       // Also where it never paused: the request may still be on its way.
       void thread.post("Debugger.resume");
@@ -51,6 +51,34 @@ async function inspect(options: InspectOptions): Promise<StallPlace | undefined>
 
 const DETACH_MS = 200;
 
+/** A loop through promises is mostly found in Node's own bookkeeping of them. */
+const MAX_LOOKS = 50;
+/** A request to stop that comes at a bad moment gets lost. */
+const LOOK_MS = 300;
+const RESUME_MS = 100;
+
+/** The frames of a stop that says something, of another if none does; `undefined` if it never stops. */
+async function stopAtTelling(
+  thread: AttachedThread,
+  isTelling: (frame: string) => boolean,
+  deadline: Deadline,
+): Promise<readonly string[] | undefined> {
+  void thread.post("Debugger.enable");
+  let frames: readonly string[] | undefined;
+  for (let look = 0; look < MAX_LOOKS && !deadline.passed; look++) {
+    if (look > 0) await goOn(thread);
+    frames = await new Deadline(LOOK_MS).race(thread.pause());
+    if (frames?.some(isTelling) === true) break;
+  }
+  return frames;
+}
+
+/** Lets it run for a moment: at once it would stop at the very next statement. */
+async function goOn(thread: AttachedThread): Promise<void> {
+  await new Deadline(RESUME_MS).race(thread.resume());
+  await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 async function currentRun(thread: AttachedThread): Promise<string | undefined> {
   const answer = await thread.post("Runtime.evaluate", {
     expression: `globalThis[Symbol.for(${JSON.stringify(CURRENT_RUN_SYMBOL)})]?.()`,
@@ -61,8 +89,10 @@ async function currentRun(thread: AttachedThread): Promise<string | undefined> {
 }
 
 interface AttachedThread {
-  /** The frames of the first stop, innermost first. */
-  readonly paused: Promise<readonly string[]>;
+  /** Stops it; resolves with the frames, innermost first. */
+  pause(): Promise<readonly string[]>;
+  /** Lets it go on; resolves when it does. A pause asked for before that would be lost. */
+  resume(): Promise<void>;
   post(method: string, params?: object): Promise<unknown>;
 }
 
@@ -100,32 +130,42 @@ function attach(session: Session, threadName: string): Promise<AttachedThread> {
 function talkTo(session: Session, sessionId: string): AttachedThread {
   const urls = new Map<string, string>();
   const waiting = new Map<number, (result: unknown) => void>();
-  const paused = deferred<readonly string[]>();
+  let paused = deferred<readonly string[]>();
+  let resumed = deferred<void>();
 
+  const onEvent: Readonly<Record<string, (params: WorkerMessage["params"]) => void>> = {
+    "Debugger.scriptParsed": (params) => urls.set(params?.scriptId ?? "", params?.url ?? ""),
+    "Debugger.paused": (params) =>
+      paused.resolve((params?.callFrames ?? []).map((frame) => showFrame(frame, urls))),
+    "Debugger.resumed": () => resumed.resolve(),
+  };
   session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
     if (params.sessionId !== sessionId) return;
     const message = JSON.parse(params.message) as WorkerMessage;
-    if (message.id !== undefined) {
-      waiting.get(message.id)?.(message.result);
-      waiting.delete(message.id);
-    } else if (message.method === "Debugger.scriptParsed") {
-      urls.set(message.params?.scriptId ?? "", message.params?.url ?? "");
-    } else if (message.method === "Debugger.paused") {
-      paused.resolve((message.params?.callFrames ?? []).map((frame) => showFrame(frame, urls)));
-    }
+    if (message.id === undefined) return onEvent[message.method ?? ""]?.(message.params);
+    waiting.get(message.id)?.(message.result);
+    waiting.delete(message.id);
   });
 
   let lastId = 0;
-  return {
-    paused: paused.promise,
-    post: (method, params = {}) =>
-      new Promise((resolve) => {
-        const id = ++lastId;
-        waiting.set(id, resolve);
-        const message = JSON.stringify({ id, method, params });
-        session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
-      }),
+  const post = (method: string, params: object = {}): Promise<unknown> =>
+    new Promise((resolve) => {
+      const id = ++lastId;
+      waiting.set(id, resolve);
+      const message = JSON.stringify({ id, method, params });
+      session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
+    });
+  const pause = (): Promise<readonly string[]> => {
+    paused = deferred();
+    void post("Debugger.pause");
+    return paused.promise;
   };
+  const resume = (): Promise<void> => {
+    resumed = deferred();
+    void post("Debugger.resume");
+    return resumed.promise;
+  };
+  return { post, pause, resume };
 }
 
 function showFrame({ location }: CallFrame, urls: ReadonlyMap<string, string>): string {
@@ -139,6 +179,10 @@ class Deadline {
 
   constructor(limitMs: number) {
     this.#at = performance.now() + limitMs;
+  }
+
+  get passed(): boolean {
+    return performance.now() >= this.#at;
   }
 
   async race<T>(promise: Promise<T>): Promise<T | undefined> {

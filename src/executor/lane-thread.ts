@@ -47,6 +47,9 @@ interface ThreadEnd {
  */
 const INSPECT_MS = 5_000;
 
+/** The wait before a thread that is still there is terminated once more; it doubles. */
+const FIRST_TERMINATE_MS = 100;
+
 /** One worker thread of a lane, from its start to its end. It is never restarted. */
 export class LaneThread implements ExecutionOwner {
   /** Resolves when the thread is gone and every run on it has been told. */
@@ -63,7 +66,8 @@ export class LaneThread implements ExecutionOwner {
   readonly #executions = new Map<string, LaneExecution>();
   #end: ThreadEnd | undefined;
   #runNumber = 0;
-  #doubted = false;
+  /** The beat at which it was found blocked by nobody's code. */
+  #doubtedAt: number | undefined;
 
   constructor(options: LaneThreadOptions) {
     this.#options = options;
@@ -209,19 +213,30 @@ export class LaneThread implements ExecutionOwner {
   }
 
   async #onStall(): Promise<void> {
-    const found = await inspectThread({ threadName: this.#threadName, timeoutMs: INSPECT_MS });
+    const found = await this.#inspect();
     if (this.#end !== undefined) return;
-    const frames = (found?.frames ?? [])
-      .filter((frame) => !this.#isOurs(frame))
-      .map((frame) => this.#options.showFrame(frame));
+    const frames = (found?.frames ?? []).map((frame) => this.#options.showFrame(frame));
     const named = [...this.#executions.values()].find(({ id }) => id === found?.runId);
-    // Stopped in code of nobody's: it may only have been slow. It gets one more chance.
-    if (named === undefined && found !== undefined && frames.length === 0 && !this.#doubted) {
-      this.#doubted = true;
+    // Stopped in code of nobody's: it may only have been slow. It is, if it goes on now.
+    if (named === undefined && frames.length === 0 && this.#doubtedAt !== this.#shared.beat) {
+      this.#doubtedAt = this.#shared.beat;
       this.#watch.start();
       return;
     }
     this.#finishStalled(named ?? this.#onlyRun(), frames);
+  }
+
+  async #inspect(): Promise<StallPlace | undefined> {
+    try {
+      return await inspectThread({
+        threadName: this.#threadName,
+        timeoutMs: INSPECT_MS,
+        isTelling: (frame) => !this.#isOurs(frame),
+      });
+    } catch (error) {
+      this.#log("a blocked thread can't be looked into", error);
+      return undefined;
+    }
   }
 
   #finishStalled(culprit: LaneExecution | undefined, frames: readonly string[]): void {
@@ -238,7 +253,14 @@ export class LaneThread implements ExecutionOwner {
     this.#end = end;
     this.#watch.stop();
     // The runs are told when it is gone: until then their code may still act.
+    this.#terminate(FIRST_TERMINATE_MS);
+  }
+
+  /** V8 now and then loses a termination in a promise hook, after a debugger was there. */
+  #terminate(againMs: number): void {
     void this.#worker.terminate();
+    const again = setTimeout(() => this.#terminate(againMs * 2), againMs);
+    void this.gone.then(() => clearTimeout(again));
   }
 
   #onExit(code: number): void {

@@ -12,7 +12,7 @@ export interface LaneOptions {
   readonly entry: URL;
   /** Makes the channel to a started worker; closing it need not end the worker. */
   readonly channel: (worker: Worker) => Channel;
-  /** How long code may block the thread before it is stopped. Default 2,000. */
+  /** How long code may block the thread before it is stopped. Default 2,000, at least 200. */
   readonly stallMs?: number;
   /** What the thread's heap may hold; buffers don't count. Default: as much as Node allows. */
   readonly memoryMb?: number;
@@ -34,6 +34,9 @@ export interface LaneStats {
   /** Remote references alive on both sides of the present thread. */
   readonly references: number;
 }
+
+/** The thread shows that it turns every 50 ms; the machine may be busy. */
+const MIN_STALL_MS = 200;
 
 /**
  * Runs all it is given on one worker thread, which is started with the first run and replaced when
@@ -59,6 +62,9 @@ export class Lane implements Executor {
       log: silentLog,
       ...options,
     };
+    if (!(this.#options.stallMs >= MIN_STALL_MS)) {
+      throw new RangeError(`stallMs is at least ${MIN_STALL_MS}, not ${this.#options.stallMs}`);
+    }
   }
 
   /** @throws ExecutorError `EXECUTOR_CLOSED` */

@@ -74,6 +74,19 @@ describe("Lane: code that would end its thread", () => {
     expect((await good.execution.ended).type).toBe("lost");
   });
 
+  it("a thread that can't start loses its runs, and says why", async () => {
+    const entry = new URL("no-such-entry.js", import.meta.url);
+    await using kit = openLane({ fine: `return 1` }, { entry });
+    for (let i = 0; i < 2; i++) {
+      const end = await kit.start("fine").execution.ended;
+      expect(end).toMatchObject({ type: "lost", error: { code: "EXECUTOR_LOST" } });
+      expect((end as { error: Error }).error.cause).toMatchObject({
+        message: expect.stringContaining("no-such-entry.js"),
+      });
+    }
+    await expect(kit.lane.warm()).rejects.toMatchObject({ code: "REMOTE_BROKEN" });
+  });
+
   it("what an ended run left behind reaches the log, and no other run", async () => {
     await using kit = openLane({
       // Not the global one, which would end with the run.
