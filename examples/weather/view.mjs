@@ -62,10 +62,11 @@ export class View {
     for (const { path, value } of this.#mirrors.nodes.entries()) {
       const name = String(path.at(-1));
       const load = this.#mirrors.weather.get(["weather", "load", name]);
-      const mine = jobs.filter((job) => job.running && job.node === name).map((job) => job.name);
-      const state = value.ended === undefined ? pc.green("alive") : pc.red("dead ");
-      const facts = value.ended === undefined ? `pid ${value.pid}  ${load?.mb ?? "-"} MB` : "comes back";
-      lines.push(`  ${pc.bold(name)}  ${state}  ${facts.padEnd(22)} ${mine.join(", ")}`);
+      const alive = value.ended === undefined;
+      const mine = jobs.filter((job) => alive && job.running && job.node === name);
+      const state = alive ? pc.green("alive") : pc.red("dead ");
+      const facts = alive ? `pid ${value.pid}  ${load?.mb ?? "-"} MB` : "comes back";
+      lines.push(`  ${pc.bold(name)}  ${state}  ${facts.padEnd(22)} ${mine.map((job) => job.name).join(", ")}`);
     }
     return ["nodes", ...lines];
   }
@@ -76,11 +77,19 @@ export class View {
     return [
       "jobs",
       ...[...station, ...moving].map((job) => {
-        const where = job.running ? pc.green(`on ${job.node}`) : pc.yellow("not running");
+        const where =
+          job.running && this.#isAlive(job.node)
+            ? pc.green(`on ${job.node}`)
+            : pc.yellow(`waits for ${job.slot === "-" ? "a node" : job.slot}`);
         const kind = job.slot === "-" ? "any node" : `only ${job.slot}`;
         return `  ${job.name.padEnd(20)} ${kind.padEnd(10)} ${where}  ${pc.dim(`token ${job.token}, ${job.reason ?? ""}`)}`;
       }),
     ];
+  }
+
+  #isAlive(node) {
+    const entry = this.#mirrors.nodes.get(this.#system.node.append(node));
+    return entry !== undefined && entry.ended === undefined;
   }
 
   #readingLines() {
@@ -120,9 +129,10 @@ export class View {
       pc.bold("Try, in another terminal:"),
       pid === undefined
         ? "  kill -9 <pid of a node>"
-        : `  kill -9 ${pid}   kills ${holder}: another node takes its jobs over at once and goes on with`,
-      "                the next day; the node comes back after 3 s",
-      `  npx banyan -t ${this.#where} job ls      npx banyan -t ${this.#where} data set weather.pace 0`,
+        : `  kill -9 ${pid}      kills ${holder}: another node takes its jobs over at once and goes on with`,
+      "                    the next day; the node comes back after 3 s",
+      `  export BANYAN_TREE=${this.#where}`,
+      "  npx banyan job ls   what runs where;  npx banyan data set weather.pace 0   as fast as it goes",
       pc.dim("Ctrl-C ends it."),
     ];
   }

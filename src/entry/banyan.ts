@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { runCli } from "../cli/program.ts";
-import { SUPERVISED } from "../node/supervise.ts";
+import { onSupervisorGone } from "../node/supervise.ts";
 
 const controller = new AbortController();
 let asked = 0;
@@ -12,10 +12,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     controller.abort(new Error(`stopped by ${name}`));
   });
 }
-if (process.env[SUPERVISED] !== undefined) {
-  process.stdin.resume();
-  process.stdin.on("close", () => controller.abort(new Error("the supervisor is gone")));
-}
+onSupervisorGone(() => controller.abort(new Error("the supervisor is gone")));
 // The reader of a pipe went away (`| head`): there is nobody left to tell anything.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);

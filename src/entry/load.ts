@@ -6,7 +6,7 @@ import { BanyanError } from "../base/errors.ts";
 import { consoleLog } from "../cli/log.ts";
 import { followDirectory, loadDirectory } from "../node/load-directory.ts";
 import { open } from "../node/open.ts";
-import { SUPERVISED } from "../node/supervise.ts";
+import { onSupervisorGone } from "../node/supervise.ts";
 import { followErrors } from "../node/follow-errors.ts";
 
 const [directory = ".", url = ".", ...flags] = process.argv.slice(2);
@@ -16,10 +16,7 @@ const { signal } = controller;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
 }
-if (process.env[SUPERVISED] !== undefined) {
-  process.stdin.resume();
-  process.stdin.on("close", () => controller.abort(new Error("the supervisor is gone")));
-}
+onSupervisorGone(() => controller.abort(new Error("the supervisor is gone")));
 
 try {
   await using tree = await open(url, { create: true, author: "load", signal });

@@ -29,7 +29,12 @@ export async function dev(options: DevOptions): Promise<void> {
   const loader = fileURLToPath(new URL("../entry/load.js", import.meta.url));
   const verbose = options.verbose ? ["--verbose"] : [];
   const children: ChildSpec[] = [
-    { name: "hub", args: [command, "--quiet", "--tree", options.tree, "up"], restartMs: 100 },
+    {
+      name: "hub",
+      args: [command, "--quiet", "--tree", options.tree, "up"],
+      restartMs: 100,
+      endsLast: true,
+    },
     {
       name: "load",
       args: [loader, options.directory, options.tree, ...(options.watch ? ["--watch"] : [])],

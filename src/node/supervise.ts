@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
-import { abortable, linkSignals } from "../base/abort.ts";
+import { abortable, onAbort } from "../base/abort.ts";
 import { systemClock, type Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import type { Log } from "../base/log.ts";
@@ -15,6 +15,17 @@ export interface ChildSpec {
   readonly restartMs: number;
   /** An exit with status 0 is meant: it is not started again. */
   readonly endsAlone?: boolean;
+  /** The others need it to end in order: it is asked to end when they have. */
+  readonly endsLast?: boolean;
+}
+
+/** Calls `listener` when the process that supervises this one is gone; never where there is none. */
+export function onSupervisorGone(listener: () => void): void {
+  if (process.env[SUPERVISED] === undefined) return;
+  process.stdin.resume();
+  process.stdin.on("close", listener);
+  // Listening alone is no reason to stay: a child whose work is done ends.
+  if ("unref" in process.stdin && typeof process.stdin.unref === "function") process.stdin.unref();
 }
 
 export interface SuperviseOptions {
@@ -28,7 +39,7 @@ export interface SuperviseOptions {
 const GRACE_MS = 5_000;
 
 /** Set for children: end when standard input ends. */
-export const SUPERVISED = "BANYAN_SUPERVISED";
+const SUPERVISED = "BANYAN_SUPERVISED";
 
 /** The exit status of a wrong command line: trying again can't help. */
 const USAGE = 2;
@@ -43,13 +54,19 @@ export async function supervise(
   specs: readonly ChildSpec[],
   options: SuperviseOptions,
 ): Promise<void> {
-  using stop = linkSignals(options.signal);
-  const keepers = specs.map((spec) => keep(spec, { ...options, signal: stop.signal }));
+  const kept = specs.map((spec) => {
+    const own = new AbortController();
+    return { spec, own, done: keep(spec, { ...options, signal: own.signal }) };
+  });
   try {
-    await Promise.all(keepers);
+    const asked = new Promise<void>((resolve) => void onAbort(options.signal, resolve));
+    await Promise.race([asked, Promise.all(kept.map(({ done }) => done))]);
   } finally {
-    stop.abort(new Error("another process can't be kept"));
-    await Promise.allSettled(keepers);
+    for (const last of [false, true]) {
+      const wave = kept.filter(({ spec }) => (spec.endsLast ?? false) === last);
+      for (const { own } of wave) own.abort(new Error("everything ends"));
+      await Promise.allSettled(wave.map(({ done }) => done));
+    }
   }
 }
 
