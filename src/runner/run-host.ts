@@ -21,7 +21,7 @@ import type {
 import { type HostStream, PageStream, PushStream } from "./run-streams.ts";
 
 /** What the runner hears of a run. None of them may throw. */
-export interface RunHostEvents {
+interface RunHostEvents {
   log(lines: readonly LogLine[]): void | Promise<void>;
   /** The code says that it works. */
   setupDone(): void | Promise<void>;

@@ -3,7 +3,7 @@ import { RunnerError } from "../../base/errors.ts";
 import { ReadyMsg, type ChangeMsg, type RunnerMsg } from "./messages.ts";
 
 /** How far one watch is: it lists what is there, has done so, and its "ready" has been told. */
-export type WatchPhase = "listing" | "listed" | "announced";
+type WatchPhase = "listing" | "listed" | "announced";
 
 /** One watch as the queue knows it. */
 export interface WatchPlace {

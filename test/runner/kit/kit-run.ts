@@ -27,16 +27,16 @@ export interface Variables {
   readonly [name: string]: unknown;
 }
 
-export type Body = (variables: Variables) => unknown;
+type Body = (variables: Variables) => unknown;
 
-export interface KitRunOptions {
+interface KitRunOptions {
   readonly values?: Partial<RunValues>;
   readonly host?: Partial<RunHostOptions>;
   /** Further procedures, by path. */
   readonly procedures?: Readonly<Record<string, Body>>;
 }
 
-export interface KitRun {
+interface KitRun {
   /** What the code returned; rejects with what it threw. */
   readonly ended: Promise<unknown>;
   readonly host: RunHost;
