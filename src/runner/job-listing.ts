@@ -52,7 +52,7 @@ export function listingOf(path: Path, stored: TreeEntry, states: readonly SlotSt
   };
 }
 
-export function placeText(place: JobPlace): string {
+function placeText(place: JobPlace): string {
   if ("any" in place) return `any ${place.any}`;
   return "all" in place ? `all ${place.all}` : `node ${place.node}`;
 }

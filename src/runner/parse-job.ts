@@ -7,7 +7,7 @@ import { badJob, JOB_DEFAULTS, type JobEntry, type JobPlace } from "./job.ts";
 import { closest } from "./closest.ts";
 
 /** What is wrong at one place of an entry. */
-export interface JobIssue {
+interface JobIssue {
   /** As `place.node`; empty for the entry itself. */
   readonly at: string;
   readonly expected: string;

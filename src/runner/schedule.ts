@@ -40,7 +40,7 @@ export type Plan =
 export const MAX_STALLS = 2;
 
 /** A request that nobody saw to in this time (seconds) is void. */
-export const REQUEST_VALID = 600;
+const REQUEST_VALID = 600;
 
 /** Whether and when a job that is not running is to be started. Pure: every node comes to the same. */
 export function planJob(input: ScheduleInput): Plan {
@@ -58,7 +58,7 @@ export function planJob(input: ScheduleInput): Plan {
 }
 
 /** Whether the code under this key is not to be started again. */
-export function isPoisoned(state: JobState | undefined, codeKey: string): boolean {
+function isPoisoned(state: JobState | undefined, codeKey: string): boolean {
   return state !== undefined && state.code === codeKey && (state.stalls ?? 0) >= MAX_STALLS;
 }
 

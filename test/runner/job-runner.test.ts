@@ -1,21 +1,8 @@
 import { describe, expect, it } from "vitest";
 
-import type { JobState } from "../../src/runner/job.ts";
 import { Cluster } from "./cluster.ts";
+import { ENDLESS, QUICK, running, stopped } from "./steps.ts";
 import type { TestExecution } from "./test-executor.ts";
-
-const QUICK = { lease: { length: 2, renewal: 0.4, margin: 0.3 } };
-const ENDLESS = "await _self.setupDone(); while (!_self.cancelled) await _self.timer(1)";
-
-async function stopped(cluster: Cluster, job: string): Promise<JobState | undefined> {
-  const state = await cluster.jobs.state(job);
-  return state === undefined || state.stopped === null ? undefined : state;
-}
-
-async function running(cluster: Cluster, job: string): Promise<JobState | undefined> {
-  const state = await cluster.jobs.state(job);
-  return state?.stopped === null ? state : undefined;
-}
 
 async function open(): Promise<Cluster> {
   const cluster = await Cluster.open();
