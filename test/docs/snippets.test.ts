@@ -86,6 +86,7 @@ const TSCONFIG = {
     noPropertyAccessFromIndexSignature: false,
   },
   include: ["*.mts"],
+  exclude: [],
 };
 
 function nameOf({ file, line }: Snippet): string {
