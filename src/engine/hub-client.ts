@@ -35,7 +35,7 @@ export interface HubEngineOptions {
   readonly log?: Log | undefined;
   /** How long an operation waits for a hub before it fails. Default 30,000. */
   readonly giveUpMs?: number | undefined;
-  /** How long a hub may be silent before another connection is tried. Default 3,000. */
+  /** How long a hub may be silent before another connection is tried. Default 2,000. */
   readonly silenceMs?: number | undefined;
 }
 
@@ -63,7 +63,7 @@ export class HubEngine implements Engine {
       connect,
       clock: this.#clock,
       log: log ?? silentLog,
-      silenceMs: silenceMs ?? 3_000,
+      silenceMs: silenceMs ?? 2_000,
       onUp: (session) => this.#up(session),
       onDown: () => {
         for (const watch of this.#watches) watch.lost();

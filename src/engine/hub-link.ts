@@ -37,7 +37,7 @@ export interface HubLinkOptions {
 
 /** How long to wait before each attempt in a row; the last one for all that follow. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
-const PING_EVERY_MS = 1_000;
+const PING_EVERY_MS = 500;
 
 /**
  * Keeps a session with the hub: opens another when one breaks, and takes one for broken whose hub does

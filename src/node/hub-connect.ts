@@ -7,6 +7,7 @@ import { systemClock, type Clock } from "../base/clock.ts";
 import { NodeError } from "../base/errors.ts";
 import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
+import { isStopped } from "../runner/process-identity.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
@@ -46,6 +47,8 @@ export async function connectHub(directory: string, options: ConnectHubOptions):
     for (;;) {
       signal.throwIfAborted();
       const record = await readHubRecord(places.hubRecord);
+      // A stopped hub accepts and says nothing: there is no need to wait for its hello.
+      if (record !== undefined && isStopped(record)) failed = record.epoch;
       if (record !== undefined && record.epoch !== failed) {
         try {
           return await dialHub(record, signal);

@@ -12,7 +12,7 @@ import { listenUnix } from "../channel/unix.ts";
 import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
-import { ownProcess } from "../runner/process-identity.ts";
+import { isStopped, ownProcess } from "../runner/process-identity.ts";
 import { Path } from "../wire/path.ts";
 import { VERSION } from "./version.ts";
 import { dialHub } from "./hub-dial.ts";
@@ -96,6 +96,7 @@ async function takeStart(places: TreePlaces, options: RunHubOptions): Promise<Lo
 }
 
 async function isAnswering(record: HubRecord): Promise<boolean> {
+  if (isStopped(record)) return false;
   try {
     const session = await dialHub(record);
     await session.close();

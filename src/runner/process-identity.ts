@@ -33,6 +33,17 @@ export function isCertainlyGone(identity: ProcessIdentity): boolean {
   return startOf(identity.pid) !== identity.start && !isUnreadable(identity.pid);
 }
 
+/**
+ * Whether that process is there and stopped (SIGSTOP, Ctrl-Z, a debugger): it holds what it holds, and
+ * answers nobody until somebody lets it go on. False also means "can't tell".
+ */
+export function isStopped(identity: ProcessIdentity): boolean {
+  if (identity.host !== ownProcess().host || identity.start === 0) return false;
+  const fields = statFields(identity.pid);
+  const state = fields?.[0];
+  return Number(fields?.[19]) === identity.start && (state === "T" || state === "t");
+}
+
 /** There is such a process, but /proc does not show it: that proves nothing. */
 function isUnreadable(pid: number): boolean {
   if (startOf(pid) !== undefined) return false;
