@@ -94,6 +94,7 @@ export const ERROR_CODES = {
   NODE_BAD_DIRECTORY: { retryable: false, says: "a file of the directory can't be loaded" },
 
   CLI_USAGE: { retryable: false, says: "the command was used wrongly" },
+  CLI_IN_USE: { retryable: false, says: "something still needs it" },
   CLI_NOT_FOUND: { retryable: false, says: "nothing was found" },
 } as const satisfies Record<string, ErrorCodeInfo>;
 

@@ -11,20 +11,12 @@ import { addModuleCommands } from "./commands/module.ts";
 import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addUpCommand } from "./commands/up.ts";
+import type { Act } from "./act.ts";
 import { CommandContext, type CliIo, type GlobalOptions } from "./context.ts";
 import { EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
 import { FORMATS } from "./output.ts";
 import { toJson } from "./plain.ts";
 import { VERSION } from "../node/version.ts";
-
-/** What a command's work gets: its context, then arguments and options as commander gives them. */
-export type Work<Args extends unknown[]> = (
-  context: CommandContext,
-  ...args: Args
-) => Promise<ExitCode | void>;
-
-/** Turns a command's work into commander's action. */
-export type Act = <Args extends unknown[]>(work: Work<Args>) => (...args: Args) => Promise<void>;
 
 /** Runs one command line and tells its exit status; prints what is to be printed, never throws. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {

@@ -37,7 +37,10 @@ export async function openExclusive(directory: string): Promise<Engine> {
 function releasing(engine: Engine, lock: LockFile): Engine {
   const close = engine.close.bind(engine);
   let closing: Promise<void> | undefined;
-  const closeBoth = (): Promise<void> => (closing ??= close().finally(() => lock.release()));
+  const closeBoth = (): Promise<void> =>
+    (closing ??= close().finally(async () => {
+      await lock.release();
+    }));
   Object.defineProperties(engine, {
     close: { value: closeBoth },
     [Symbol.asyncDispose]: { value: closeBoth },

@@ -22,7 +22,7 @@ export async function dialHub(
     either.abort(new NodeError("NODE_HUB_FAILED", "the hub does not accept")),
   );
   const channel = await dialUnix(socket, { signal: either.signal });
-  return openSession(channel, {
+  return await openSession(channel, {
     plain: "copy",
     name: `pid ${process.pid}`,
     limits: { helloMs: HELLO_MS },

@@ -1,14 +1,17 @@
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import type { CodeRoot } from "../../code/code-root.ts";
+import type { CodeInfo, CodeRoot } from "../../code/code-root.ts";
+import { JobRoot } from "../../runner/job-root.ts";
 import type { Tree } from "../../tree/tree.ts";
 import { formatPath } from "../../wire/path-text.ts";
+import type { Path } from "../../wire/path.ts";
 import { pathArgument, readSource, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { clip, type Column } from "../output.ts";
-import { fromJson } from "../plain.ts";
-import type { Act } from "../program.ts";
+import { assignment, jsonOrText } from "../words.ts";
+import { addSourceVerbs, notStored, type SourceNoun } from "./stored.ts";
+import type { Act } from "../act.ts";
 
 /** `banyan code`: stored procedures. */
 export function addCodeCommands(program: Command, act: Act): void {
@@ -27,26 +30,13 @@ export function addCodeCommands(program: Command, act: Act): void {
     .option("--force", "also if a module it imports is not there yet")
     .action(act(add));
 
-  code.command("get <path>").description("print its source").action(act(get));
-
-  code
-    .command("ls [path]")
-    .alias("list")
-    .description("the procedures below a path")
-    .action(act(ls));
-
   code
     .command("call <path> [arguments...]")
     .description("call it here, in this process; arguments are JSON, or text if they are not")
     .option("-e, --eval <name=json...>", "a named variable")
     .action(act(call));
 
-  code
-    .command("rm <path>")
-    .alias("del")
-    .description("delete a procedure; refused while a job uses it, unless --force")
-    .option("--force", "also if it is used")
-    .action(act(rm));
+  addSourceVerbs(code, PROCEDURES, act);
 }
 
 async function add(
@@ -67,26 +57,6 @@ async function add(
   context.output.note(`procedure ${formatPath(at)} stored`);
 }
 
-async function get(context: CommandContext, path: string): Promise<void> {
-  const at = pathArgument(path);
-  await using code = await openCode(await context.tree());
-  const entry = await code.get(at);
-  if (entry === undefined) {
-    throw new CliError("CLI_NOT_FOUND", `there is no procedure ${formatPath(at)}`);
-  }
-  context.output.value(context.output.format === "table" ? entry.code : entry);
-}
-
-async function ls(context: CommandContext, path = ":"): Promise<void> {
-  const below = pathArgument(path);
-  await using code = await openCode(await context.tree());
-  const all = await code.list();
-  context.output.rows(
-    all.filter((item) => below.contains(item.path)),
-    COLUMNS,
-  );
-}
-
 async function call(
   context: CommandContext,
   path: string,
@@ -98,7 +68,7 @@ async function call(
   await using code = await openCode(await context.tree(), true);
   const entry = await code.get(at);
   if (entry === undefined) {
-    throw new CliError("CLI_NOT_FOUND", `there is no procedure ${formatPath(at)}`);
+    throw notStored("procedure", at);
   }
   try {
     const result: unknown =
@@ -141,56 +111,32 @@ function positional(vars: readonly string[], words: readonly string[]): Record<s
   return Object.fromEntries(words.map((word, i) => [vars[i] ?? "", jsonOrText(word)]));
 }
 
-async function rm(
-  context: CommandContext,
-  path: string,
-  options: { force?: boolean },
-): Promise<ExitCode> {
-  const at = pathArgument(path);
-  await using code = await openCode(await context.tree());
-  const there = await code.remove(at, { force: options.force ?? false });
-  context.output.note(
-    there ? `procedure ${formatPath(at)} deleted` : `there is no procedure ${formatPath(at)}`,
-  );
-  return there ? EXIT.ok : EXIT.notFound;
-}
-
-/** `name=json`, as `--eval` takes it. @throws CliError `CLI_USAGE` */
-export function assignment(text: string): [string, unknown] {
-  const equals = text.indexOf("=");
-  if (equals < 1) {
-    throw new CliError("CLI_USAGE", `${text} is no name=value`);
-  }
-  return [text.slice(0, equals), jsonOrText(text.slice(equals + 1))];
-}
-
-/** JSON where it is some, the text itself where not. */
-export function jsonOrText(word: string): unknown {
-  try {
-    return fromJson(JSON.parse(word));
-  } catch {
-    return word;
-  }
-}
-
 /** The compiler is loaded only by commands that need it, and stored code runs for `call` alone. */
 async function openCode(tree: Tree, evaluate: boolean = false): Promise<CodeRoot> {
   const code = await import("../../code/code-root.ts");
   return code.CodeRoot.open(tree, { evaluate });
 }
 
-interface Row {
-  readonly path: Parameters<typeof formatPath>[0];
-  readonly mode: string;
-  readonly vars: readonly string[];
-  readonly code: string;
-  readonly error?: string | undefined;
+/** Jobs name procedures by path, so nothing else knows of them. */
+async function jobsOf(tree: Tree, path: Path): Promise<readonly string[]> {
+  const jobs = await JobRoot.open(tree);
+  const all = await jobs.list();
+  return all
+    .filter((job) => job.code?.equals(path) === true)
+    .map((job) => `job ${formatPath(job.path)}`);
 }
 
-const COLUMNS: readonly Column<Row>[] = [
+const COLUMNS: readonly Column<CodeInfo>[] = [
   { head: "procedure", cell: ({ path }) => formatPath(path) },
   { head: "mode", cell: ({ mode }) => mode },
   { head: "vars", cell: ({ vars }) => vars.join(", ") },
   { head: "source", cell: ({ code }) => clip(code, 40) },
   { head: "error", cell: ({ error }) => clip(error ?? "", 50) },
 ];
+
+const PROCEDURES: SourceNoun<CodeInfo> = {
+  name: "procedure",
+  columns: COLUMNS,
+  open: openCode,
+  users: jobsOf,
+};

@@ -10,7 +10,7 @@ import { pathArgument, type CliIo, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import { fromJson } from "../plain.ts";
-import type { Act } from "../program.ts";
+import type { Act } from "../act.ts";
 import { fromYaml } from "../../node/yaml.ts";
 
 /** `banyan data`: entries of the tree. */

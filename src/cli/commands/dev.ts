@@ -7,7 +7,7 @@ import { treeDirectory } from "../../node/open.ts";
 import { CliError } from "../../base/errors.ts";
 import type { CommandContext } from "../context.ts";
 import { consoleLog } from "../log.ts";
-import type { Act } from "../program.ts";
+import type { Act } from "../act.ts";
 
 /** `banyan dev`: everything at once, for trying and developing. */
 export function addDevCommand(program: Command, act: Act): void {

@@ -5,7 +5,7 @@ import type { ErrorRecord } from "../../tree/error-record.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
 import { ago, clip, type Column } from "../output.ts";
-import type { Act } from "../program.ts";
+import type { Act } from "../act.ts";
 
 /** `banyan error`: what went wrong anywhere, one record per subsystem and path. */
 export function addErrorCommands(program: Command, act: Act): void {

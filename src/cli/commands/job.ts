@@ -6,9 +6,9 @@ import { formatPath, parsePath } from "../../wire/path-text.ts";
 import { pathArgument, readSource, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
-import type { Act } from "../program.ts";
+import type { Act } from "../act.ts";
 import { fromYaml } from "../../node/yaml.ts";
-import { assignment } from "./code.ts";
+import { assignment } from "../words.ts";
 
 /** `banyan job`: what runs where. */
 export function addJobCommands(program: Command, act: Act): void {

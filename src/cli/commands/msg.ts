@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import { formatPath } from "../../wire/path-text.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
 import { inline } from "../output.ts";
-import type { Act } from "../program.ts";
-import { jsonOrText } from "./code.ts";
+import type { Act } from "../act.ts";
+import { jsonOrText } from "../words.ts";
 
 /** `banyan msg`: messages between whoever is connected; nothing is stored. */
 export function addMessageCommands(program: Command, act: Act): void {

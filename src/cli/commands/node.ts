@@ -8,7 +8,7 @@ import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { consoleLog } from "../log.ts";
 import { ago, type Column } from "../output.ts";
-import type { Act } from "../program.ts";
+import type { Act } from "../act.ts";
 
 const TYPES = ["single", "any", "all"] as const;
 type RunType = (typeof TYPES)[number];

@@ -6,7 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { connectHub } from "../../node/hub-connect.ts";
 import { treeDirectory } from "../../node/open.ts";
 import type { CommandContext } from "../context.ts";
-import type { Act } from "../program.ts";
+import type { Act } from "../act.ts";
 import { consoleLog } from "../log.ts";
 
 /** `banyan up`: the hub in the foreground. */

@@ -1,0 +1,20 @@
+import { CliError } from "../base/errors.ts";
+import { fromJson } from "./plain.ts";
+
+/** `name=json`, as `--eval` takes it. @throws CliError `CLI_USAGE` */
+export function assignment(text: string): [string, unknown] {
+  const equals = text.indexOf("=");
+  if (equals < 1) {
+    throw new CliError("CLI_USAGE", `${text} is no name=value`);
+  }
+  return [text.slice(0, equals), jsonOrText(text.slice(equals + 1))];
+}
+
+/** JSON where it is some, the text itself where not. */
+export function jsonOrText(word: string): unknown {
+  try {
+    return fromJson(JSON.parse(word));
+  } catch {
+    return word;
+  }
+}
