@@ -37,10 +37,17 @@ export async function openExclusive(directory: string): Promise<Engine> {
 function releasing(engine: Engine, lock: LockFile): Engine {
   const close = engine.close.bind(engine);
   let closing: Promise<void> | undefined;
-  const closeBoth = (): Promise<void> =>
-    (closing ??= close().finally(async () => {
+  const closeBoth = (): Promise<void> => {
+    closing ??= closeThenRelease();
+    return closing;
+  };
+  const closeThenRelease = async (): Promise<void> => {
+    try {
+      await close();
+    } finally {
       await lock.release();
-    }));
+    }
+  };
   Object.defineProperties(engine, {
     close: { value: closeBoth },
     [Symbol.asyncDispose]: { value: closeBoth },

@@ -1,4 +1,5 @@
-import { parse, stringify, type ScalarTag } from "yaml";
+import { parse, type Scalar, stringify, type ScalarTag } from "yaml";
+import { stringifyString } from "yaml/util";
 
 import { formatPath, parsePath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
@@ -8,7 +9,9 @@ const pathTag: ScalarTag = {
   tag: "!P",
   identify: (value) => value instanceof Path,
   resolve: (text) => parsePath(text),
-  stringify: (item) => formatPath(item.value as Path),
+  // Quoted where the text alone would be something else in YAML, as `:`, the root, is.
+  stringify: (item, context) =>
+    stringifyString({ value: formatPath(item.value as Path), type: undefined } as Scalar, context),
 };
 
 const OPTIONS = { customTags: ["binary" as const, "timestamp" as const, pathTag] };
