@@ -24,10 +24,10 @@ export async function whyJob(
   const { entry, states } = input;
   const nodes = await liveNodes(tree);
   const eligible = nodes.filter((node) => isEligible(entry, node));
-  if (eligible.length === 0) return { [ANY_SLOT]: noneEligible(entry, nodes) };
   const codeError = await whyNoCode(tree, entry.code);
   const request = await readRequest(tree, input.path);
-  const slots = "any" in entry.place ? [ANY_SLOT] : eligible.map(({ name }) => name);
+  const named = "any" in entry.place ? [] : eligible.map(({ name }) => name);
+  const slots = named.length > 0 ? named : [ANY_SLOT];
   return Object.fromEntries(
     slots.map((slot) => {
       const state = states.find((one) => one.slot === slot)?.state;
@@ -36,6 +36,8 @@ export async function whyJob(
       const codeKey = codeError === undefined ? (state?.code ?? "?") : undefined;
       const plan = planJob({ entry, state, request, codeKey, now: input.now });
       if (plan.type !== "start") return [slot, codeError ?? plan.why];
+      // Only a job that would start misses a node.
+      if (eligible.length === 0) return [slot, noneEligible(entry, nodes)];
       const inSeconds = plan.at - input.now;
       return [slot, inSeconds <= 0 ? plan.why : `${plan.why}, in ${inSeconds.toFixed(1)} s`];
     }),
