@@ -4,7 +4,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 
 import { markdown } from "../bench/lib/report.mjs";
 import { build, install, requireNode, root, version } from "./prepare.mjs";
@@ -69,7 +69,7 @@ function page(tables) {
     "Written by `npm run bench`. Absolute figures are of one machine and one run; the ratios, of subjects measured in",
     "turn in the same run, are what compares.",
     "",
-    `${started.toISOString().slice(0, 10)}, Banyan ${version()}, Node.js ${process.version}, Linux ${release()}, ` +
+    `${started.toISOString().slice(0, 10)}, Banyan ${version()}, Node.js ${process.version}, ${type()} ${release().split(".", 2).join(".")}, ` +
       `${availableParallelism()} cores (${model.trim()}), ${gigabytes} GB; load before the run: ${load.toFixed(1)}.`,
     "",
     "Method: each part runs in processes of its own, which are started anew for each repetition. Within a repetition",
