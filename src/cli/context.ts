@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 
 import { CliError } from "../base/errors.ts";
 import { open } from "../node/open.ts";
+import { fromYaml } from "../node/yaml.ts";
 import { parsePath } from "../wire/path-text.ts";
 import type { Path } from "../wire/path.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -85,6 +86,20 @@ export async function readSource(io: CliIo, file: string): Promise<string> {
   } catch (error) {
     throw new CliError("CLI_NOT_FOUND", `can't read ${file}: ${(error as Error).message}`, {
       cause: error,
+    });
+  }
+}
+
+/** What YAML or JSON holds; `name` is where it came from. @throws CliError `CLI_USAGE` */
+export function yamlValue(yaml: string, name: string): unknown {
+  try {
+    return fromYaml(yaml);
+  } catch (error) {
+    const [first = "", ...rest] = (error as Error).message.split("\n");
+    const frame = rest.join("\n").trimEnd();
+    throw new CliError("CLI_USAGE", `${name} is no YAML: ${first.replace(/:$/, "")}`, {
+      cause: error,
+      details: frame === "" ? {} : { frame },
     });
   }
 }

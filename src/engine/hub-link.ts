@@ -123,14 +123,25 @@ export class HubLink {
 
   async #lose(session: LinkedSession, error: unknown): Promise<void> {
     if (this.#session !== session) return;
-    const { log, onDown, clock } = this.#options;
-    const { signal } = this.#closed;
+    const { log, onDown } = this.#options;
     this.#session = undefined;
     this.#lastError = error;
     this.#up = deferred();
     this.#up.promise.catch(() => {});
     log.debug("the hub is lost", { pid: session.hello.pid, error: String(error) });
     onDown();
+    // What waits for the hub must not find the process at its end: an open socket would hold it, too.
+    const alive = setInterval(() => {}, 1_000);
+    try {
+      await this.#reconnect();
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  async #reconnect(): Promise<void> {
+    const { log, clock } = this.#options;
+    const { signal } = this.#closed;
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await pause(RETRY_MS[attempt] ?? 1_000, { clock, signal });

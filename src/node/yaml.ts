@@ -1,4 +1,4 @@
-import { parse, type Scalar, stringify, type ScalarTag } from "yaml";
+import { parse, stringify, type ScalarTag } from "yaml";
 import { stringifyString } from "yaml/util";
 
 import { formatPath, parsePath } from "../wire/path-text.ts";
@@ -10,8 +10,7 @@ const pathTag: ScalarTag = {
   identify: (value) => value instanceof Path,
   resolve: (text) => parsePath(text),
   // Quoted where the text alone would be something else in YAML, as `:`, the root, is.
-  stringify: (item, context) =>
-    stringifyString({ value: formatPath(item.value as Path), type: undefined } as Scalar, context),
+  stringify: (item, context) => stringifyString({ value: formatPath(item.value as Path) }, context),
 };
 
 const OPTIONS = { customTags: ["binary" as const, "timestamp" as const, pathTag] };

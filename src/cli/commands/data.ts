@@ -6,12 +6,11 @@ import { Option, type Command } from "commander";
 import { CliError } from "../../base/errors.ts";
 import type { TreeEntry } from "../../tree/entry.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
-import { pathArgument, type CliIo, type CommandContext } from "../context.ts";
+import { pathArgument, yamlValue, type CliIo, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import { fromJson } from "../plain.ts";
 import type { Act } from "../act.ts";
-import { fromYaml } from "../../node/yaml.ts";
 
 /** `banyan data`: entries of the tree. */
 export function addDataCommands(program: Command, act: Act): void {
@@ -121,7 +120,7 @@ async function valueOf(io: CliIo, given: string | undefined, flags: ValueFlags):
     );
   }
   if (kinds.value !== undefined) return kinds.value;
-  if (kinds.eval !== undefined) return parseJson(kinds.eval);
+  if (kinds.eval !== undefined) return parseJson(kinds.eval, "--eval");
   if (kinds.path !== undefined) return parsePath(kinds.path);
   if (kinds.file !== undefined) return fileValue(io, kinds.file, bytes ?? false);
   try {
@@ -131,11 +130,11 @@ async function valueOf(io: CliIo, given: string | undefined, flags: ValueFlags):
   }
 }
 
-function parseJson(text: string): unknown {
+function parseJson(text: string, name: string): unknown {
   try {
     return fromJson(JSON.parse(text));
   } catch (error) {
-    throw new CliError("CLI_USAGE", `--eval is no JSON: ${(error as Error).message}`, {
+    throw new CliError("CLI_USAGE", `${name} is no JSON: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -147,8 +146,8 @@ async function fileValue(io: CliIo, file: string, bytes: boolean): Promise<unkno
   });
   if (bytes) return new Uint8Array(content);
   const text = content.toString("utf8");
-  if (file.endsWith(".json")) return parseJson(text);
-  if (/\.ya?ml$/.test(file)) return fromYaml(text);
+  if (file.endsWith(".json")) return parseJson(text, file);
+  if (/\.ya?ml$/.test(file)) return yamlValue(text, file);
   return text;
 }
 

@@ -3,11 +3,10 @@ import type { Command } from "commander";
 import { CliError } from "../../base/errors.ts";
 import { JobRoot, type JobListing } from "../../runner/job-root.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
-import { pathArgument, readSource, type CommandContext } from "../context.ts";
+import { pathArgument, readSource, yamlValue, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
-import { fromYaml } from "../../node/yaml.ts";
 import { assignment } from "../words.ts";
 
 /** `banyan job`: what runs where. */
@@ -89,7 +88,7 @@ async function set(context: CommandContext, path: string, options: SetOptions): 
   const before: unknown =
     options.file === undefined
       ? ((await jobs.raw(at)) ?? {})
-      : fromYaml(await readSource(context.io, options.file));
+      : yamlValue(await readSource(context.io, options.file), options.file);
   if (typeof before !== "object" || before === null) {
     throw new CliError(
       "CLI_USAGE",

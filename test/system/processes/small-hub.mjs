@@ -1,0 +1,23 @@
+/** A hub's parts with limits of a test's own: `small-hub.mjs STORE SOCKET HISTORY MAX_VALUE_BYTES`. */
+import { listenUnix } from "../../../dist/channel/unix.js";
+import { serveEngine } from "../../../dist/engine/hub-server.js";
+import { openLmdb } from "../../../dist/engine/lmdb.js";
+import { openSession } from "../../../dist/remote/session.js";
+import { ownProcess } from "../../../dist/runner/process-identity.js";
+
+const [store, socket, history, maxValueBytes] = process.argv.slice(2);
+const engine = await openLmdb(store, {
+  ...(history === "" ? {} : { history: Number(history) }),
+  ...(maxValueBytes === "" ? {} : { limits: { maxValueBytes: Number(maxValueBytes) } }),
+});
+const info = { ...ownProcess(), socket, epoch: "test", version: "0.0.0" };
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+async function serve(channel) {
+  const serving = serveEngine(engine, info, log);
+  const session = await openSession(channel, { exports: serving.exports, plain: "copy" });
+  await session.closed;
+  serving.end();
+}
+
+await listenUnix(socket, (channel) => void serve(channel));
+process.stdout.write("ready\n");
