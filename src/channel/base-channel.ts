@@ -7,12 +7,15 @@ import {
   type ChannelLimits,
   type ChannelState,
   DEFAULT_CHANNEL_LIMITS,
+  type PeerPresence,
 } from "./channel.ts";
 
 /** What every channel is made with. */
 export interface ChannelOptions {
   readonly label: string;
   readonly limits?: Partial<ChannelLimits> | undefined;
+  /** Set where a network lies between the ends: how to look for a silent peer. */
+  readonly presence?: (() => Promise<PeerPresence>) | undefined;
 }
 
 /**
@@ -30,7 +33,11 @@ export const HIGH_WATER_BYTES = 1024 * 1024;
 export abstract class BaseChannel implements Channel {
   readonly label: string;
   readonly closed: Promise<ChannelError | undefined>;
+  readonly crossesNetwork: boolean;
+  /** A subclass counts what it sees come in. */
+  receivedBytes = 0;
 
+  readonly #presence: (() => Promise<PeerPresence>) | undefined;
   protected readonly limits: ChannelLimits;
   readonly #closed = deferred<ChannelError | undefined>();
   readonly #lifecycle = new Lifecycle<ChannelState>("open", {
@@ -50,8 +57,10 @@ export abstract class BaseChannel implements Channel {
   #closedHere = false;
   #room: Deferred<void> | undefined;
 
-  constructor({ label, limits }: ChannelOptions) {
+  constructor({ label, limits, presence }: ChannelOptions) {
     this.label = label;
+    this.#presence = presence;
+    this.crossesNetwork = presence !== undefined;
     this.limits = withDefaults(limits);
     this.closed = this.#closed.promise;
   }
@@ -71,6 +80,12 @@ export abstract class BaseChannel implements Channel {
 
   get state(): ChannelState {
     return this.#lifecycle.state;
+  }
+
+  /** Within one machine a peer that had gone would have closed the channel. */
+  async presence(): Promise<PeerPresence> {
+    if (this.state === "closed") return "gone";
+    return this.#presence === undefined ? "busy" : await this.#presence();
   }
 
   send(message: Uint8Array): boolean {

@@ -15,6 +15,12 @@ import type { ChannelError } from "../base/errors.ts";
 /** `open -> closing -> closed`, or straight from `open` to `closed` when the transport breaks. */
 export type ChannelState = "open" | "closing" | "closed";
 
+/**
+ * What a transport knows of a peer that says nothing. "busy": it is there, for what is sent to it is
+ * taken, but its program doesn't answer. "gone": nobody takes anything. "unknown": it can't tell.
+ */
+export type PeerPresence = "busy" | "gone" | "unknown";
+
 export interface Channel extends AsyncDisposable {
   /** Names the peer in logs, as `unix:/run/x.sock#3`. For people: never parse it. */
   readonly label: string;
@@ -28,6 +34,18 @@ export interface Channel extends AsyncDisposable {
    * this waits for it, unless `close` or `abort` is called here.
    */
   readonly closed: Promise<ChannelError | undefined>;
+
+  /**
+   * Whether the peer may vanish without this end noticing, as on a network; the transports within one
+   * machine close when either end dies.
+   */
+  readonly crossesNetwork: boolean;
+
+  /** How many bytes have come so far, also of messages that are not whole yet. */
+  readonly receivedBytes: number;
+
+  /** Looks for a peer from which nothing comes. Something has to have been sent to it lately. */
+  presence(): Promise<PeerPresence>;
 
   /**
    * Takes `message`: the caller may not write to its bytes any more, but may read them and send them

@@ -1,3 +1,5 @@
+import type { PostEvents } from "./posting-channel.ts";
+
 /** What `MessagePort`s and `Worker`s have in common, of Node and of browsers. */
 export interface PortLike {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
@@ -18,16 +20,11 @@ interface WebPort extends PortLike {
   removeEventListener(event: string, listener: (event: { readonly data?: unknown }) => void): void;
 }
 
-export interface PortListeners {
-  readonly onMessage: (data: unknown) => void;
-  /** The port was closed, or the thread has ended; with the error that ended it, where one did. */
-  readonly onGone: (cause: unknown) => void;
-  /** Something arrived that this side can't deserialize. */
-  readonly onGarbage: (cause: unknown) => void;
-}
-
-/** Listens until the function that it returns is called. */
-export function listenToPort(port: PortLike, listeners: PortListeners): () => void {
+/**
+ * Listens until the function that it returns is called. Where an uncaught error ended the thread, that
+ * is the cause.
+ */
+export function listenToPort(port: PortLike, listeners: PostEvents): () => void {
   if (isNodePort(port)) return listenToNodePort(port, listeners);
   if (isWebPort(port)) return listenToWebPort(port, listeners);
   throw new TypeError("neither a MessagePort nor a Worker");
@@ -35,7 +32,7 @@ export function listenToPort(port: PortLike, listeners: PortListeners): () => vo
 
 function listenToNodePort(
   port: NodePort,
-  { onMessage, onGone, onGarbage }: PortListeners,
+  { onMessage, onGone, onGarbage }: PostEvents,
 ): () => void {
   let cause: unknown;
   const events: Readonly<Record<string, (value: unknown) => void>> = {
@@ -52,7 +49,7 @@ function listenToNodePort(
   };
 }
 
-function listenToWebPort(port: WebPort, listeners: PortListeners): () => void {
+function listenToWebPort(port: WebPort, listeners: PostEvents): () => void {
   const events: Readonly<Record<string, (event: { readonly data?: unknown }) => void>> = {
     message: ({ data }) => listeners.onMessage(data),
     messageerror: listeners.onGarbage,

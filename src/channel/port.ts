@@ -1,14 +1,9 @@
-import { atEndOfTurn } from "../base/end-of-turn.ts";
-import { ChannelError } from "../base/errors.ts";
-import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
-import {
-  BaseChannel,
-  type ChannelOptions,
-  HIGH_WATER_BYTES,
-  toChannelError,
-} from "./base-channel.ts";
 import type { Channel, ChannelLimits } from "./channel.ts";
 import { listenToPort, type PortLike } from "./port-like.ts";
+import { PostingChannel } from "./posting-channel.ts";
+
+/** From here on the engine's own copy costs more than handing the memory over. */
+const MIN_TRANSFER_BYTES = 16 * 1024;
 
 export interface PortChannelOptions {
   /** For logs, as `worker:3`. */
@@ -29,196 +24,17 @@ export function portChannel(
   port: PortLike,
   { label = "port:", limits }: PortChannelOptions = {},
 ): Channel {
-  return new PortChannel(port, { label, limits });
-}
-
-/**
- * A posted array begins with its kind, and how many bytes of frames the receiver has had since the
- * array before; 32 bits each, lowest byte first. Frames follow.
- */
-const HEADER_BYTES = 8;
-const KINDS = ["data", "end", "abort"] as const;
-type Kind = (typeof KINDS)[number];
-
-/** From here on the engine's own copy costs more than handing the memory over. */
-const MIN_TRANSFER_BYTES = 16 * 1024;
-
-/** What the receiver has had is told on its own only from here on; else with the next array. */
-const MIN_CREDIT_BYTES = HIGH_WATER_BYTES / 4;
-
-class PortChannel extends BaseChannel {
-  readonly #port: PortLike;
-  readonly #stopListening: () => void;
-  readonly #onTurnEnd = (): void => this.#flush();
-  #scheduled = false;
-
-  /** Waiting for the end of the turn, or for the peer's receiver. */
-  #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
-  /** Posted, and not yet had by the peer's receiver. */
-  #unreadBytes = 0;
-  /** Had by our receiver, and not yet told. */
-  #creditBytes = 0;
-  /** Come here, and not yet told. */
-  #heldBytes = 0;
-
-  #ending = false;
-  #ended = false;
-  #peerHasEnded = false;
-
-  constructor(port: PortLike, options: ChannelOptions) {
-    super(options);
-    this.#port = port;
-    this.#stopListening = listenToPort(port, {
-      onMessage: (data) => this.#onData(data),
-      onGone: (cause) => {
-        this.finish(new ChannelError("CHANNEL_CLOSED", "the other side is gone", { cause }));
+  return new PostingChannel({ label, limits }, (events) => {
+    const stopListening = listenToPort(port, events);
+    return {
+      post: (posted) => {
+        const { buffer, byteLength } = posted;
+        port.postMessage(posted, byteLength < MIN_TRANSFER_BYTES ? [] : [buffer]);
       },
-      onGarbage: (cause) => this.#breakOff("a message can't be read", cause),
-    });
-  }
-
-  protected transmit(message: Uint8Array): void {
-    this.#queue.push(message);
-    this.#queuedBytes += FRAME_HEADER_BYTES + message.byteLength;
-    this.#schedule();
-  }
-
-  protected hasRoom(): boolean {
-    return this.#queuedBytes + this.#unreadBytes < HIGH_WATER_BYTES;
-  }
-
-  protected beginClose(): void {
-    this.#ending = true;
-    this.#flush();
-  }
-
-  protected release(reason: ChannelError | undefined): void {
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    // Not what happened: the peer may be less trusted than whoever reads our logs.
-    if (reason !== undefined) this.#post("abort", []);
-    this.#stopListening();
-    this.#port.close?.();
-  }
-
-  /** Nothing to do: what the receiver has not had is not told, and that is what stops the peer. */
-  protected setReading(): void {}
-
-  protected override delivered(message: Uint8Array): void {
-    this.#creditBytes += FRAME_HEADER_BYTES + message.byteLength;
-    if (this.#creditBytes >= MIN_CREDIT_BYTES) this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    atEndOfTurn(this.#onTurnEnd);
-  }
-
-  #flush(): void {
-    this.#scheduled = false;
-    if (this.state === "closed") return;
-    const batch = this.#takeBatch();
-    const last = this.#ending && !this.#ended && this.#queue.length === 0;
-    if (last) this.#ended = true;
-    if (batch.length > 0 || last || this.#creditBytes >= MIN_CREDIT_BYTES) {
-      this.#post(last ? "end" : "data", batch);
-    }
-    if (last) this.#finishIfDone();
-  }
-
-  /** What may be posted now. One message always may where nothing is unread, whatever its size. */
-  #takeBatch(): Uint8Array[] {
-    let count = 0;
-    for (const message of this.#queue) {
-      if (this.#unreadBytes >= HIGH_WATER_BYTES) break;
-      const size = FRAME_HEADER_BYTES + message.byteLength;
-      this.#unreadBytes += size;
-      this.#queuedBytes -= size;
-      count++;
-    }
-    if (count === this.#queue.length) {
-      const all = this.#queue;
-      this.#queue = [];
-      return all;
-    }
-    return this.#queue.splice(0, count);
-  }
-
-  #post(kind: Kind, batch: readonly Uint8Array[]): void {
-    let size = HEADER_BYTES;
-    for (const message of batch) size += FRAME_HEADER_BYTES + message.byteLength;
-    const posted = new Uint8Array(size);
-    writeFrameHeader(posted, 0, KINDS.indexOf(kind));
-    writeFrameHeader(posted, 4, this.#creditBytes);
-    this.#heldBytes -= this.#creditBytes;
-    this.#creditBytes = 0;
-    let offset = HEADER_BYTES;
-    for (const message of batch) {
-      writeFrameHeader(posted, offset, message.byteLength);
-      posted.set(message, offset + FRAME_HEADER_BYTES);
-      offset += FRAME_HEADER_BYTES + message.byteLength;
-    }
-    this.#port.postMessage(posted, size < MIN_TRANSFER_BYTES ? [] : [posted.buffer]);
-  }
-
-  #onData(data: unknown): void {
-    if (!(data instanceof Uint8Array) || data.byteLength < HEADER_BYTES) {
-      this.#breakOff("a message is no array of bytes");
-      return;
-    }
-    const header = new DataView(data.buffer, data.byteOffset, HEADER_BYTES);
-    const kind = KINDS[header.getUint32(0, true)];
-    const credit = header.getUint32(4, true);
-    this.#heldBytes += data.byteLength - HEADER_BYTES;
-    if (kind === undefined || credit > this.#unreadBytes || this.#peerHasEnded) {
-      this.#breakOff("a message has a header that can't be");
-    } else if (
-      this.#heldBytes >
-      HIGH_WATER_BYTES + FRAME_HEADER_BYTES + this.limits.maxMessageBytes
-    ) {
-      this.#breakOff("the peer sends more than it may");
-    } else {
-      this.#takeCredit(credit);
-      this.#takeFrames(data.subarray(HEADER_BYTES));
-      if (kind !== "data") this.#takeEnd(kind);
-    }
-  }
-
-  #takeCredit(credit: number): void {
-    if (credit === 0) return;
-    this.#unreadBytes -= credit;
-    if (this.#queue.length > 0) this.#schedule();
-    this.roomMade();
-  }
-
-  #takeFrames(frames: Uint8Array): void {
-    if (frames.byteLength === 0) return;
-    try {
-      const decoder = new FrameDecoder(this.limits);
-      decoder.push(frames, (message) => this.deliver(message));
-      decoder.end();
-    } catch (error) {
-      this.finish(toChannelError(error));
-    }
-  }
-
-  #takeEnd(kind: "end" | "abort"): void {
-    if (kind === "abort") {
-      this.finish(new ChannelError("CHANNEL_CLOSED", "the peer aborted"));
-      return;
-    }
-    this.#peerHasEnded = true;
-    this.peerEnded();
-    this.#finishIfDone();
-  }
-
-  #finishIfDone(): void {
-    if (this.#ended && this.#peerHasEnded) this.finish(undefined);
-  }
-
-  #breakOff(says: string, cause?: unknown): void {
-    this.finish(new ChannelError("CHANNEL_MALFORMED", says, { cause }));
-  }
+      close: () => {
+        stopListening();
+        port.close?.();
+      },
+    };
+  });
 }

@@ -136,6 +136,7 @@ export class StreamChannel extends BaseChannel {
   }
 
   #onData(chunk: Uint8Array): void {
+    this.receivedBytes += chunk.byteLength;
     try {
       this.#decoder.push(chunk, this.#onMessage);
     } catch (error) {
