@@ -44,7 +44,7 @@ function commands() {
     "Written by `npm run reference` from the command itself.",
     "",
     "Data goes to stdout in the format `-o` names (a table on a terminal, tab-separated in a pipe);",
-    "everything else goes to stderr. With `-o json` an error is `{\"error\": {code, message, details}}` there.",
+    'everything else goes to stderr. With `-o json` an error is `{"error": {code, message, details}}` there.',
     "",
     "| exit status | when |",
     "| --- | --- |",

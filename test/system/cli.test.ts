@@ -113,7 +113,7 @@ describe("banyan job", () => {
     const listed = await banyan([...at, "-o", "json", "job", "ls"]);
     expect(JSON.parse(listed.stdout)).toMatchObject([{ path: { $path: "j" } }]);
     expect((await banyan([...at, "job", "why", "j"])).stdout).toMatch(/target/);
-    const text = 'code: some.code\nplaec: { any: default }\n';
+    const text = "code: some.code\nplaec: { any: default }\n";
     const typo = await banyan([...at, "job", "set", "k", "-f", "-"], { input: text });
     expect(typo.code).toBe(7);
     expect(typo.stderr).toMatch(/place/);
