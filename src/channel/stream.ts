@@ -43,7 +43,7 @@ export class StreamChannel extends BaseChannel {
   constructor(stream: Duplex, options: ChannelOptions) {
     super(options);
     this.#stream = stream;
-    this.#decoder = new FrameDecoder(this.limits);
+    this.#decoder = new FrameDecoder(this.limits, (size) => Buffer.allocUnsafeSlow(size));
     // Below the stream's own mark it would never emit "drain".
     this.#highWaterBytes = Math.max(HIGH_WATER_BYTES, stream.writableHighWaterMark);
     stream.on("drain", () => this.roomMade());

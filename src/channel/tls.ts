@@ -1,0 +1,97 @@
+import { connect, createServer, type TLSSocket } from "node:tls";
+
+import type { Channel, ChannelLimits, DialOptions, Listener } from "./channel.ts";
+import {
+  bindServer,
+  formatHostAndPort,
+  type NetworkListenOptions,
+  parseHostAndPort,
+  prepareSocket,
+  refused,
+  serverListener,
+  untilOpen,
+} from "./network.ts";
+import { socketPresence } from "./socket-presence.ts";
+import { StreamChannel } from "./stream.ts";
+import { hasTrustedCertificate, type TlsIdentity, tlsSettings } from "./tls-identity.ts";
+
+const SCHEME = "tls";
+
+/** How long a peer may take over its handshake. */
+const HANDSHAKE_MS = 10_000;
+
+/** For labels only. */
+let lastNumber = 0;
+
+export interface TlsDialOptions extends DialOptions {
+  /** Whom to trust: the system's authorities where nothing is said. */
+  readonly tls?: TlsIdentity | undefined;
+}
+
+/**
+ * Dials `tls://host:port`. The server's certificate has to be for the host and of an authority that is
+ * trusted, or one of those that are named by their fingerprints. A server that wants another
+ * certificate of ours closes the channel soon after.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED` where nobody accepts, or the certificate is another's
+ */
+export async function dialTls(
+  address: string,
+  { signal, limits, tls = {} }: TlsDialOptions,
+): Promise<Channel> {
+  signal.throwIfAborted();
+  const where = parseHostAndPort(address, SCHEME);
+  const settings = { ...where, ...tlsSettings(tls), allowHalfOpen: true };
+  const socket = connect(settings);
+  await untilOpen(socket, "secureConnect", { address, signal });
+  if (!hasTrustedCertificate(socket, tls)) {
+    socket.destroy();
+    throw refused(`the certificate of ${address} has none of the expected fingerprints`);
+  }
+  return overSocket(socket, address, limits);
+}
+
+export interface TlsListenOptions extends NetworkListenOptions {
+  /**
+   * Who this is: `key` and `cert`. Where `ca` or `fingerprints` are set, whoever dials has to show a
+   * certificate that fits.
+   */
+  readonly tls: TlsIdentity;
+}
+
+/**
+ * Listens on `tls://host:port`, as `listenTcp` does. Peers that show no certificate which is asked
+ * for are cut off before there is a channel.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED`
+ */
+export async function listenTls(
+  address: string,
+  onChannel: (channel: Channel) => void,
+  options: TlsListenOptions,
+): Promise<Listener> {
+  const where = parseHostAndPort(address, SCHEME);
+  const { tls, limits } = options;
+  if (tls.key === undefined || tls.cert === undefined) {
+    throw new TypeError("listening with TLS takes a key and a certificate");
+  }
+  const settings = { ...tlsSettings(tls), allowHalfOpen: true, handshakeTimeout: HANDSHAKE_MS };
+  const server = createServer(settings, (socket) => {
+    if (hasTrustedCertificate(socket, tls)) onChannel(overSocket(socket, bound, limits));
+    else socket.destroy();
+  });
+  // What a stranger does wrong is no fault of ours.
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  const bound = formatHostAndPort(SCHEME, await bindServer(server, address, where, options));
+  return serverListener(server, bound);
+}
+
+function overSocket(
+  socket: TLSSocket,
+  address: string,
+  limits: Partial<ChannelLimits> | undefined,
+): Channel {
+  prepareSocket(socket);
+  const label = `${address}#${++lastNumber}`;
+  return new StreamChannel(socket, { label, limits, presence: () => socketPresence(socket) });
+}
