@@ -1,6 +1,6 @@
 /** Objects that live on one side of a session and are used from the other: `banyan/remote`. */
 import { NodeError } from "./base/errors.ts";
-import type { Channel, Dial, DialOptions, Listen, Listener } from "./channel/channel.ts";
+import type { Channel, Dial, Listen, Listener, ListenOptions } from "./channel/channel.ts";
 import { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 
 export { BanyanError, RemoteError, WireError } from "./base/errors.ts";
@@ -50,7 +50,7 @@ const DEFAULT_DIAL_MS = 10_000;
 export async function connect(url: string, options: SessionOptions = {}): Promise<Session> {
   const { dial } = transportOf(url);
   const signal = options.signal ?? AbortSignal.timeout(DEFAULT_DIAL_MS);
-  const channel = await dial(url, dialOptions(signal, options));
+  const channel = await dial(url, { signal, ...channelLimits(options) });
   return await openSession(channel, { ...options, signal });
 }
 
@@ -79,7 +79,8 @@ export async function listen(url: string, options: ListenSessionOptions): Promis
       options.log?.warn("a peer was turned away", { peer: channel.label, error });
     }
   };
-  const listener = await transportOf(url).listen(url, (channel) => void accept(channel));
+  const limits = channelLimits(options);
+  const listener = await transportOf(url).listen(url, (channel) => void accept(channel), limits);
   const close = async (): Promise<void> => {
     closing.abort();
     await listener.close();
@@ -98,7 +99,8 @@ function transportOf(url: string): Transport {
   return transport;
 }
 
-function dialOptions(signal: AbortSignal, { limits }: SessionOptions): DialOptions {
+/** The channel's limit goes with the session's. */
+function channelLimits({ limits }: SessionOptions): ListenOptions {
   const maxMessageBytes = limits?.maxMessageBytes;
-  return maxMessageBytes === undefined ? { signal } : { signal, limits: { maxMessageBytes } };
+  return maxMessageBytes === undefined ? {} : { limits: { maxMessageBytes } };
 }

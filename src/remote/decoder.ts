@@ -147,7 +147,10 @@ export class Decoder implements ValueReadExtension {
 
   #readChunk(reader: Reader): Chunk {
     const values: unknown[] = [];
-    while (reader.u8() === 1) values.push(readValue(reader, this));
+    while (reader.u8() === 1) {
+      reader.count(1);
+      values.push(readValue(reader, this));
+    }
     const done = reader.u8() === 1;
     const source = done ? undefined : readValue(reader, this);
     return new Chunk(values, done, source as object | undefined);

@@ -41,6 +41,7 @@ export class Encoder implements ValueWriteExtension {
   #exported: number[] = [];
   #promises: number[] = [];
   #signals: Disposable[] = [];
+  #inRequest = false;
   #namesBefore = 0;
   /** The request that is being written, or was last. */
   #request = 0;
@@ -50,9 +51,13 @@ export class Encoder implements ValueWriteExtension {
     this.#context = context;
   }
 
-  /** Begins a frame: what `rollBack` returns to. `request` is the number of requests up to it. */
-  begin(request: number): void {
+  /**
+   * Begins a frame: what `rollBack` returns to. `request` is the number of requests up to it. Signals
+   * cross as such only in requests, which they end with; elsewhere they are objects like others.
+   */
+  begin(request: number, isRequest: boolean): void {
     this.#request = request;
+    this.#inRequest = isRequest;
     this.#clear();
   }
 
@@ -153,7 +158,7 @@ export class Encoder implements ValueWriteExtension {
     else if (this.#graph?.takes(value) === true) this.#writeNode(writer, value);
     else if (value instanceof Promise) this.#writePromise(writer, value);
     else if (value instanceof Chunk) this.#writeChunk(writer, value);
-    else if (value instanceof AbortSignal) this.#writeSignal(writer, value);
+    else if (value instanceof AbortSignal && this.#inRequest) this.#writeSignal(writer, value);
     else if (isScalar(value)) this.#writeScalar(writer, value);
     else if (kindOf(value) === "error") this.#writeError(writer, value as Error);
     else if (isDeeplyFrozen(value, isPlain)) this.#writeGraph(writer, value, true);
@@ -257,12 +262,13 @@ export class Encoder implements ValueWriteExtension {
     let written = 0;
     while (written < values.length && (written === 0 || writer.length < limit)) {
       writer.u8(1);
+      writer.count(1);
       encode(writer, values[written++], this);
     }
     writer.u8(0);
     const isAll = written === values.length;
-    if (!isAll && source instanceof IterationSource)
-      IterationSource.putBack(source, values.slice(written));
+    // Also where nothing is left: an attempt before this one may have had less room.
+    if (source instanceof IterationSource) IterationSource.putBack(source, values.slice(written));
     const done = chunk.done && isAll;
     writer.u8(done ? 1 : 0);
     if (!done) encode(writer, source, this);

@@ -31,6 +31,11 @@ export class KnownErrors {
     return this.#idOfReceived.get(error);
   }
 
+  /** Whether this is a copy of an error of the peer's. */
+  isForeign(value: unknown): value is Error {
+    return value instanceof Error && this.#idOfReceived.has(value);
+  }
+
   receive(error: Error, id: number): void {
     this.#idOfReceived.set(error, id);
   }

@@ -65,6 +65,13 @@ export class IterationSource {
     source.#rest = values;
   }
 
+  /** Ends the iteration of a chunk that can't be sent: the peer has nothing to end it by. */
+  static abandon(chunk: unknown): void {
+    if (chunk instanceof Chunk && chunk.source instanceof IterationSource) {
+      void chunk.source.end().catch(() => {});
+    }
+  }
+
   #collect(values: unknown[], limit: number): Chunk | Promise<Chunk> {
     while (values.length < limit) {
       const result = this.#next();

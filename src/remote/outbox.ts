@@ -1,4 +1,5 @@
 import { atEndOfTurn } from "../base/end-of-turn.ts";
+import { RemoteError } from "../base/errors.ts";
 import type { Channel } from "../channel/channel.ts";
 import { Writer } from "../wire/writer.ts";
 import type { SessionLimits } from "./protocol.ts";
@@ -16,6 +17,8 @@ export class Outbox {
   /** Adds what rides along: frames that alone are no reason to send. */
   readonly #beforeFlush: () => void;
   readonly #onError: (error: unknown) => void;
+  /** Twice what refuses calls: answers to what is being served must have room. */
+  readonly #maxWaitingBytes: number;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #scheduled = false;
@@ -38,6 +41,7 @@ export class Outbox {
   ) {
     this.#channel = channel;
     this.writer = new Writer(valueLimits(limits));
+    this.#maxWaitingBytes = limits.maxUnsentBytes * 2;
     this.#beforeFlush = on.beforeFlush;
     this.#onError = on.error;
   }
@@ -64,7 +68,12 @@ export class Outbox {
   flush(): void {
     if (this.#closed) return;
     this.#beforeFlush();
-    if (this.writer.length === 0) return;
+    this.cut();
+  }
+
+  /** Sends what is written, without what rides along. */
+  cut(): void {
+    if (this.#closed || this.writer.length === 0) return;
     this.message++;
     this.#send(this.writer.take());
   }
@@ -85,6 +94,10 @@ export class Outbox {
     if (this.#full) {
       this.#waiting.push(message);
       this.#waitingBytes += message.length;
+      if (this.#waitingBytes > this.#maxWaitingBytes) {
+        const says = `the peer leaves ${this.#waitingBytes} bytes unread`;
+        this.#onError(new RemoteError("REMOTE_LIMIT", says));
+      }
       return;
     }
     this.sentMessages++;

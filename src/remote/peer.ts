@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
-import { RemoteError } from "../base/errors.ts";
+import { ChannelError, RemoteError } from "../base/errors.ts";
 import { Lifecycle } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
@@ -68,7 +68,7 @@ export class Peer implements Session, Caller {
     });
     this.#outbox = new Outbox(channel, limits, {
       beforeFlush: () => this.#sender.writeReleases(),
-      error: (cause) => this.#channelBroke("the channel refused a message", cause),
+      error: (cause) => this.#unsendable(cause),
     });
     this.#sender = new Sender(this.#outbox, this.#createEncoder(plain));
     this.#reporter = new Reporter({
@@ -76,7 +76,9 @@ export class Peer implements Session, Caller {
       signals: this.#tables.signals,
       log,
       onError: options.onError,
+      unsentBytes: () => this.#outbox.unsentBytes,
       answered: () => this.#checkIdle(),
+      failed: (error) => this.abort(error as Error),
     });
     this.#serving = new Serving(policy, this.#tables.exports, this.#reporter, limits);
     this.#receiver = this.#createReceiver(limits);
@@ -123,9 +125,13 @@ export class Peer implements Session, Caller {
   }
 
   abort(error: Error): void {
+    this.#abort(error, error);
+  }
+
+  #abort(error: Error, told: unknown): void {
     if (this.#life.state === "closed") return;
     try {
-      this.#sender.broken(error);
+      this.#sender.broken(told);
       this.#outbox.flush();
     } catch {
       // The peer learns from the end of the channel.
@@ -168,7 +174,7 @@ export class Peer implements Session, Caller {
     try {
       this.#receiver.receive(message);
     } catch (error) {
-      this.abort(error as Error);
+      this.#abort(error as Error, this.#reporter.shown(error));
     }
   }
 
@@ -225,15 +231,16 @@ export class Peer implements Session, Caller {
     if (this.#life.state === "closed") return;
     this.#life.to("closing");
     const { clock, limits } = this.#options;
+    const late = deferred<void>();
+    using _timer = clock.after(limits.closeGraceMs, late.resolve);
     if (!this.#isIdle()) {
       const idle = deferred<void>();
       this.#whenIdle = idle.resolve;
-      using _timer = clock.after(limits.closeGraceMs, idle.resolve);
-      await idle.promise;
+      await Promise.race([idle.promise, late.promise]);
     }
     if (this.#hasEnded()) return;
     this.#sender.bye();
-    await this.#outbox.emptied();
+    await Promise.race([this.#outbox.emptied(), late.promise]);
     const error = new RemoteError("REMOTE_CLOSED", "the session was closed");
     this.#end({ closed: undefined, pending: error, brokenBy: undefined });
     await this.#closeChannel();
@@ -267,6 +274,13 @@ export class Peer implements Session, Caller {
     this.#endWith(error, error);
   }
 
+  /** What waits is never going to leave, so that there is nobody to say goodbye to. */
+  #unsendable(cause: unknown): void {
+    this.#channelBroke("a message can't be sent", cause);
+    const says = "the session ended because a message can't be sent";
+    this.#channel.abort(new ChannelError("CHANNEL_CLOSED", says, { cause }));
+  }
+
   #endWith(reason: unknown, pending: RemoteError): void {
     const closed = reason instanceof Error ? reason : pending;
     this.#end({ closed, pending, brokenBy: { error: reason } });
@@ -287,10 +301,10 @@ export class Peer implements Session, Caller {
     this.#serving.stop();
     this.#tables.clear(end.pending);
     this.#whenIdle?.();
+    this.#ended.resolve(end.closed);
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     if (end.brokenBy !== undefined) for (const listener of listeners) listener(end.brokenBy.error);
-    this.#ended.resolve(end.closed);
   }
 
   #closeChannel(): Promise<void> {

@@ -1,7 +1,7 @@
 import { RemoteError } from "../base/errors.ts";
-import { byValue } from "./by-value.ts";
+import { byValue, ByReference, ByValue } from "./by-value.ts";
 import { serveIterator } from "./iteration-source.ts";
-import { checkAccess, checkWhole, type Policy, readableKeys } from "./policy.ts";
+import { checkAccess, checkValue, checkWhole, type Policy, readableKeys } from "./policy.ts";
 import { Operation } from "./protocol.ts";
 import { stubOf } from "./stub-handle.ts";
 
@@ -38,21 +38,24 @@ const ACTS_ON_PROPERTY: Readonly<Partial<Record<Operation, boolean>>> = {
 function walk(performance: Performance, start: unknown, end: number, from: number): unknown {
   let object = start;
   for (let step = from; step < end; step++) {
-    const next = read(performance.policy, object, performance.path[step] as string, "get");
-    if (isThenable(next)) return next.then((value) => walk(performance, value, end, step + 1));
+    const next = read(performance.policy, bare(object), performance.path[step] as string, "get");
+    if (isThenable(next)) {
+      return Promise.resolve(next).then((value) => walk(performance, value, end, step + 1));
+    }
     object = next;
   }
   return act(performance, object);
 }
 
-function act({ policy, operation, path, operands }: Performance, object: unknown): unknown {
+function act({ policy, operation, path, operands }: Performance, found: unknown): unknown {
+  if (operation === Operation.get) return found;
+  const object = bare(found);
   const key = path.at(-1);
   if (operation === Operation.call) {
     return key === undefined
       ? callWhole(policy, object, operands)
       : callMember(policy, object, key, operands);
   }
-  if (operation === Operation.get) return object;
   if (operation === Operation.construct) return construct(policy, object, operands);
   if (
     operation === Operation.set ||
@@ -70,7 +73,7 @@ function callMember(
   key: string,
   args: readonly unknown[],
 ): unknown {
-  const method = read(policy, object, key, "call");
+  const method = bare(read(policy, object, key, "call"));
   if (typeof method !== "function") throw new TypeError(`${JSON.stringify(key)} is not a function`);
   checkWhole(policy, method, "call");
   return stubOf(method) === undefined
@@ -107,6 +110,7 @@ function actOnProperty(
   const name = operation === Operation.set ? "set" : operation === Operation.has ? "has" : "delete";
   checkAccess(policy, object, key, name);
   if (operation === Operation.has) return key in Object(object);
+  if (operation === Operation.set) checkValue(policy, object, key, value);
   const done =
     operation === Operation.set
       ? Reflect.set(object as object, key, value)
@@ -155,6 +159,11 @@ function isInstance(object: unknown, Class: unknown): boolean {
 function read(policy: Policy, object: unknown, key: string, operation: "get" | "call"): unknown {
   if (stubOf(object) === undefined) checkAccess(policy, object, key, operation);
   return (object as Record<string, unknown>)[key];
+}
+
+/** Without the mark of `byValue` or `byRef`, which only says how the thing crosses. */
+export function bare(value: unknown): unknown {
+  return value instanceof ByValue || value instanceof ByReference ? value.value : value;
 }
 
 /** As `await` sees it. A reference is none; a property of one is. */

@@ -5,8 +5,10 @@ import type { Operation } from "./protocol.ts";
  * How much of an object a peer that holds it may touch.
  *
  * - "capability": functions may be called, plain objects and arrays are data, of class instances the
- *   methods and accessors of their classes;
- * - "trusted": the own fields of class instances and functions as well.
+ *   methods and accessors of their classes. Strings, other primitives and regular expressions cross as
+ *   copies, so nothing is called on them here: what they can do (`repeat`, a search that takes years)
+ *   would be the peer's to use on this process;
+ * - "trusted": these, and the own fields of class instances and functions as well.
  *
  * Under either, nobody gets at `__proto__`, `constructor` or `prototype`, at what `Object.prototype`
  * and `Function.prototype` give to everything, nor at the compilers (`Function`, `eval`).
@@ -57,7 +59,9 @@ export function checkAccess(policy: Policy, object: unknown, key: string, operat
     deny(key, operation, "it belongs to Object.prototype or Function.prototype, not to the object");
   }
   if (isWrite(operation)) checkWrite(policy, kind, place, { key, operation });
-  else if (place === "own" && kind === "instance" && policy === "capability") {
+  else if (place === "class" && policy === "capability" && isCopied(object, kind)) {
+    deny(key, operation, "the object crosses as a copy; use that");
+  } else if (place === "own" && kind === "instance" && policy === "capability") {
     deny(
       key,
       operation,
@@ -81,6 +85,22 @@ export function checkWhole(policy: Policy, object: unknown, operation: Access): 
   }
 }
 
+/**
+ * The same door for what is about to be set. An array grows by one element at a time: with a length
+ * of billions its own methods would run for minutes.
+ *
+ * @throws RemoteError `REMOTE_DENIED`
+ */
+export function checkValue(policy: Policy, object: unknown, key: string, value: unknown): void {
+  if (policy !== "capability" || !Array.isArray(object)) return;
+  const { length } = object;
+  const fits =
+    key === "length"
+      ? typeof value === "number" && value <= length
+      : !isIndex(key) || Number(key) <= length;
+  if (!fits) deny(key, "set", `an array of ${length} elements grows by one at a time; use push`);
+}
+
 /** The names of what a peer may read on `object` as data. */
 export function readableKeys(policy: Policy, object: object): string[] {
   if (policy === "capability" && kindOf(object) === "instance") return [];
@@ -94,6 +114,9 @@ function checkWrite(
   { key, operation }: { key: string; operation: Access },
 ): void {
   if (kind === "primitive") deny(key, operation, "it is no object");
+  if (Object.hasOwn(Object.prototype, key)) {
+    deny(key, operation, "it would take the place of what Object.prototype gives to everything");
+  }
   if (kind === "data" || policy === "trusted") return;
   if (kind === "instance" && place === "class" && operation === "set") return;
   deny(key, operation, "only plain objects, arrays and setters of classes may be written");
@@ -105,6 +128,15 @@ function kindOf(object: unknown): Kind {
   if (Array.isArray(object)) return "data";
   const prototype: unknown = Object.getPrototypeOf(object);
   return prototype === null || isObjectPrototype(prototype) ? "data" : "instance";
+}
+
+/** What the peer gets a copy of whenever it crosses. */
+function isCopied(object: unknown, kind: Kind): boolean {
+  return kind === "primitive" || object instanceof RegExp;
+}
+
+function isIndex(key: string): boolean {
+  return /^(0|[1-9]\d{0,9})$/.test(key);
 }
 
 function placeOf(object: unknown, key: string): Place {

@@ -47,9 +47,16 @@ export class PromiseTable {
     this.#sent.delete(id);
   }
 
-  /** `undefined` for an id that is in use. */
+  /**
+   * `undefined` for an id that is in use.
+   *
+   * @throws RemoteError `REMOTE_LIMIT`
+   */
   receive(id: number): Promise<unknown> | undefined {
     if (this.#received.has(id)) return undefined;
+    if (this.#received.size >= this.#limit) {
+      throw new RemoteError("REMOTE_LIMIT", `${this.#limit} promises are not settled yet`);
+    }
     const incoming = deferred<unknown>();
     // Whoever got it may never look at it.
     incoming.promise.catch(() => {});

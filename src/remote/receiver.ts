@@ -66,8 +66,13 @@ export class Receiver {
       let requests = 0;
       while (reader.left > 0 && !this.#stopped) {
         const kind = reader.u8();
-        if ((kind & ~KEEP) > Operation.instanceOf) this.#readFrame(kind, reader);
-        else if (++requests <= this.#limits.maxRequestsPerMessage) this.#readRequest(kind, reader);
+        if ((kind & ~KEEP) > Operation.instanceOf) {
+          this.#readFrame(kind, reader);
+          // Nothing would ever take it out of the table again.
+          if (this.#tables.signals.takeReceived() !== undefined)
+            violation("a signal in no request");
+        } else if (++requests <= this.#limits.maxRequestsPerMessage)
+          this.#readRequest(kind, reader);
         else violation(`more than ${this.#limits.maxRequestsPerMessage} requests in one message`);
       }
     } catch (cause) {
@@ -85,6 +90,7 @@ export class Receiver {
     const path = this.#decoder.readPath(reader);
     const operands: unknown[] = [];
     const count = operandCount(operation, reader);
+    reader.count(count);
     for (let i = 0; i < count; i++) operands.push(this.#decoder.readValue(reader));
     const signals = this.#tables.signals.takeReceived();
     const keep = kind >= KEEP;
@@ -126,7 +132,10 @@ export class Receiver {
     if (succeeded) {
       call.fulfill(value);
     } else {
-      addCallSite(value, call.site ?? `    at remote ${call.path.join(".") || "call"}`);
+      // Not to an error of ours that comes home: its stack would grow each time it does.
+      if (this.#tables.errors.isForeign(value)) {
+        addCallSite(value, call.site ?? `    at remote ${call.path.join(".") || "call"}`);
+      }
       call.fail(value);
     }
     this.#events.answered();

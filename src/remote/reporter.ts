@@ -1,4 +1,5 @@
 import type { Log } from "../base/log.ts";
+import { IterationSource } from "./iteration-source.ts";
 import { Frame } from "./protocol.ts";
 import type { Sender } from "./sender.ts";
 import type { Incoming, Replies } from "./serving.ts";
@@ -10,8 +11,12 @@ export interface ReporterContext {
   readonly signals: SignalTable;
   readonly log: Log;
   readonly onError: ((error: unknown) => unknown) | undefined;
+  /** Bytes that wait because the peer doesn't read. */
+  unsentBytes(): number;
   /** A request was answered. */
   answered(): void;
+  /** Not even an error could be told: the peer would wait for ever. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -24,6 +29,10 @@ export class Reporter implements Replies {
 
   constructor(context: ReporterContext) {
     this.#context = context;
+  }
+
+  get unsentBytes(): number {
+    return this.#context.unsentBytes();
   }
 
   /** Tells nothing any more. */
@@ -39,7 +48,7 @@ export class Reporter implements Replies {
 
   fail(incoming: Incoming, reason: unknown): void {
     this.#context.signals.forget(incoming.signals);
-    this.#send(Frame.failure, incoming.id, this.#shown(reason));
+    this.#send(Frame.failure, incoming.id, this.shown(reason));
     this.#context.answered();
   }
 
@@ -48,27 +57,40 @@ export class Reporter implements Replies {
   }
 
   settled(id: number, fulfilled: boolean, value: unknown): void {
-    if (this.#stopped) return;
     const { sender } = this.#context;
-    try {
-      sender.settled(id, fulfilled, fulfilled ? value : this.#shown(value));
-    } catch (error) {
-      sender.settled(id, false, error);
-    }
+    this.#attempt(
+      () => sender.settled(id, fulfilled, fulfilled ? value : this.shown(value)),
+      (error) => sender.settled(id, false, error),
+    );
   }
 
   #send(kind: number, id: number, value: unknown): void {
-    if (this.#stopped) return;
     const { sender } = this.#context;
+    this.#attempt(
+      () => sender.value(kind, id, value),
+      (error) => {
+        IterationSource.abandon(value);
+        sender.value(kind === Frame.answer ? Frame.failure : kind, id, error);
+      },
+    );
+  }
+
+  /** Never throws: what calls this has nobody above it who could tell the peer. */
+  #attempt(send: () => void, instead: (error: unknown) => void): void {
+    if (this.#stopped) return;
     try {
-      sender.value(kind, id, value);
+      send();
     } catch (error) {
-      sender.value(kind === Frame.answer ? Frame.failure : kind, id, error);
+      try {
+        instead(this.shown(error));
+      } catch (last) {
+        this.#context.failed(last);
+      }
     }
   }
 
   /** What the peer gets to see of an error. A hook that fails hides it altogether. */
-  #shown(reason: unknown): unknown {
+  shown(reason: unknown): unknown {
     const { onError, log } = this.#context;
     if (onError === undefined) return reason;
     try {

@@ -1,7 +1,12 @@
+import { BanyanError } from "../base/errors.ts";
 import type { Call, Request } from "./call.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Outbox } from "./outbox.ts";
 import { Frame, KEEP, Operation } from "./protocol.ts";
+
+/** Of references given back, in one frame: it fits into the smallest message there may be. */
+const NUMBERS_OF_FRAME = 1_024;
+const MAX_VARINT_BYTES = 8;
 
 /** Writes the frames of this side. A frame that fails to encode leaves nothing behind, here or there. */
 export class Sender {
@@ -27,18 +32,28 @@ export class Sender {
   }
 
   /** @throws what the encoder throws */
-  request(call: Call, { operation, target, path, operands }: Request): void {
+  request(call: Call, request: Request): void {
+    try {
+      this.#request(call, request);
+    } catch (error) {
+      if (!this.#makeRoom(error)) throw error;
+      this.#request(call, request);
+    }
+  }
+
+  #request(call: Call, { operation, target, path, operands }: Request): void {
     const { writer } = this.#outbox;
     const state = writer.save();
     const encoder = this.#encoder;
     this.requests++;
-    this.#begin();
+    this.#begin(true);
     try {
       writer.u8(operation);
       writer.varint(this.chain);
       encoder.writeTarget(writer, target);
       encoder.writePath(writer, path);
       if (operation <= Operation.construct) writer.varint(operands.length);
+      writer.count(operands.length);
       for (const operand of operands) encoder.writeOperand(writer, operand);
       writer.checkSize();
     } catch (error) {
@@ -117,25 +132,42 @@ export class Sender {
 
   /** Behind everything else in a message, so that whatever is in it came first. */
   writeReleases(): void {
-    const { writer } = this.#outbox;
     if (this.#given.length > 0) {
-      writer.u8(Frame.release);
-      writer.varint(this.#given.length / 2);
-      for (const number of this.#given) writer.varint(number);
+      this.#numbers(Frame.release, this.#given, 2);
       this.#given = [];
     }
     if (this.#finished.length > 0) {
-      writer.u8(Frame.finish);
-      writer.varint(this.#finished.length);
-      for (const id of this.#finished) writer.varint(id);
+      this.#numbers(Frame.finish, this.#finished, 1);
       this.#finished = [];
     }
   }
 
+  /** In as many frames, and messages, as the limit on a message takes. */
+  #numbers(kind: number, numbers: readonly number[], each: number): void {
+    const { writer } = this.#outbox;
+    for (let start = 0; start < numbers.length; start += NUMBERS_OF_FRAME) {
+      const some = numbers.slice(start, start + NUMBERS_OF_FRAME);
+      const most = 1 + (some.length + 1) * MAX_VARINT_BYTES;
+      if (writer.length + most > writer.limits.maxBytes) this.#outbox.cut();
+      writer.u8(kind);
+      writer.varint(some.length / each);
+      for (const number of some) writer.varint(number);
+    }
+  }
+
   #valueFrame(value: unknown, write: (put: () => void) => void): void {
+    try {
+      this.#writeValueFrame(value, write);
+    } catch (error) {
+      if (!this.#makeRoom(error)) throw error;
+      this.#writeValueFrame(value, write);
+    }
+  }
+
+  #writeValueFrame(value: unknown, write: (put: () => void) => void): void {
     const { writer } = this.#outbox;
     const state = writer.save();
-    this.#begin();
+    this.#begin(false);
     try {
       write(() => this.#encoder.writeValue(writer, value));
       writer.checkSize();
@@ -149,10 +181,17 @@ export class Sender {
     this.#outbox.frameWritten();
   }
 
-  #begin(): void {
+  /** Whether what was over a limit may fit in a message of its own; what was before it has left then. */
+  #makeRoom(error: unknown): boolean {
+    if (this.#outbox.writer.length === 0 || !BanyanError.has(error, "WIRE_LIMIT")) return false;
+    this.#outbox.flush();
+    return true;
+  }
+
+  #begin(isRequest: boolean): void {
     if (this.#busy)
       throw new TypeError("a getter used the session while its object was being sent");
     this.#busy = true;
-    this.#encoder.begin(this.requests);
+    this.#encoder.begin(this.requests, isRequest);
   }
 }

@@ -2,7 +2,7 @@ import { RemoteError } from "../base/errors.ts";
 import type { ReceivedTarget } from "./codec.ts";
 import { PendingOperand } from "./decoder.ts";
 import type { ExportTable } from "./exports.ts";
-import { isThenable, perform } from "./perform.ts";
+import { bare, isThenable, perform } from "./perform.ts";
 import type { Policy } from "./policy.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 
@@ -21,6 +21,8 @@ export interface Incoming {
 
 /** Where the outcome of a request goes. */
 export interface Replies {
+  /** Bytes that wait because the peer doesn't read. */
+  readonly unsentBytes: number;
   answer(incoming: Incoming, value: unknown): void;
   fail(incoming: Incoming, reason: unknown): void;
 }
@@ -59,34 +61,34 @@ export class Serving {
   serve(incoming: Incoming): void {
     this.running++;
     let outcome: unknown;
+    let promise: Promise<unknown> | undefined;
     try {
       outcome = this.#begin(incoming);
+      // Whoever wrote a `then` that is no promise's may call back twice, or never.
+      if (isThenable(outcome)) promise = Promise.resolve(outcome);
     } catch (error) {
       this.#fail(incoming, error);
       return;
     }
-    if (!isThenable(outcome)) this.#answer(incoming, outcome);
-    else if (incoming.keep) this.#answerKeptLater(incoming, outcome);
-    else {
-      outcome.then(
-        (value) => this.#answer(incoming, value),
-        (reason: unknown) => this.#fail(incoming, reason),
-      );
-    }
+    if (promise === undefined) this.#answer(incoming, outcome);
+    else this.#answerLater(incoming, promise);
   }
 
   /** What a target and a path stand for: the value, or a promise where it takes longer or fails. */
   evaluate(target: ReceivedTarget, path: readonly string[]): unknown {
     try {
       const object = this.#objectOf(target, path);
-      const read = (start: unknown): unknown =>
-        perform({
+      const read = (start: unknown): unknown => {
+        const operation = Operation.get;
+        const found = perform({
           policy: this.#policy,
-          operation: Operation.get,
+          operation,
           object: start,
           path,
           operands: [],
         });
+        return isThenable(found) ? Promise.resolve(found).then(bare) : bare(found);
+      };
       const value = object instanceof Promise ? object.then(read) : read(object);
       return isThenable(value) ? quiet(Promise.resolve(value)) : value;
     } catch (error) {
@@ -110,9 +112,12 @@ export class Serving {
     if (incoming.keep && this.#results.size >= this.#limits.maxExports) {
       throw new RemoteError("REMOTE_LIMIT", `${this.#results.size} results are kept already`);
     }
-    const { maxPendingCalls } = this.#limits;
+    const { maxPendingCalls, maxUnsentBytes } = this.#limits;
     if (this.running > maxPendingCalls) {
       throw new RemoteError("REMOTE_LIMIT", `${maxPendingCalls} calls are being served already`);
+    }
+    if (this.#replies.unsentBytes > maxUnsentBytes) {
+      throw new RemoteError("REMOTE_LIMIT", `${maxUnsentBytes} bytes of answers are left unread`);
     }
     const { target, path, operands } = incoming;
     const object = this.#objectOf(target, path);
@@ -163,9 +168,8 @@ export class Serving {
     throw result.reason;
   }
 
-  #answerKeptLater(incoming: Incoming, outcome: PromiseLike<unknown>): void {
-    const promise = Promise.resolve(outcome);
-    this.#results.set(incoming.id, { state: "pending", promise });
+  #answerLater(incoming: Incoming, promise: Promise<unknown>): void {
+    if (incoming.keep) this.#results.set(incoming.id, { state: "pending", promise });
     promise.then(
       (value) => this.#answer(incoming, value),
       (reason: unknown) => this.#fail(incoming, reason),

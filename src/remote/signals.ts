@@ -1,8 +1,10 @@
 import { onAbort } from "../base/abort.ts";
+import { RemoteError } from "../base/errors.ts";
 
 /** Abort signals that cross as arguments: each lives as long as its call. */
 export class SignalTable {
   readonly #report: (id: number, reason: unknown) => void;
+  readonly #limit: number;
   readonly #sent = new Set<number>();
   readonly #received = new Map<number, AbortController>();
   #lastId = 0;
@@ -10,7 +12,8 @@ export class SignalTable {
   #fresh: number[] | undefined;
 
   /** `report` tells the peer of a signal that aborted. */
-  constructor(report: (id: number, reason: unknown) => void) {
+  constructor(limit: number, report: (id: number, reason: unknown) => void) {
+    this.#limit = limit;
     this.#report = report;
   }
 
@@ -34,9 +37,16 @@ export class SignalTable {
     return { id, listener };
   }
 
-  /** `undefined` for an id that is in use. */
+  /**
+   * `undefined` for an id that is in use.
+   *
+   * @throws RemoteError `REMOTE_LIMIT`
+   */
   receive(id: number): AbortController | undefined {
     if (this.#received.has(id)) return undefined;
+    if (this.#received.size >= this.#limit) {
+      throw new RemoteError("REMOTE_LIMIT", `${this.#limit} signals are in use`);
+    }
     const controller = new AbortController();
     this.#received.set(id, controller);
     (this.#fresh ??= []).push(id);

@@ -27,7 +27,7 @@ export class Tables {
     this.exports = new ExportTable(root, maxExports);
     this.imports = new ImportTable(on.collected);
     this.promises = new PromiseTable(maxExports, on.settled);
-    this.signals = new SignalTable(on.aborted);
+    this.signals = new SignalTable(maxExports, on.aborted);
   }
 
   /** The session is over: everything that waits fails with this one error, and nothing is held. */

@@ -111,10 +111,7 @@ export class Reader {
    */
   enter(items: number, itemBytes: number): void {
     if (items * itemBytes > this.#end - this.#at) tooShort();
-    this.#items += items;
-    if (this.#items > this.limits.maxItems) {
-      overLimit("number of items", this.#items, this.limits.maxItems);
-    }
+    this.count(items);
     if (++this.#depth > this.limits.maxDepth) {
       overLimit("nesting", this.#depth, this.limits.maxDepth);
     }
@@ -122,6 +119,18 @@ export class Reader {
 
   leave(): void {
     this.#depth--;
+  }
+
+  /**
+   * Counts values that come without a container, as arguments do.
+   *
+   * @throws WireError `WIRE_LIMIT`
+   */
+  count(items: number): void {
+    this.#items += items;
+    if (this.#items > this.limits.maxItems) {
+      overLimit("number of items", this.#items, this.limits.maxItems);
+    }
   }
 
   /** @throws WireError `WIRE_MALFORMED` where bytes are left */

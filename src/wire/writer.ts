@@ -164,11 +164,20 @@ export class Writer {
     if (ancestors.length >= this.limits.maxDepth) {
       this.overLimit(`is nested deeper than ${this.limits.maxDepth} levels`, "maxDepth");
     }
+    this.count(items);
+    ancestors.push(container);
+  }
+
+  /**
+   * Counts values that come without a container, as arguments do.
+   *
+   * @throws WireError `WIRE_LIMIT`
+   */
+  count(items: number): void {
     this.#items += items;
     if (this.#items > this.limits.maxItems) {
       this.overLimit(`holds more than ${this.limits.maxItems} items`, "maxItems");
     }
-    ancestors.push(container);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { has, instanceOf, keys, remove, set, snapshot } from "../../src/remote.ts";
+import { byRef, byValue, has, instanceOf, keys, remove, set, snapshot } from "../../src/remote.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
 
 class Dog {
@@ -67,6 +67,27 @@ describe("calls", () => {
     await expect(remote.fails().n).rejects.toThrow("no such thing");
     await pair.fence();
     expect(pair.far.stats().waiting).toBe(0);
+  });
+
+  it("can be made on a result that byValue() or byRef() marked", async () => {
+    const list = [1, 2, 3];
+    const api = {
+      rows: () => byValue([{ n: 1 }, { n: 2 }]),
+      later: async () => byValue(list),
+      date: () => byRef(new Date(7)),
+      marked: byRef(list),
+      count: (items: number[]) => items.length,
+      same: (items: number[]) => items === list,
+    };
+    await using pair = await sessionPair({ far: { exports: { api } } });
+    const remote = pair.near.remote<typeof api>("api");
+    expect(await remote.rows().length).toBe(2);
+    expect(await remote.rows()[1]?.n).toBe(2);
+    expect(await remote.marked.length).toBe(3);
+    expect(await remote.count(remote.later())).toBe(3);
+    expect(await remote.same(remote.marked)).toBe(true);
+    const date = remote.date() as unknown as { getTime(): Promise<number> };
+    expect(await date.getTime()).toBe(7);
   });
 
   it("can be made on a result at any time later", async () => {

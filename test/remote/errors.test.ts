@@ -124,6 +124,19 @@ describe("errors of the other side", () => {
     expect(good).toMatchObject({ value: 1 });
   });
 
+  it("that come home again and again keep their stack as it is", async () => {
+    const error = new Error("always the same");
+    const api = { run: async (f: () => unknown) => await f() };
+    await using pair = await sessionPair({ far: { exports: { api } } });
+    const remote = pair.near.remote<typeof api>("api");
+    const fail = (): never => {
+      throw error;
+    };
+    const before = error.stack;
+    for (let i = 0; i < 3; i++) expect(await reasonOf(remote.run(fail))).toBe(error);
+    expect(error.stack).toBe(before);
+  });
+
   it("name what is offered where a name is not", async () => {
     await using pair = await sessionPair({ far: { exports: { one: 1, two: 2 } } });
     await expect(pair.near.remote("three")).rejects.toMatchObject({

@@ -1,60 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { deferred } from "../../src/base/deferred.ts";
-import { ChannelError } from "../../src/base/errors.ts";
 import { memoryChannelPair } from "../../src/channel/memory.ts";
-import { encodeHello } from "../../src/remote/handshake.ts";
 import { Frame, KEEP, Operation } from "../../src/remote/protocol.ts";
-import { openSession, type SessionOptions } from "../../src/remote/session.ts";
+import { openSession } from "../../src/remote/session.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { FIRST_EXTENSION_TAG, writeValue } from "../../src/wire/value.ts";
 import { Writer } from "../../src/wire/writer.ts";
-
-const offered = { add: (a: number, b: number) => a + b, list: [1], echo: (x: unknown) => x };
-
-/** A session, and a peer of it that says what the test makes it say. */
-async function hostile(options: SessionOptions = {}) {
-  const [raw, channel] = memoryChannelPair();
-  const answered = deferred<Uint8Array>();
-  let greeted = false;
-  raw.receive((message) => {
-    if (greeted) answered.resolve(message);
-    greeted = true;
-  });
-  raw.send(encodeHello({ name: "hostile", maxMessageBytes: 1024 * 1024 }));
-  const session = await openSession(channel, { exports: { offered }, ...options });
-  return {
-    session,
-    answer: answered.promise,
-    send: (write: (writer: Writer) => void): void => {
-      const writer = new Writer();
-      write(writer);
-      raw.send(writer.take());
-    },
-    sendBytes: (...bytes: number[]): void => void raw.send(Uint8Array.from(bytes)),
-    [Symbol.asyncDispose]: async () => {
-      raw.abort(new ChannelError("CHANNEL_CLOSED", "the test is over"));
-      await session.closed;
-      expect(session.stats()).toMatchObject({ exports: 0, imports: 0, pending: 0, waiting: 0 });
-    },
-  };
-}
-
-/** Kind, chain, target, path and, for calls, the number of arguments. */
-function request(
-  writer: Writer,
-  { kind = Operation.call as number, target = 0, path = [] as readonly string[], count = 0 },
-): void {
-  writer.u8(kind);
-  writer.varint(0);
-  writer.varint(target);
-  writer.u8(path.length);
-  for (const name of path) {
-    writer.u8(0);
-    writer.string(name);
-  }
-  if ((kind & ~KEEP) <= Operation.construct) writer.varint(count);
-}
+import { hostile, request } from "./hostile-peer.ts";
 
 describe("a hello", () => {
   it.each([

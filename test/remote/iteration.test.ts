@@ -114,6 +114,49 @@ describe("for await over a remote object", () => {
     await expect(collect(remote.number as never)).rejects.toThrow(/not iterable/);
   });
 
+  it("ends over there where an item can't be sent", async () => {
+    let ended = 0;
+    const api = {
+      *numbers() {
+        try {
+          yield 1;
+          yield Symbol("only here");
+        } finally {
+          ended++;
+        }
+      },
+    };
+    await using pair = await sessionPair({ far: { exports: { api } } });
+    const loop = async (): Promise<void> => {
+      for await (const item of pair.near.remote<typeof api>("api").numbers()) void item;
+    };
+    await expect(loop()).rejects.toMatchObject({ code: "WIRE_UNSUPPORTED" });
+    await pair.fence();
+    expect(ended).toBe(1);
+  });
+
+  it("fails in order where this side closes the session meanwhile", async () => {
+    const ended = deferred<void>();
+    const api = {
+      async *numbers() {
+        try {
+          for (let i = 0; ; i++) yield i;
+        } finally {
+          ended.resolve();
+        }
+      },
+    };
+    await using pair = await sessionPair({ far: { exports: { api } } });
+    const loop = async (): Promise<void> => {
+      for await (const item of pair.near.remote<typeof api>("api").numbers()) {
+        if (item === 10) void pair.near.close();
+      }
+    };
+    await expect(loop()).rejects.toMatchObject({ code: "REMOTE_CLOSED" });
+    await ended.promise;
+    expect(await pair.near.closed).toBeUndefined();
+  });
+
   it("ends when the session does, on both sides", async () => {
     const ended = deferred<void>();
     const api = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { keys, set, snapshot } from "../../src/remote.ts";
+import { byRef, keys, set, snapshot } from "../../src/remote.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
 
 class Account {
@@ -27,6 +27,8 @@ async function setUp(policy: "capability" | "trusted" = "capability") {
     call: () => 1,
     Account,
     text: "abc",
+    expression: byRef(/a/),
+    bare: Object.assign(Object.create(null) as object, { a: 1 }),
     compile: Function,
   };
   const pair = await sessionPair({ far: { exports: { api, account: api.account }, policy } });
@@ -111,6 +113,37 @@ describe("capability policy", () => {
     const push = await pair.at("data.list.push");
     await expect(set(push, "polluted", 1)).rejects.toMatchObject(denied);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  });
+
+  it.each([
+    ["text", "repeat", 1e9],
+    ["text", "match", /(a+)+$/],
+    ["expression", "test", "aaaa"],
+    ["expression", "compile", "(a+)+$"],
+  ])("calls nothing on what crosses as a copy: %s.%s", async (name, method, argument) => {
+    await using pair = await setUp();
+    const call = pair.at(`${name}.${method}`) as unknown as (x: unknown) => Promise<unknown>;
+    await expect(call(argument)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+    await expect(pair.at(`${name}.${method}`)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  });
+
+  it("lets arrays grow by one element at a time, so that their own methods stay quick", async () => {
+    await using pair = await setUp();
+    const denied = { code: "REMOTE_DENIED" };
+    await set(pair.at("data.list"), "3", 4);
+    await expect(set(pair.at("data.list"), "5", 1)).rejects.toMatchObject(denied);
+    await expect(set(pair.at("data.list"), "4294967294", 1)).rejects.toMatchObject(denied);
+    await expect(set(pair.at("data.list"), "length", 2 ** 32 - 1)).rejects.toMatchObject(denied);
+    await set(pair.at("data.list"), "length", 2);
+    expect(pair.api.data.list).toEqual([1, 2]);
+  });
+
+  it("refuses to name anything as Object.prototype does, also where it is not inherited", async () => {
+    await using pair = await setUp();
+    for (const key of ["isPrototypeOf", "toString", "hasOwnProperty"]) {
+      await expect(set(pair.at("bare"), key, 1)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+    }
+    expect(await pair.at("bare.a")).toBe(1);
   });
 
   it("offers only what is exported, and can't be extended from outside", async () => {
