@@ -72,6 +72,9 @@ function page(tables) {
     `${started.toISOString().slice(0, 10)}, Banyan ${version()}, Node.js ${process.version}, ${type()} ${release().split(".", 2).join(".")}, ` +
       `${availableParallelism()} cores (${model.trim()}), ${gigabytes} GB; load before the run: ${load.toFixed(1)}.`,
     "",
+    ...(load > 1
+      ? ["**The machine was busy with other work: these figures are preliminary.**", ""]
+      : []),
     "Method: each part runs in processes of its own, which are started anew for each repetition. Within a repetition",
     "the subjects take turns row by row: a warm-up, then 0.7 s. The result of every operation is checked; a wrong one",
     "ends the run. Differences below 15 % mean nothing.",

@@ -2,7 +2,7 @@
 // floor: two subtrees of 10,000 entries each, values of 128 characters. Every result is checked.
 import { rate, syncRate } from "./measure.mjs";
 
-export const KEYS = 10_000;
+const KEYS = 10_000;
 export const WATCH_PUTS = 600;
 /** The first ones, while both sides are compiled, don't count. */
 export const WATCH_WARM = 100;
