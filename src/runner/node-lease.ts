@@ -118,7 +118,9 @@ export class NodeLease implements AsyncDisposable {
     const { clock, times } = this.#options;
     const restMs = held.renewedAt + times.renewal * 1000 - clock.now();
     if (restMs > 0) await pause(restMs, { clock, signal: held.over });
+    // After a freeze its own timer may not have had its turn yet, and would never get one here.
     if (held.isValid()) await this.#renew(held);
+    else held.expire();
   }
 
   async #renew(held: Held): Promise<void> {

@@ -109,9 +109,7 @@ describe("CX: what the code gets", () => {
     await Promise.all(Array.from({ length: 1_100 }, (_, i) => tree.set(["cx7", "in", i], i)));
     expect(await cluster.value("cx7.out")).toEqual({ count: 1_000, code: "RUNNER_OVERFLOW" });
     expect(await cluster.stopped("cx7.job")).toMatchObject({ backoff: 1 });
-    const record = await cluster.until("the record", () =>
-      tree.errors.get({ subsystem: "run", path: "cx7.job" }),
-    );
+    const record = await cluster.record("run", "cx7.job");
     expect(record).toMatchObject({ code: "RUNNER_OVERFLOW", count: 1 });
     await cluster.jobs.remove("cx7.job");
   });
@@ -190,20 +188,14 @@ describe("CO: code that jobs run", () => {
   });
 
   it("CO10: code that went missing under a job is on record, and heals when it comes back", async () => {
-    const { tree } = cluster;
     await cluster.jobs.set("co10", { code: "co10.code" });
-    const record = await cluster.until("the record", () =>
-      tree.errors.get({ subsystem: "job", path: "co10" }),
-    );
+    const record = await cluster.record("job", "co10");
     expect(record).toMatchObject({ code: "CODE_NOT_FOUND" });
     expect(record.message).toContain("co10.code");
     expect((await cluster.jobs.why("co10"))["-"]).toContain("co10.code");
     await cluster.proc("co10.code", "return 'back'");
     expect(await cluster.stopped("co10")).toMatchObject({ result: "back" });
-    await cluster.until("the resolved record", async () => {
-      const known = await tree.errors.get({ subsystem: "job", path: "co10" });
-      return known?.resolved !== undefined;
-    });
+    await cluster.record("job", "co10", ({ resolved }) => resolved !== undefined);
   });
 
   it("CO12: an error keeps name, message, and the stored place in TypeScript", async () => {
@@ -220,15 +212,12 @@ describe("CO: code that jobs run", () => {
   });
 
   it("CO14: a run goes on when its code breaks, says so, and no new one starts until it is mended", async () => {
-    const { tree } = cluster;
     const code = "for await (const _event of _info);";
     await cluster.proc("co14", code);
     await cluster.jobs.set("co14", { code: "co14" });
     const { token } = await cluster.running("co14");
     await cluster.proc("co14", "return x +;");
-    const record = await cluster.until("the record", () =>
-      tree.errors.get({ subsystem: "compile", path: "proc.co14" }),
-    );
+    const record = await cluster.record("compile", "proc.co14");
     expect(record.message).toContain("co14:1:");
     const state = await cluster.until("a comment", async () => {
       const found = await cluster.jobs.state("co14");

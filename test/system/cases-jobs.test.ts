@@ -79,9 +79,9 @@ describe("EN: entries and scheduling", () => {
       expect(waits[i]).toBeGreaterThanOrEqual(least - 0.01);
       expect(waits[i]).toBeLessThan(least + 1);
     }
-    const record = await cluster.tree.errors.get({ subsystem: "run", path: "en6" });
+    const record = await cluster.record("run", "en6");
     expect(record).toMatchObject({ message: "no", name: "RangeError" });
-    expect(record?.trace).toContain("tree:bad:1:");
+    expect(record.trace).toContain("tree:bad:1:");
     await cluster.jobs.remove("en6", { force: true });
   });
 
@@ -103,10 +103,7 @@ describe("EN: entries and scheduling", () => {
       return state?.backoff === 0 && state;
     });
     expect(fine).toMatchObject({ stopped: null, token: retry.token });
-    await cluster.until("the resolved record", async () => {
-      const record = await cluster.tree.errors.get({ subsystem: "run", path: "en8" });
-      return record?.resolved !== undefined;
-    });
+    await cluster.record("run", "en8", ({ resolved }) => resolved !== undefined);
     await cluster.jobs.remove("en8", { force: true });
   });
 

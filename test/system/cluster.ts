@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 
-import { JobRoot, open, type JobState, type PathLike, type Tree } from "banyan";
+import { type ErrorRecord, JobRoot, open, type JobState, type PathLike, type Tree } from "banyan";
 
 import { banyan, COMMAND, type CommandResult, hubPid, isAlive, temporaryFolder } from "./kit.ts";
 
@@ -128,6 +128,18 @@ export class Cluster implements AsyncDisposable {
     return this.until(`a run of ${String(job)}`, async () => {
       const state = await this.jobs.state(job);
       return state !== undefined && state.stopped === null && state.token > after && state;
+    });
+  }
+
+  /** An error record, once there is one that fits. */
+  record(
+    subsystem: string,
+    path: PathLike,
+    fits: (record: ErrorRecord) => boolean = () => true,
+  ): Promise<ErrorRecord> {
+    return this.until(`the error ${subsystem} ${String(path)}`, async () => {
+      const record = await this.tree.errors.get({ subsystem, path });
+      return record !== undefined && fits(record) && record;
     });
   }
 
