@@ -15,21 +15,26 @@ export interface LogWriterOptions {
 const FLUSH_MS = 200;
 /** A batch is stored at once when it is this long. */
 const BATCH_LINES = 100;
-/** Of one run, the last so many batches are kept. */
-const MAX_BATCHES = 20;
+/** Of one run, the last batches with so many lines are kept. */
+const MAX_LINES = 2_000;
+/** And no more batches than this, which a run that logs a line now and then fills. */
+const MAX_BATCHES = 500;
 /** Lines that wait while the store is slow; more are counted, not kept. */
 const MAX_WAITING = 1_000;
 
 /**
  * The lines of one run, stored in batches, in order. Bounded in every direction: a run that logs
- * without end keeps its last 2,000 lines or so, and one that logs faster than the store takes loses
- * lines and says how many.
+ * without end keeps its last 2,000 lines or so, one that logs a line now and then its last 500, and
+ * one that logs faster than the store takes loses lines and says how many.
  */
 export class LogWriter {
   readonly #options: LogWriterOptions;
   #waiting: LogLine[] = [];
   #dropped = 0;
   #next = 0;
+  /** The batches that are stored, oldest first. */
+  readonly #kept: { readonly index: number; readonly count: number }[] = [];
+  #keptLines = 0;
   #timer: Disposable | undefined;
   #writing: Promise<void> | undefined;
   #closed = false;
@@ -79,11 +84,28 @@ export class LogWriter {
       const index = this.#next++;
       try {
         await this.#options.write(index, lines);
-        if (index >= MAX_BATCHES) await this.#options.drop(index - MAX_BATCHES);
+        this.#kept.push({ index, count: lines.length });
+        this.#keptLines += lines.length;
+        await this.#dropOld();
       } catch (error) {
         this.#options.onError(error);
       }
     }
+  }
+
+  async #dropOld(): Promise<void> {
+    for (;;) {
+      const [oldest] = this.#kept;
+      if (oldest === undefined || !this.#isOver(oldest.count)) return;
+      this.#kept.shift();
+      this.#keptLines -= oldest.count;
+      await this.#options.drop(oldest.index);
+    }
+  }
+
+  /** Whether there is enough without the oldest batch, or there are too many. */
+  #isOver(oldest: number): boolean {
+    return this.#keptLines - oldest >= MAX_LINES || this.#kept.length > MAX_BATCHES;
   }
 
   #droppedLine(): LogLine {

@@ -55,7 +55,18 @@ describe("LogWriter", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("keeps the last 20 batches", async () => {
+  it("keeps the last 500 lines of a run that logs one now and then", async () => {
+    const { log, batches, clock } = open();
+    for (let i = 0; i < 600; i++) {
+      log.add(lines(1, i));
+      await clock.advanceAsync(300);
+    }
+    await log.close();
+    expect(batches.size).toBe(500);
+    expect([...batches.keys()][0]).toBe(100);
+  });
+
+  it("keeps the last 2,000 lines of one that logs a lot", async () => {
     const { log, batches } = open();
     for (let i = 0; i < 30; i++) {
       log.add(lines(100, i * 100));
