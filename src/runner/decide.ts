@@ -38,11 +38,19 @@ export type Decision =
 
 /** Pure. */
 export function decide(known: Knowledge): Decision {
-  const { exists, entry, state, codeKey, now, node, slot } = known;
+  const { exists, entry, state, node, slot } = known;
   if (!exists) return { type: state !== undefined || known.owned ? "remove" : "none" };
   if (entry === undefined) return { type: "none" };
-  if (slotOf(entry.place, node.name) !== slot || !isEligible(entry, node)) return { type: "none" };
-  const plan = planJob({ entry, state, request: known.request, codeKey, now });
+  if (slotOf(entry.place, node.name) !== slot) {
+    // It is run elsewhere now. Of what ran here, somebody has to say that it runs no more.
+    return { type: state?.stopped === null ? "lost" : "none" };
+  }
+  return isEligible(entry, node) ? decidePlan(entry, known) : { type: "none" };
+}
+
+function decidePlan(entry: JobEntry, known: Knowledge): Decision {
+  const { state, request, codeKey, now } = known;
+  const plan = planJob({ entry, state, request, codeKey, now });
   if (plan.type === "idle") return idle(entry, codeKey);
   if (plan.type !== "start") return plan;
   if (plan.at > now) return { type: "wait", ms: (plan.at - now) * 1000 };

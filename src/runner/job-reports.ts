@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { CodeError, RunnerError } from "../base/errors.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -6,7 +7,7 @@ import type { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
 import { ANY_SLOT, type JobState, type Run } from "./job.ts";
 import { MAX_STALLS } from "./schedule.ts";
-import type { RunResult } from "./settle.ts";
+import type { Loss, RunResult } from "./settle.ts";
 import type { SlotPath } from "./slot-mirror.ts";
 
 export interface JobReportsOptions {
@@ -18,7 +19,13 @@ export interface JobReportsOptions {
 }
 
 /** Code that is not there is reported when it did not come in this time. */
-const MISSING_MS = 1_000;
+const MISSING_MS = 2_500;
+
+const LOSS_TEXT: Readonly<Record<Loss, (node: string) => string>> = {
+  gone: (node) => `node ${node} went away while the job ran there`,
+  restarted: () => "the runner was restarted while the job ran",
+  "cut off": (node) => `node ${node} could not renew its lease while the job ran there`,
+};
 
 /**
  * The error records of a node's jobs: under "job" what is wrong with an entry, under "run" what
@@ -29,6 +36,8 @@ export class JobReports implements AsyncDisposable {
   /** The "job" records, so that what never failed costs nothing. */
   readonly #open: Mirror;
   readonly #flagged = new Map<string, Disposable | "reported">();
+  /** By record, the last write that is under way: one that overtakes another tells a lie. */
+  readonly #writes = new Map<string, Deferred<void>>();
 
   private constructor(options: JobReportsOptions, open: Mirror) {
     this.#options = options;
@@ -45,7 +54,14 @@ export class JobReports implements AsyncDisposable {
   }
 
   soundEntry(path: Path): void {
-    if (this.#open.has(this.#open.path.concat(path))) this.#working("job", path);
+    const record = this.#open.entry(this.#open.path.concat(path))?.value;
+    if (typeof record !== "object" || record === null) return;
+    if ((record as { resolved?: unknown }).resolved === undefined) this.#working("job", path);
+  }
+
+  /** A run of it begins: whatever a node found wrong with the job, it can be run. */
+  started(at: SlotPath): void {
+    this.soundEntry(at.path);
   }
 
   /** To be told again and again which code a job would need and can't use. */
@@ -73,10 +89,8 @@ export class JobReports implements AsyncDisposable {
   }
 
   /** A run was lost with its node. */
-  lost(at: SlotPath, state: JobState, sameNode: boolean): void {
-    const text = sameNode
-      ? "the runner was restarted while the job ran"
-      : `node ${state.node} went away while the job ran there`;
+  lost(at: SlotPath, state: JobState, loss: Loss): void {
+    const text = LOSS_TEXT[loss](state.node);
     const error = new RunnerError("RUNNER_RESTARTED", text);
     this.#record("run", at.path, { error, node: state.node, data: { run: state.run } });
   }
@@ -112,13 +126,36 @@ export class JobReports implements AsyncDisposable {
     path: Path,
     { error, node = this.#options.node, data = {} }: ErrorFacts,
   ): void {
-    const { tree, spawn } = this.#options;
-    spawn("record an error", () => tree.errors.record({ subsystem, path, error, node, data }));
+    const { errors } = this.#options.tree;
+    const place = { subsystem, path };
+    this.#write("record an error", place, () => errors.record({ ...place, error, node, data }));
   }
 
   #working(subsystem: string, path: Path, node?: string): void {
-    const { tree, spawn } = this.#options;
-    spawn("resolve an error", () => tree.errors.working({ subsystem, path, node }));
+    const { errors } = this.#options.tree;
+    const place = { subsystem, path };
+    this.#write("resolve an error", place, () => errors.working({ ...place, node }));
+  }
+
+  /** One write after the other, for each record. */
+  #write(
+    what: string,
+    { subsystem, path }: { readonly subsystem: string; readonly path: Path },
+    write: () => Promise<unknown>,
+  ): void {
+    const key = `${subsystem} ${formatPath(path)}`;
+    const before = this.#writes.get(key);
+    const mine = deferred<void>();
+    this.#writes.set(key, mine);
+    this.#options.spawn(what, async () => {
+      await before?.promise;
+      try {
+        await write();
+      } finally {
+        if (this.#writes.get(key) === mine) this.#writes.delete(key);
+        mine.resolve();
+      }
+    });
   }
 }
 

@@ -54,8 +54,8 @@ export interface RunSpec extends SlotPath {
 /** How long code may take to end after it was asked to. */
 const GRACE_MS = 5_000;
 
-/** The same where the lease is over: the margin is all there is. */
-const LEASE_GRACE_SHARE = 0.5;
+/** The same where the run has lost its right to act: of the lease's margin, which is all there is. */
+const URGENT_GRACE_SHARE = 0.5;
 
 /**
  * One execution of a job's code, from its start to its end: the deadline check and the fence of what it
@@ -70,6 +70,8 @@ export class JobRun {
   readonly log: LogWriter;
   #execution: Execution | undefined;
   #cause: StopCause | undefined;
+  /** The code has ended; tidying up may still be under way. */
+  #over = false;
 
   /** `marginMs`: of the node's lease. */
   constructor(spec: RunSpec, parts: RunParts, marginMs: number) {
@@ -117,6 +119,7 @@ export class JobRun {
     } catch (error) {
       return this.#toResult({ type: "threw", error });
     } finally {
+      this.#over = true;
       for (const timer of this.#timers) timer[Symbol.dispose]();
       this.#controller.abort(new RunnerError("RUNNER_CANCELLED", "the run has ended"));
       await this.#tidy(objects, executor);
@@ -152,15 +155,16 @@ export class JobRun {
       { details: { cause } },
     );
     this.#controller.abort(reason);
-    if (this.#execution === undefined) return;
-    if (cause === "lease") {
-      this.#execution.cancel(reason, { graceMs: this.#marginMs * LEASE_GRACE_SHARE });
-      this.#timers.push(clock.after(this.#marginMs, () => onStuck(formatPath(this.spec.path))));
-    } else if (cause === "fenced") {
-      this.#execution.kill();
-    } else {
-      this.#execution.cancel(reason, { graceMs: GRACE_MS });
-    }
+    const execution = this.#execution;
+    if (execution === undefined || this.#over) return;
+    if (!isUrgent(cause)) return execution.cancel(reason, { graceMs: GRACE_MS });
+    // Not killed at once: that would cost every other run on its thread, and it can do no harm.
+    const graceMs = this.#marginMs * URGENT_GRACE_SHARE;
+    execution.cancel(reason, { graceMs });
+    // It may have been cancelled before, with a longer grace.
+    this.#timers.push(clock.after(graceMs, () => execution.kill()));
+    if (cause !== "lease") return;
+    this.#timers.push(clock.after(this.#marginMs, () => onStuck(formatPath(this.spec.path))));
   }
 
   #armTimers(): void {

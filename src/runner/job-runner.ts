@@ -10,6 +10,7 @@ import { OwnedJob } from "./owned-job.ts";
 import { type Candidate, rankDelayMs, rankNodes } from "./placement.ts";
 import type { Roster } from "./roster.ts";
 import { pendingRequest } from "./schedule.ts";
+import { Sighting } from "./sighting.ts";
 import { resultOf } from "./run-records.ts";
 import { type RunResult, settleLost, settleRun, type StopCause } from "./settle.ts";
 import { Shift, type ShiftParts } from "./shift.ts";
@@ -47,6 +48,8 @@ const MOVES: Readonly<Record<Phase, readonly Phase[]>> = {
 
 /** After a claim that failed, in case nothing else tells that it is worth another. */
 const RECLAIM_MS = 500;
+/** The schedule is looked at this often, for the wall clock may be set. */
+const MAX_WAIT_MS = 60_000;
 /** So many threads lost in a row, each within `QUICK_LOSS` seconds: it isn't the others. */
 const MAX_LANE_LOSSES = 3;
 const QUICK_LOSS = 10;
@@ -69,6 +72,9 @@ export class JobRunner {
   #shift: Shift | undefined;
   #task: Promise<void> = Promise.resolve();
   #laneLosses = 0;
+  readonly #sighting = new Sighting();
+  /** The token of a run that this process ended, and had no right any more to say so. */
+  #unsettled: number | undefined;
   /** The state as this node left it, until the mirror shows it. */
   #left: { readonly revision: number; readonly state: JobState | undefined } | undefined;
 
@@ -132,7 +138,7 @@ export class JobRunner {
     this.#sleep();
     if (held?.isValid() !== true || draining()) return;
     const standing = ownership.standing(this.at, held);
-    const decision = standing === "held" ? NOTHING : this.#judge(this.#state());
+    const decision = standing === "held" ? this.#leaveToOthers() : this.#judge(this.#state());
     if (decision.type === "none" || decision.type === "wait") {
       this.#dueSince = undefined;
       gate.cancel(this);
@@ -150,11 +156,17 @@ export class JobRunner {
     }
   }
 
+  /** Another node has it, so that it is not for this one to say what it lacks. */
+  #leaveToOthers(): Decision {
+    this.#parts.reports.codeMissing(this.at, undefined);
+    return { type: "none" };
+  }
+
   #judge(state: JobState | undefined): Decision {
     const { ownership, reports } = this.#parts;
     const decision = decide({
       ...this.#present(),
-      state,
+      state: this.#sighting.of(state, this.#parts.clock),
       owned: ownership.owner(this.at) !== undefined,
       slot: this.at.slot,
     });
@@ -225,10 +237,15 @@ export class JobRunner {
     const result = await working;
     this.#phase.to("settling");
     this.#shift = undefined;
-    if (!(await this.#settle(shift, this.#blame(result, shift)))) return;
+    if (!(await this.#settle(shift, this.#blame(result, shift)))) {
+      this.#unsettled = job.token;
+      return;
+    }
     this.#parts.spawn("prune runs", () => this.#parts.runs.prune(this.at, this.#parts.keepRuns));
     const next = this.#judge(job.state);
-    if (next.type === "remove") await this.#removeTraces(job);
+    // Also where it was created anew meanwhile: that is another job, which never ran.
+    const removed = next.type === "remove" || shift.cause === "removed";
+    if (removed) await this.#removeTraces(job);
     else if (!this.#keeps(shift, next)) await this.#release(job);
     else this.#leave(job);
   }
@@ -286,11 +303,12 @@ export class JobRunner {
     if (result !== undefined) {
       return job.setState(settleRun(before, result, { stopped, request: before.request }));
     }
-    const sameNode = before.node === node;
+    const here = before.token === this.#unsettled ? "cut off" : "restarted";
+    const loss = before.node === node ? here : "gone";
     // The record first, as ever: whoever finds the state as it was settles it once more.
     if (run !== undefined) await job.writeRun({ ...run, stopped, outcome: "lost" });
-    await job.setState(settleLost(before, { stopped, sameNode }));
-    reports.lost(this.at, before, sameNode);
+    await job.setState(settleLost(before, { stopped, loss }));
+    reports.lost(this.at, before, loss);
   }
 
   /** Somebody called off what waits to be tried again. */
@@ -347,7 +365,7 @@ export class JobRunner {
     // What waits for a free slot or another node is woken by what changes.
     if (this.phase === "idle") this.#phase.to("waiting");
     if (ms === Infinity) return;
-    this.#timer = this.#parts.clock.after(ms, () => this.evaluate());
+    this.#timer = this.#parts.clock.after(Math.min(ms, MAX_WAIT_MS), () => this.evaluate());
   }
 
   #sleep(): void {
@@ -361,5 +379,3 @@ export class JobRunner {
     return this.#parts.clock.wall() / 1000;
   }
 }
-
-const NOTHING: Decision = { type: "none" };

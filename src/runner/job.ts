@@ -136,6 +136,8 @@ export interface JobState {
   readonly again?: RunReason;
   /** How often the code under this key blocked its thread. */
   readonly stalls?: number;
+  /** So many runs in a row were lost with their node; those lost late count once. */
+  readonly losses?: number;
   /** The revision of the last request ("run", "cancel") that was seen to. */
   readonly request?: number;
 }

@@ -22,6 +22,7 @@ export function startedState(before: JobState | undefined, facts: StartFacts): J
     backoff: before?.backoff ?? 0,
     result: before?.result ?? null,
     ...(sameCode && before.stalls !== undefined ? { stalls: before.stalls } : {}),
+    ...(before?.losses === undefined ? {} : { losses: before.losses }),
     ...(before?.request === undefined ? {} : { request: before.request }),
   };
 }

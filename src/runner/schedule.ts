@@ -70,6 +70,8 @@ export function pendingRequest(input: {
 }): PendingRequest | undefined {
   const { state, request, now } = input;
   if (request === undefined || request.revision <= (state?.request ?? 0)) return undefined;
+  // It was made while this very run was under way, whatever the clocks say.
+  if (state?.stopped === null && request.revision > state.token) return request;
   return Math.abs(now - request.time) <= REQUEST_VALID ? request : undefined;
 }
 
@@ -88,7 +90,9 @@ export function retryAt(entry: JobEntry, state: JobState): number {
 function planRequest(input: ScheduleInput): Plan | undefined {
   const pending = pendingRequest(input);
   if (pending?.action === "run") {
-    return { type: "start", at: pending.time, reason: "manual", why: "somebody asked for it" };
+    // Now, also where the asker's clock is ahead.
+    const at = Math.min(pending.time, input.now);
+    return { type: "start", at, reason: "manual", why: "somebody asked for it" };
   }
   const waits = (input.state?.backoff ?? 0) > 0 || input.state?.again !== undefined;
   return pending !== undefined && waits
@@ -101,20 +105,25 @@ function planTime(
   state: JobState | undefined,
   { codeKey, now }: { codeKey: string; now: number },
 ): Plan {
-  if (entry.target === null) return { type: "idle", why: "no target" };
-  if (state?.again !== undefined) {
-    return { type: "start", at: now, reason: state.again, why: "its last run was interrupted" };
+  const { target } = entry;
+  const again = state?.again;
+  // What somebody asked for, and was interrupted, is still asked for.
+  if (again !== undefined && (target !== null || state?.reason === "manual")) {
+    return { type: "start", at: now, reason: again, why: "its last run was interrupted" };
   }
+  if (target === null) return { type: "idle", why: "no target" };
   if (state !== undefined && state.backoff > 0) return planRetry(entry, state, { codeKey, now });
-  if (state === undefined || entry.target > state.started) {
-    const when = entry.target <= now ? "due" : "waiting for its target";
-    return { type: "start", at: entry.target, reason: "first", why: when };
+  if (state === undefined || target > state.started) {
+    const when = target <= now ? "due" : "waiting for its target";
+    return { type: "start", at: target, reason: "first", why: when };
   }
-  if (entry.repeat > 0) {
-    const at = (state.stopped ?? state.started) + entry.repeat;
-    return { type: "start", at, reason: "repeat", why: at <= now ? "due" : "waiting to repeat" };
-  }
-  return { type: "idle", why: "it ran, and does not repeat" };
+  return planRepeat(entry, state, now);
+}
+
+function planRepeat(entry: JobEntry, state: JobState, now: number): Plan {
+  if (entry.repeat <= 0) return { type: "idle", why: "it ran, and does not repeat" };
+  const at = (state.stopped ?? state.started) + entry.repeat;
+  return { type: "start", at, reason: "repeat", why: at <= now ? "due" : "waiting to repeat" };
 }
 
 function planRetry(

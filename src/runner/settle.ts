@@ -64,7 +64,7 @@ export function settleRun(
   result: RunResult,
   { stopped, request }: { readonly stopped: number; readonly request: number | undefined },
 ): JobState {
-  const { again: _again, comment: _comment, next: _next, ...kept } = state;
+  const { again: _again, comment: _comment, next: _next, losses: _losses, ...kept } = state;
   const base: JobState = {
     ...kept,
     // Later than the start, however short the run was and whatever the wall clock did.
@@ -89,18 +89,41 @@ export function settleRun(
   return settleCancelled(base, result);
 }
 
+/** How a run was lost. */
+export type Loss =
+  /** Its node is gone, or was gone for a while, and another goes on with it. */
+  | "gone"
+  /** Its own node goes on with it, and is another process now. */
+  | "restarted"
+  /** Its own node goes on with it, and had ended it because it could not renew its lease. */
+  | "cut off";
+
+/** A job is at once started elsewhere so many times in a row; then it is taken for the cause. */
+const MAX_LOSSES = 3;
+/** Of a run that was lost later than this (seconds) after its start, nobody thinks that. */
+const SOON = 10;
+
 /**
  * The state after a run that was lost with its node, which a later owner of the job settles. Another
  * node goes on at once; the same node has been restarted, and that counts as a failure, as in DistKV.
+ * So does a job that takes one node after the other with it.
  */
 export function settleLost(
   state: JobState,
-  { stopped, sameNode }: { readonly stopped: number; readonly sameNode: boolean },
+  { stopped, loss }: { readonly stopped: number; readonly loss: Loss },
 ): JobState {
   const { again: _again, comment: _comment, next: _next, ...kept } = state;
   const base = { ...kept, stopped: Math.max(stopped, state.started + 0.001) };
-  if (sameNode) return { ...base, backoff: state.backoff + 1, comment: "the node was restarted" };
-  return { ...base, again: "failover", comment: `node ${state.node} went away` };
+  if (loss === "cut off") {
+    return { ...base, again: "failover", comment: "its node could not renew its lease" };
+  }
+  const losses = base.stopped - state.started < SOON ? (state.losses ?? 0) + 1 : 1;
+  const failed = { ...base, losses, backoff: state.backoff + 1 };
+  if (loss === "restarted") return { ...failed, comment: "the node was restarted" };
+  if (losses > MAX_LOSSES) {
+    return { ...failed, comment: `${losses} nodes in a row went away soon after its start` };
+  }
+  return { ...base, losses, again: "failover", comment: `node ${state.node} went away` };
 }
 
 /** What is kept of whatever a run ended with. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { RunnerError } from "../base/errors.ts";
 import type { Decision } from "./decide.ts";
 import type { JobEntry, JobState, Run } from "./job.ts";
 import type { JobReports } from "./job-reports.ts";
@@ -21,7 +22,7 @@ export interface Settling {
   readonly next: (state: JobState) => number | undefined;
 }
 
-/** A job that was lost with its node works again when it has run elsewhere for this long. */
+/** A job that was lost with its node works again when it has run for this long. */
 const MENDED_MS = 5_000;
 
 /** One run of an owned job with all that is kept of it: from "started" to "stopped" in its state. */
@@ -66,7 +67,10 @@ export class Shift {
   /** Writes that it is started. After this the code must run, or be settled as lost by somebody. */
   static async open(job: OwnedJob, start: Start, parts: ShiftParts): Promise<Shift> {
     const shift = new Shift(job, start, parts);
-    await job.setState(shift.#started);
+    if (!(await job.persist(() => job.setState(shift.#started)))) {
+      throw new RunnerError("RUNNER_FENCED", "the job was lost while it was being started");
+    }
+    parts.reports.started(job.at);
     // Nobody misses the record before the run has ended, so nothing waits for it.
     shift.#recorded = job.persist(() => job.writeRun(shift.#record)).catch(() => false);
     return shift;
@@ -90,7 +94,8 @@ export class Shift {
     const { clock, reports } = this.#parts;
     // What went wrong before was no failure of the code: once it runs again, that is mended.
     const mended = clock.after(MENDED_MS, () => {
-      if (this.#record.reason === "failover") reports.working(this.job.at);
+      const lost = this.#record.reason === "failover" || this.#started.losses !== undefined;
+      if (lost) reports.working(this.job.at);
     });
     try {
       return await this.#run.run();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import type { CodeSource } from "../../src/runner/run-context.ts";
 import { Cluster } from "./cluster.ts";
 import { ENDLESS, QUICK, running, stopped } from "./steps.ts";
 import type { TestExecution } from "./test-executor.ts";
@@ -193,6 +194,132 @@ describe("JobRunner, where people intervene", () => {
   });
 });
 
+describe("JobRunner, where a job is another than it was", () => {
+  it("starts anew a job that was deleted and created again while it ran", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    const slow = execution(cluster);
+    const asked = { yes: false };
+    slow.cancel = () => void (asked.yes = true);
+    await cluster.tree.delete(cluster.tree.system.job.concat(["my", "job"]));
+    await cluster.until(() => asked.yes);
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.clock.advanceAsync(100);
+    slow.end({ type: "cancelled" });
+    const next = await cluster.until(async () => {
+      const state = await running(cluster, "my.job");
+      return state !== undefined && state.token > first.token ? state : undefined;
+    });
+    expect(next.reason).toBe("first");
+    await cluster.clock.advanceAsync(100);
+    expect(await cluster.jobs.runs("my.job")).toHaveLength(1);
+  });
+
+  it("says that a run is over whose node died before the job moved to another place", async () => {
+    await using cluster = await open();
+    const second = await cluster.start("n2", QUICK);
+    await cluster.jobs.set("my.job", { code: "endless", place: { any: "default" } });
+    const { node } = await cluster.until(() => running(cluster, "my.job"));
+    const [dead, other] = node === "n2" ? [second, "n1"] : [cluster.nodes[0], "n2"];
+    dead?.kill();
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: other } });
+    await cluster.until(async () => (await cluster.jobs.state("my.job", other))?.stopped === null);
+    await cluster.clock.advanceAsync(5_000);
+    const old = await cluster.jobs.state("my.job", "-");
+    expect(old?.stopped).toBeGreaterThan(old?.started ?? Infinity);
+  });
+
+  it("stops in the old place and goes on in the new one", async () => {
+    await using cluster = await open();
+    await cluster.start("n2", QUICK);
+    const active = (): number[] => cluster.nodes.map((node) => node.executor.active.size);
+    await cluster.jobs.set("my.job", { code: "endless", place: { any: "default" } });
+    await cluster.until(() => running(cluster, "my.job"));
+    await cluster.jobs.set("my.job", { code: "endless", place: { all: "default" } });
+    await cluster.clock.advanceAsync(3_000);
+    expect(active()).toEqual([1, 1]);
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: "n2" } });
+    await cluster.clock.advanceAsync(3_000);
+    expect(active()).toEqual([0, 1]);
+    const states = await cluster.jobs.states("my.job");
+    const ends = states.map(({ slot, state }) => [slot, state.stopped === null]);
+    expect(ends).toEqual([
+      ["-", false],
+      ["n1", false],
+      ["n2", true],
+    ]);
+  });
+});
+
+describe("JobRunner, where clocks differ", () => {
+  it("repeats after the time it is told although the wall clock was set back", async () => {
+    await using cluster = await open();
+    await cluster.proc("quick", "return 1");
+    await cluster.jobs.set("my.job", { code: "quick", repeat: 5 });
+    const first = await cluster.until(() => stopped(cluster, "my.job"));
+    cluster.clock.setWall(cluster.clock.wall() - 3_600_000);
+    await cluster.until(async () => {
+      const state = await stopped(cluster, "my.job");
+      return state !== undefined && state.token > first.token;
+    }, 7_000);
+  });
+
+  it("starts what is due within a minute after the wall clock was set forward", async () => {
+    await using cluster = await open();
+    const target = cluster.clock.wall() / 1000 + 3_600;
+    await cluster.jobs.set("my.job", { code: "endless", target });
+    await cluster.clock.advanceAsync(1_000);
+    cluster.clock.setWall(cluster.clock.wall() + 3_600_000);
+    await cluster.until(() => running(cluster, "my.job"), 61_000);
+  });
+
+  it("cancels what runs for somebody whose clock is an hour behind", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.until(() => running(cluster, "my.job"));
+    const time = cluster.clock.wall() / 1000 - 3_600;
+    const at = cluster.tree.system.root.concat(["request", "my", "job"]);
+    await cluster.tree.set(at, { action: "cancel", time });
+    const state = await cluster.until(() => stopped(cluster, "my.job"), 1_000);
+    expect(state.comment).toContain("somebody cancelled it");
+  });
+});
+
+describe("JobRunner, where code is missing", () => {
+  it("does not report what a node misses that another has and runs", async () => {
+    await using cluster = await Cluster.open();
+    const blind: CodeSource = {
+      keyOf: () => undefined,
+      errorOf: () => undefined,
+      shipment: () => undefined,
+      onSwitch: () => ({ [Symbol.dispose]: () => {} }),
+    };
+    await cluster.start("n1", { ...QUICK, code: blind });
+    await cluster.start("n2", QUICK);
+    await cluster.proc("endless", ENDLESS);
+    await cluster.jobs.set("my.job", { code: "endless" });
+    await cluster.until(() => running(cluster, "my.job"));
+    await cluster.clock.advanceAsync(5_000);
+    const record = await cluster.tree.errors.get({ subsystem: "job", path: "my.job" });
+    expect(record).toBeUndefined();
+  });
+
+  it("heals what a node has reported that is gone since", async () => {
+    await using cluster = await open();
+    const path = "my.job";
+    await cluster.proc("quick", "return 1");
+    await cluster.tree.errors.record({ subsystem: "job", path, error: new Error("x"), node: "n9" });
+    await cluster.jobs.set(path, { code: "quick" });
+    await cluster.until(() => stopped(cluster, path));
+    await cluster.tree.errors.record({ subsystem: "job", path, error: new Error("x"), node: "n9" });
+    await cluster.jobs.run(path);
+    await cluster.clock.advanceAsync(500);
+    const record = await cluster.tree.errors.get({ subsystem: "job", path });
+    expect(record?.resolved).toBeGreaterThan(0);
+  });
+});
+
 describe("JobRunner, where threads are lost", () => {
   it("restarts at once under a new token what was lost with its thread", async () => {
     await using cluster = await open();
@@ -308,11 +435,81 @@ describe("JobRunner, where threads are lost", () => {
     await cluster.until(() => running(cluster, "my.job"));
     const [node] = cluster.nodes;
     const stuck = execution(cluster);
+    const kill = stuck.kill.bind(stuck);
     stuck.cancel = () => {};
+    stuck.kill = () => {};
     node?.engine.cut();
     await cluster.clock.advanceAsync(2_500);
     expect(node?.stuck).toEqual(["my.job"]);
-    stuck.kill();
+    kill();
+  });
+
+  it("ends a run in time that was asked to end before, with a longer grace", async () => {
+    await using cluster = await open();
+    await cluster.proc("deaf", "await new Promise(() => {})");
+    await cluster.jobs.set("my.job", { code: "deaf" });
+    await cluster.until(() => running(cluster, "my.job"));
+    await cluster.jobs.cancel("my.job");
+    await cluster.clock.advanceAsync(100);
+    cluster.nodes[0]?.engine.cut();
+    await cluster.clock.advanceAsync(2_500);
+    expect(cluster.nodes[0]?.executor.active.size).toBe(0);
+    expect(cluster.nodes[0]?.stuck).toEqual([]);
+  });
+
+  it("lets code end by itself whose write was refused, and kills it if it does not", async () => {
+    await using cluster = await open();
+    await cluster.proc("writer", "for (;;) { await _client.set('x', 1); await _self.timer(1) }");
+    await cluster.jobs.set("my.job", { code: "writer" });
+    await cluster.until(() => running(cluster, "my.job"));
+    const run = execution(cluster);
+    const kills: number[] = [];
+    const kill = run.kill.bind(run);
+    const ended = { yes: false };
+    void run.ended.then(() => (ended.yes = true));
+    run.kill = () => {
+      if (!ended.yes) kills.push(cluster.clock.now());
+      kill();
+    };
+    await cluster.tree.set(cluster.tree.system.owner.concat(["-", "my", "job"]), {
+      node: "n1",
+      lease: null,
+      claim: "",
+    });
+    await cluster.until(() => ended.yes);
+    expect(kills).toEqual([]);
+  });
+
+  it("starts at once, and counts no failure, when its only node had been cut off", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    cluster.nodes[0]?.engine.cut();
+    await cluster.clock.advanceAsync(10_000);
+    cluster.nodes[0]?.engine.heal();
+    const next = await cluster.until(async () => {
+      const state = await running(cluster, "my.job");
+      return state !== undefined && state.token > first.token ? state : undefined;
+    }, 1_500);
+    expect(next).toMatchObject({ reason: "failover", backoff: 0 });
+  });
+
+  it("waits with a job that takes one node after the other with it", async () => {
+    await using cluster = await Cluster.open();
+    const options = { ...QUICK, isGone: cluster.isGone };
+    for (const name of ["n1", "n2", "n3", "n4", "n5"]) await cluster.start(name, options);
+    await cluster.proc("quiet", "while (!_self.cancelled) await _self.timer(1)");
+    await cluster.jobs.set("my.job", { code: "quiet" });
+    for (let i = 0; i < 4; i++) {
+      const { node } = await cluster.until(() => running(cluster, "my.job"), 2_000);
+      cluster.nodes.find(({ name }) => name === node)?.kill();
+      await cluster.clock.advanceAsync(700);
+    }
+    const state = await cluster.until(() => stopped(cluster, "my.job"));
+    expect(state).toMatchObject({ backoff: 1, losses: 4 });
+    expect(state.comment).toBe("4 nodes in a row went away soon after its start");
+    await cluster.clock.advanceAsync(50_000);
+    expect(await running(cluster, "my.job")).toBeUndefined();
   });
 });
 

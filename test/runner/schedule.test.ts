@@ -46,6 +46,13 @@ describe("planJob()", () => {
     expect(repeating).toMatchObject({ at: NOW + 10, reason: "repeat" });
   });
 
+  it("starts again what was asked for and interrupted, also without a target", () => {
+    const asked = state({ reason: "manual", again: "lane" });
+    expect(plan({ target: null }, { state: asked })).toMatchObject({ type: "start" });
+    const due = state({ reason: "first", again: "lane" });
+    expect(plan({ target: null }, { state: due })).toMatchObject({ type: "idle" });
+  });
+
   it("starts what ran before a target that has come since", () => {
     expect(plan({ target: NOW - 1 }, { state: state() })).toMatchObject({ reason: "first" });
   });

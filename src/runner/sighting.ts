@@ -1,0 +1,20 @@
+import type { Clock } from "../base/clock.ts";
+import type { JobState } from "./job.ts";
+
+/**
+ * When a node first saw that a run had ended, by its own steady clock. The end as it is written is by
+ * somebody's wall clock, which may have been ahead: a wait that counts from there could last for hours.
+ */
+export class Sighting {
+  #state: string | undefined;
+  #at = 0;
+
+  /** The state with an end no later than it was seen. */
+  of(state: JobState | undefined, clock: Clock): JobState | undefined {
+    if (state === undefined || state.stopped === null) return state;
+    const name = `${state.token} ${state.stopped}`;
+    if (this.#state !== name) [this.#state, this.#at] = [name, clock.now()];
+    const latest = (clock.wall() - (clock.now() - this.#at)) / 1000;
+    return state.stopped <= latest ? state : { ...state, stopped: latest };
+  }
+}
