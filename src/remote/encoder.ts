@@ -257,10 +257,10 @@ export class Encoder implements ValueWriteExtension {
   /** As many values as one message should hold; the rest waits at its source. */
   #writeChunk(writer: Writer, chunk: Chunk): void {
     writer.u8(Tag.chunk);
-    const limit = writer.length + MAX_CHUNK_BYTES;
+    const limit = writer.size + MAX_CHUNK_BYTES;
     const { source, values } = chunk;
     let written = 0;
-    while (written < values.length && (written === 0 || writer.length < limit)) {
+    while (written < values.length && (written === 0 || writer.size < limit)) {
       writer.u8(1);
       writer.count(1);
       encode(writer, values[written++], this);

@@ -2,9 +2,9 @@ import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { RemoteError } from "../base/errors.ts";
 import type { Channel } from "../channel/channel.ts";
 import { Writer } from "../wire/writer.ts";
-import type { SessionLimits } from "./protocol.ts";
+import { Frame, type SessionLimits } from "./protocol.ts";
 
-/** A message is not left open for more once it is this large. */
+/** A message is not left open for more once it is this large, with what goes beside it. */
 const FULL_BYTES = 64 * 1024;
 
 /**
@@ -40,7 +40,7 @@ export class Outbox {
     on: { beforeFlush: () => void; error: (error: unknown) => void },
   ) {
     this.#channel = channel;
-    this.writer = new Writer(valueLimits(limits));
+    this.writer = new Writer(valueLimits(limits), true);
     this.#maxWaitingBytes = limits.maxUnsentBytes * 2;
     this.#beforeFlush = on.beforeFlush;
     this.#onError = on.error;
@@ -53,7 +53,7 @@ export class Outbox {
 
   /** To be called after each frame. */
   frameWritten(): void {
-    if (this.writer.length >= FULL_BYTES) this.flush();
+    if (this.writer.size >= FULL_BYTES) this.flush();
     else this.schedule();
   }
 
@@ -75,7 +75,15 @@ export class Outbox {
   cut(): void {
     if (this.#closed || this.writer.length === 0) return;
     this.message++;
-    this.#send(this.writer.take());
+    const attached = this.writer.takeAttached();
+    const message = this.writer.take();
+    if (attached.length > 0) {
+      this.writer.u8(Frame.attached);
+      this.writer.varint(attached.length);
+      this.#send(this.writer.take());
+      for (const bytes of attached) this.#send(bytes);
+    }
+    this.#send(message);
   }
 
   /** Nothing leaves any more. */

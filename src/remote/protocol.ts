@@ -11,6 +11,8 @@
  * - `RELEASE` count, then that many of export, times; `FINISH` count, then that many requests
  * - `SETTLED` promise, fulfilled (1 or 0), value; `ABORTED` signal, value
  * - `BYE`; `BROKEN` value
+ * - `ATTACHED` count, in a message of its own: so many messages follow that are not frames but the
+ *   bytes of arrays in the message behind them
  *
  * The chain says on whose behalf a request is made: requests that a side makes while it serves
  * another carry that one's chain. 0 starts a chain of its own. The answers do not carry it.
@@ -55,6 +57,7 @@ export const Frame = {
   aborted: 0x25,
   bye: 0x26,
   broken: 0x27,
+  attached: 0x28,
 } as const;
 
 /** The id of what a side offers by name. */
@@ -94,6 +97,8 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   closeGraceMs: 5_000,
 };
 
+/** Messages beside one. */
+export const MAX_ATTACHMENTS = 4_096;
 /** Steps of a path, arguments of a call. */
 export const MAX_PATH_STEPS = 64;
 export const MAX_ARGUMENTS = 65_536;

@@ -1,5 +1,7 @@
 import { RemoteError } from "../base/errors.ts";
+import type { ValueLimits } from "../wire/limits.ts";
 import { Reader } from "../wire/reader.ts";
+import { Attachments } from "./attachments.ts";
 import type { Decoder } from "./decoder.ts";
 import { addCallSite } from "./errors.ts";
 import { valueLimits } from "./outbox.ts";
@@ -25,6 +27,8 @@ export class Receiver {
   readonly #serving: Serving;
   readonly #sender: Sender;
   readonly #limits: SessionLimits;
+  readonly #valueLimits: ValueLimits;
+  readonly #attachments: Attachments;
   readonly #events: ReceiverEvents;
   #stopped = false;
   messages = 0;
@@ -45,6 +49,8 @@ export class Receiver {
     this.#serving = parts.serving;
     this.#sender = parts.sender;
     this.#limits = limits;
+    this.#valueLimits = valueLimits(limits);
+    this.#attachments = new Attachments(limits.maxMessageBytes);
     this.#events = events;
   }
 
@@ -62,7 +68,8 @@ export class Receiver {
     this.messages++;
     this.bytes += message.length;
     try {
-      const reader = new Reader(message, valueLimits(this.#limits));
+      if (this.#attachments.take(message)) return;
+      const reader = new Reader(message, this.#valueLimits, this.#attachments.takeAll());
       let requests = 0;
       while (reader.left > 0 && !this.#stopped) {
         const kind = reader.u8();
@@ -75,6 +82,7 @@ export class Receiver {
           this.#readRequest(kind, reader);
         else violation(`more than ${this.#limits.maxRequestsPerMessage} requests in one message`);
       }
+      if (!this.#stopped) reader.expectEnd();
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
       throw new RemoteError("REMOTE_PROTOCOL", `the peer broke the protocol: ${text}`, { cause });
@@ -113,6 +121,9 @@ export class Receiver {
         return this.#readSettled(reader);
       case Frame.aborted:
         return this.#tables.signals.abort(reader.varint(), this.#decoder.readValue(reader));
+      case Frame.attached:
+        this.#attachments.announce(reader.varint());
+        return reader.expectEnd();
       case Frame.bye:
         return this.#events.bye();
       case Frame.broken:

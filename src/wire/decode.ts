@@ -5,7 +5,7 @@ import type { ValueReadExtension } from "./extension.ts";
 import { decodePath } from "./path-key.ts";
 import type { Reader } from "./reader.ts";
 import { TAG } from "./tags.ts";
-import { readView } from "./views.ts";
+import { readAttached, readView } from "./views.ts";
 
 /** Reads one value. See `readValue`. */
 export function decode(reader: Reader, extension: ValueReadExtension | undefined): unknown {
@@ -60,6 +60,8 @@ function readRare(tag: number, reader: Reader): unknown {
       return reader.copy(reader.varint());
     case TAG.view:
       return readView(reader);
+    case TAG.attached:
+      return readAttached(reader);
     case TAG.bigint64:
       return reader.i64();
     case TAG.positiveBigint:

@@ -11,23 +11,33 @@ export function writeFrameHeader(into: Uint8Array, offset: number, size: number)
   into[offset + 3] = size >>> 24;
 }
 
-const FIRST_BUFFER_BYTES = 64 * 1024;
+/** Small parts of a message are gathered in pieces of this size. */
+const PIECE_BYTES = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
 /**
  * Cuts a byte stream back into messages, in linear time whatever the sizes of the chunks, and with at
- * most twice the memory of what has arrived. After it threw, the stream has no meaning any more.
+ * most twice the memory of what has arrived. A message that came in several chunks is all there is in
+ * its buffer. After it threw, the stream has no meaning any more.
  */
 export class FrameDecoder {
   readonly #maxMessageBytes: number;
+  readonly #allocate: (size: number) => Uint8Array;
   #headerBytes = 0;
   #size = 0;
-  /** Where the parts of a message that came in several chunks are put together. */
-  #message: Uint8Array = NO_BYTES;
+  /** What has come of a message that comes in several chunks; then how much of `#piece` belongs to it. */
+  #parts: Uint8Array[] = [];
   #filled = 0;
+  #piece: Uint8Array = NO_BYTES;
+  #pieceFilled = 0;
 
-  constructor({ maxMessageBytes }: { readonly maxMessageBytes: number }) {
+  /** `allocate` gives memory of its own; what is in there is never shown. */
+  constructor(
+    { maxMessageBytes }: { readonly maxMessageBytes: number },
+    allocate: (size: number) => Uint8Array = (size) => new Uint8Array(size),
+  ) {
     this.#maxMessageBytes = maxMessageBytes;
+    this.#allocate = allocate;
   }
 
   /**
@@ -83,27 +93,54 @@ export class FrameDecoder {
   }
 
   #keep(part: Uint8Array): void {
-    const needed = this.#filled + part.length;
-    if (needed > this.#message.length) {
-      // Not the whole size at once: the peer has only announced it. Doubling keeps it linear.
-      const doubled = Math.max(needed, this.#message.length * 2, FIRST_BUFFER_BYTES);
-      const larger = new Uint8Array(Math.min(doubled, this.#size));
-      larger.set(this.#message.subarray(0, this.#filled));
-      this.#message = larger;
+    this.#filled += part.length;
+    if (part.length * 2 >= part.buffer.byteLength && part.length * 2 >= PIECE_BYTES) {
+      this.#endPiece();
+      this.#parts.push(part);
+      return;
     }
-    this.#message.set(part, this.#filled);
-    this.#filled = needed;
+    // A copy: many small chunks would cost more than what is in them, and a small part of a large
+    // chunk would keep all of it.
+    for (let at = 0; at < part.length;) {
+      if (this.#pieceFilled === this.#piece.length) this.#beginPiece(part.length - at);
+      const some = part.subarray(at, at + this.#piece.length - this.#pieceFilled);
+      this.#piece.set(some, this.#pieceFilled);
+      this.#pieceFilled += some.length;
+      at += some.length;
+    }
+  }
+
+  #beginPiece(needed: number): void {
+    this.#endPiece();
+    const rest = this.#size - this.#filled + needed;
+    this.#piece = new Uint8Array(Math.min(rest, PIECE_BYTES));
+  }
+
+  #endPiece(): void {
+    if (this.#pieceFilled > 0) this.#parts.push(this.#piece.subarray(0, this.#pieceFilled));
+    this.#piece = NO_BYTES;
+    this.#pieceFilled = 0;
   }
 
   /** Gives the message away and begins the next. */
   #complete(last: Uint8Array): Uint8Array {
-    const whole = this.#filled === 0;
-    if (!whole) this.#keep(last);
-    const message = whole ? last : this.#message;
+    const message = this.#filled === 0 ? last : this.#join(last);
     this.#headerBytes = 0;
     this.#size = 0;
     this.#filled = 0;
-    this.#message = NO_BYTES;
+    return message;
+  }
+
+  #join(last: Uint8Array): Uint8Array {
+    this.#endPiece();
+    const message = view(this.#allocate(this.#size), 0, this.#size);
+    let at = 0;
+    for (const part of this.#parts) {
+      message.set(part, at);
+      at += part.length;
+    }
+    message.set(last, at);
+    this.#parts = [];
     return message;
   }
 }

@@ -14,16 +14,27 @@ export class Reader {
   readonly limits: ValueLimits;
   readonly #bytes: Uint8Array;
   readonly #end: number;
+  readonly #attached: readonly Uint8Array[];
+  #nextAttached = 0;
   #at = 0;
   #depth = 0;
   #items = 0;
 
-  /** @throws WireError `WIRE_LIMIT` for more than `maxBytes` */
-  constructor(bytes: Uint8Array, limits: ValueLimits = DEFAULT_VALUE_LIMITS) {
+  /**
+   * `attached` came beside the bytes, and is the reader's from here on.
+   *
+   * @throws WireError `WIRE_LIMIT` for more than `maxBytes`
+   */
+  constructor(
+    bytes: Uint8Array,
+    limits: ValueLimits = DEFAULT_VALUE_LIMITS,
+    attached: readonly Uint8Array[] = [],
+  ) {
     if (bytes.length > limits.maxBytes) overLimit("message", bytes.length, limits.maxBytes);
     this.#bytes = bytes;
     this.#end = bytes.length;
     this.limits = limits;
+    this.#attached = attached;
   }
 
   /** Bytes that are not read yet. */
@@ -82,6 +93,19 @@ export class Reader {
     return copy;
   }
 
+  /** The next of what came beside the message, `length` bytes, in a buffer of its own. */
+  attachment(length: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.#attached[this.#nextAttached++];
+    if (bytes?.length !== length) return malformed("what came beside them is not what they name");
+    const { buffer } = bytes;
+    // A part of a larger buffer would let whoever gets it see, or hand away, what is not theirs.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === length)
+      return new Uint8Array(buffer);
+    const copy = new Uint8Array(length);
+    copy.set(bytes);
+    return copy;
+  }
+
   string(): string {
     const header = this.varint();
     const size = (header - (header & 1)) / 2;
@@ -133,8 +157,9 @@ export class Reader {
     }
   }
 
-  /** @throws WireError `WIRE_MALFORMED` where bytes are left */
+  /** @throws WireError `WIRE_MALFORMED` where bytes, or what came beside them, are left */
   expectEnd(): void {
+    if (this.#nextAttached < this.#attached.length) malformed("something beside them is not named");
     if (this.#at < this.#end) malformed(`${this.left} bytes are left over`);
   }
 

@@ -41,6 +41,8 @@ export const TAG = {
   path: 0xd0,
   /** an `ErrorRecord`, as a value */
   error: 0xd1,
+  /** as `view`, but the bytes are beside the message: its next attachment */
+  attached: 0xd2,
   negativeInts: 0xe0,
 } as const;
 

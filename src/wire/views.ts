@@ -24,6 +24,8 @@ const CLASSES: readonly ViewClass[] = [
   { name: "BigInt64Array", itemBytes: 8, make: (buffer) => new BigInt64Array(buffer) },
   { name: "BigUint64Array", itemBytes: 8, make: (buffer) => new BigUint64Array(buffer) },
 ];
+/** Stands for the class in front of attached bytes; elsewhere it has a tag of its own. */
+const UINT8_ARRAY = 0xff;
 const numbers: ReadonlyMap<string, number> = new Map(CLASSES.map(({ name }, i) => [name, i]));
 
 const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
@@ -34,7 +36,11 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 export function writeView(writer: Writer, view: ArrayBufferView): void {
   const name = nameOf(view);
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  if (name === "Uint8Array") {
+  if (LITTLE_ENDIAN && writer.attach(bytes)) {
+    writer.u8(TAG.attached);
+    writer.u8(numbers.get(name) ?? UINT8_ARRAY);
+    writer.varint(bytes.length);
+  } else if (name === "Uint8Array") {
     writer.u8(TAG.bytes);
     writer.varint(bytes.length);
     writer.bytes(bytes);
@@ -49,11 +55,25 @@ export function writeBuffer(writer: Writer, buffer: ArrayBuffer): void {
 
 /** What follows `TAG.view`, in a buffer of its own. */
 export function readView(reader: Reader): object {
-  const viewClass = CLASSES[reader.u8()];
+  return viewOf(CLASSES[reader.u8()], reader, (size) => reader.copy(size));
+}
+
+/** What follows `TAG.attached`, in a buffer of its own. */
+export function readAttached(reader: Reader): object {
+  const number = reader.u8();
+  if (number === UINT8_ARRAY) return reader.attachment(reader.varint());
+  return viewOf(CLASSES[number], reader, (size) => reader.attachment(size));
+}
+
+function viewOf(
+  viewClass: ViewClass | undefined,
+  reader: Reader,
+  take: (size: number) => Uint8Array<ArrayBuffer>,
+): object {
   if (viewClass === undefined) malformed("it names no class of typed arrays");
   const size = reader.varint();
   if (size % viewClass.itemBytes !== 0) malformed("a typed array ends inside an element");
-  return viewClass.make(inHostOrder(reader.copy(size), viewClass.itemBytes).buffer);
+  return viewClass.make(inHostOrder(take(size), viewClass.itemBytes).buffer);
 }
 
 /** By what the view is, whatever its class says of itself. */

@@ -8,6 +8,9 @@ const MAX_LOOPED_CHARS = 63;
 // A string above this is encoded aside, so that the block needs no room for the worst case.
 const MAX_IN_PLACE_CHARS = 64 * 1024;
 
+/** Arrays of bytes from this size on leave beside the message, where that is possible. */
+const MIN_ATTACHED_BYTES = 64 * 1024;
+
 const NO_BLOCK = new Uint8Array(0);
 const encoder = new TextEncoder();
 
@@ -16,6 +19,7 @@ export interface WriterState {
   readonly length: number;
   readonly depth: number;
   readonly items: number;
+  readonly attached: number;
 }
 
 /**
@@ -36,15 +40,50 @@ export class Writer {
   readonly #ancestors: unknown[] = [];
   readonly #places: (string | number | undefined)[] = [];
   #items = 0;
+  readonly #canAttach: boolean;
+  #attached: Uint8Array[] = [];
+  #attachedBytes = 0;
 
-  constructor(limits: ValueLimits = DEFAULT_VALUE_LIMITS) {
+  /** `canAttach`: whoever takes the messages takes along what is attached to them. */
+  constructor(limits: ValueLimits = DEFAULT_VALUE_LIMITS, canAttach: boolean = false) {
     this.limits = limits;
+    this.#canAttach = canAttach;
     this.#maxLoopedChars = Math.min(MAX_LOOPED_CHARS, limits.maxStringBytes);
   }
 
   /** Bytes written since the last `take`. */
   get length(): number {
     return this.#at - this.#start;
+  }
+
+  /** Bytes of the message and of what goes beside it. */
+  get size(): number {
+    return this.length + this.#attachedBytes;
+  }
+
+  /**
+   * Takes a copy of `bytes` along, so that they need not become part of the message. False where they
+   * had better be.
+   *
+   * @throws WireError `WIRE_LIMIT`
+   */
+  attach(bytes: Uint8Array): boolean {
+    if (!this.#canAttach || bytes.length < MIN_ATTACHED_BYTES) return false;
+    const size = this.size + bytes.length;
+    if (size > this.limits.maxBytes) this.#tooLarge(size);
+    const copy = new Uint8Array(bytes.length);
+    copy.set(bytes);
+    this.#attached.push(copy);
+    this.#attachedBytes += copy.length;
+    return true;
+  }
+
+  /** What goes beside the message that is taken next, in the order in which it is read. */
+  takeAttached(): readonly Uint8Array[] {
+    const attached = this.#attached;
+    if (attached.length > 0) this.#attached = [];
+    this.#attachedBytes = 0;
+    return attached;
   }
 
   /** The message, which nobody overwrites. The next one begins empty. */
@@ -194,7 +233,12 @@ export class Writer {
 
   /** Where the writer is, for `restore`. */
   save(): WriterState {
-    return { length: this.length, depth: this.#ancestors.length, items: this.#items };
+    return {
+      length: this.length,
+      depth: this.#ancestors.length,
+      items: this.#items,
+      attached: this.#attached.length,
+    };
   }
 
   /** Forgets what was written since: after a failure. */
@@ -202,6 +246,7 @@ export class Writer {
     this.#at = this.#start + state.length;
     this.#ancestors.length = state.depth;
     this.#items = state.items;
+    for (const bytes of this.#attached.splice(state.attached)) this.#attachedBytes -= bytes.length;
   }
 
   /** @throws WireError `WIRE_UNSUPPORTED`, always, with the place in the message and in the details */
@@ -218,7 +263,7 @@ export class Writer {
 
   /** @throws WireError `WIRE_LIMIT` where the message has outgrown `maxBytes`. */
   checkSize(): void {
-    if (this.length > this.limits.maxBytes) this.#tooLarge(this.length);
+    if (this.size > this.limits.maxBytes) this.#tooLarge(this.size);
   }
 
   /** @throws WireError `WIRE_LIMIT`, always, with the place in the message and in the details */
