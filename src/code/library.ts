@@ -1,5 +1,6 @@
 import { type AbortOptions, onAbort } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
 import { BanyanError, CodeError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Revision } from "../engine/engine.ts";
@@ -58,6 +59,9 @@ const MAX_BLOCKED_MS = 10;
  */
 export class CodeLibrary implements AsyncDisposable {
   readonly tree: Tree;
+  /** Resolves with the error, if it can't follow the stored code any more. */
+  readonly failed: Promise<unknown>;
+  readonly #failed = deferred<unknown>();
   readonly #mirror: Mirror;
   readonly #compile: (entry: CheckedEntry) => Unit;
   readonly #linker: Linker;
@@ -85,6 +89,7 @@ export class CodeLibrary implements AsyncDisposable {
     options: CodeLibraryOptions,
   ) {
     this.tree = tree;
+    this.failed = this.#failed.promise;
     this.#mirror = mirror;
     this.#compile = compile;
     this.#options = options;
@@ -254,7 +259,9 @@ export class CodeLibrary implements AsyncDisposable {
 
   async #watchEnd(): Promise<void> {
     const error = await this.#mirror.closed;
-    if (error !== undefined) this.#log.error("stored code is followed no more", { error });
+    if (error === undefined) return;
+    this.#log.error("stored code is followed no more", { error });
+    this.#failed.resolve(error);
   }
 
   #enqueue(changes: CodeChanges): void {

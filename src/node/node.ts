@@ -57,7 +57,7 @@ export interface BanyanNode extends AsyncDisposable {
   readonly running: number;
   /** Whether it holds its lease; without one it runs nothing. */
   readonly holdsLease: boolean;
-  /** Resolves when the node is closed, or when `signal` aborts. */
+  /** Resolves when the node is closed, also by itself where it can't follow the tree any more, or when `signal` aborts. */
   closed(signal?: AbortSignal): Promise<void>;
   /** Stops its runs in order, so that other nodes take over, and gives its name back. Idempotent. */
   close(): Promise<void>;
@@ -71,18 +71,27 @@ export interface BanyanNode extends AsyncDisposable {
 export async function runNode(options: NodeOptions): Promise<BanyanNode> {
   const { log = silentLog } = options;
   const scope = new Scope({ onError: (error, task) => log.warn(`${task} failed`, { error }) });
+  const failed = deferred<void>();
   try {
-    const runner = await openRunner(options, scope);
-    return new RunningNode(runner, scope);
+    const runner = await openRunner(options, scope, failed.resolve);
+    const node = new RunningNode(runner, scope);
+    void failed.promise.then(() => node.close());
+    return node;
   } catch (error) {
     await scope.close();
     throw error;
   }
 }
 
-async function openRunner(options: NodeOptions, scope: Scope): Promise<Runner> {
+async function openRunner(
+  options: NodeOptions,
+  scope: Scope,
+  onFailed: () => void,
+): Promise<Runner> {
   const { tree, clock = systemClock, log = silentLog, resolveFrom, config } = options;
   const code = scope.use(await CodeLibrary.open(tree, { resolveFrom, clock, log }));
+  // Nobody knows what else it would miss: it would run old code for ever.
+  void code.failed.then(onFailed);
   const lane = (laneName: string): Lane =>
     new Lane({
       entry: new URL("../entry/lane.js", import.meta.url),
@@ -101,6 +110,7 @@ async function openRunner(options: NodeOptions, scope: Scope): Promise<Runner> {
     openObjects: runObjects({ code, config: config ?? {} }),
     hostname: hostname(),
     load: machineLoad,
+    onFailed,
   });
   return scope.use(runner);
 }

@@ -2,6 +2,7 @@ import type { Mirror } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
 import { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
+import { firstFailure } from "./first-failure.ts";
 import type { JobEntry, JobRequest } from "./job.ts";
 import { parseJob } from "./parse-job.ts";
 import type { PendingRequest } from "./schedule.ts";
@@ -21,6 +22,8 @@ export function requestRoot(tree: Tree): Path {
 
 /** The job entries, checked, with the requests people made. Bad entries are told and harm nobody. */
 export class JobViews implements AsyncDisposable {
+  /** Resolves with the error, if it can't follow the tree any more. */
+  readonly failed: Promise<unknown>;
   readonly #jobs: Mirror;
   readonly #requests: Mirror;
   readonly #onBad: (path: Path, error: unknown) => void;
@@ -36,6 +39,7 @@ export class JobViews implements AsyncDisposable {
     options: JobViewsOptions,
   ) {
     this.#jobs = mirrors.jobs;
+    this.failed = firstFailure([mirrors.jobs, mirrors.requests]);
     this.#requests = mirrors.requests;
     this.#onBad = options.onBad;
     this.#onSound = options.onSound;

@@ -59,6 +59,11 @@ export class Ownership implements AsyncDisposable {
     return new Ownership(tree, node, { roster, records });
   }
 
+  /** Resolves with the error, if it can't follow the tree any more. */
+  get failed(): Promise<unknown> {
+    return this.#records.failed;
+  }
+
   standing(at: SlotPath, incarnation: Incarnation): Standing {
     const record = this.#known(at).record;
     if (record === undefined || record.lease === null) return "free";

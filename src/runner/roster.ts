@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Mirror, MirrorBatch } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
+import { firstFailure } from "./first-failure.ts";
 import { type NodeEntry, toCandidate, toNodeEntry } from "./node-entry.ts";
 import type { Candidate } from "./placement.ts";
 import { isCertainlyGone, type ProcessIdentity } from "./process-identity.ts";
@@ -46,6 +47,8 @@ const SPREAD = 0.05;
  * store is in contact: if nobody can renew, nobody is dead.
  */
 export class Roster implements AsyncDisposable {
+  /** Resolves with the error, if it can't follow the tree any more. */
+  readonly failed: Promise<unknown>;
   readonly #options: RosterOptions;
   readonly #mirror: Mirror;
   readonly #seen = new Map<string, Seen>();
@@ -58,6 +61,7 @@ export class Roster implements AsyncDisposable {
 
   private constructor(mirror: Mirror, options: RosterOptions) {
     this.#mirror = mirror;
+    this.failed = firstFailure([mirror]);
     this.#options = options;
     this.#stale = mirror.stale;
   }

@@ -53,6 +53,8 @@ export interface RunnerOptions {
    * otherwise has to end itself.
    */
   readonly onStuck?: ((job: string) => void) | undefined;
+  /** The tree can't be followed any more, whatever the reason: the runner closes. */
+  readonly onFailed?: ((error: unknown) => void) | undefined;
   readonly identity?: ProcessIdentity | undefined;
   readonly isGone?: ((process: ProcessIdentity) => boolean) | undefined;
   readonly random?: (() => number) | undefined;
@@ -226,9 +228,20 @@ export class Runner implements AsyncDisposable {
         else for (const job of this.#jobs.values()) job.leaseLost();
       }),
     );
+    for (const { failed } of [this.#views, roster, ownership, states]) {
+      void failed.then((error) => this.#onFailed(error));
+    }
     for (const path of this.#views.paths()) this.#evaluate(path);
     // What is kept of jobs that were deleted while nobody looked.
     for (const at of states.places()) this.#evaluateSlot(at);
+  }
+
+  /** Holding on to a lease would keep its jobs from nodes that do see what happens. */
+  #onFailed(error: unknown): void {
+    if (this.#closing !== undefined || this.#scope.closed) return;
+    this.#log.error(`node ${this.name} can't follow the tree any more and closes`, { error });
+    void this.close();
+    this.#options.onFailed?.(error);
   }
 
   #evaluate(path: Path): void {

@@ -2,6 +2,7 @@ import type { Mirror } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { TreeEntry } from "../tree/entry.ts";
 import { Path } from "../wire/path.ts";
+import { firstFailure } from "./first-failure.ts";
 import { ANY_SLOT } from "./job.ts";
 
 /** Names one job in one slot. */
@@ -12,6 +13,8 @@ export interface SlotPath {
 
 /** What a node needs to know of `.banyan.<kind>.<slot>`: the slot of all nodes, and its own. */
 export class SlotMirror implements AsyncDisposable {
+  /** Resolves with the error, if it can't follow the tree any more. */
+  readonly failed: Promise<unknown>;
   readonly #root: Path;
   readonly #mirrors: ReadonlyMap<string, Mirror>;
   readonly #subscriptions: Disposable[] = [];
@@ -19,6 +22,7 @@ export class SlotMirror implements AsyncDisposable {
   private constructor(root: Path, mirrors: ReadonlyMap<string, Mirror>) {
     this.#root = root;
     this.#mirrors = mirrors;
+    this.failed = firstFailure(mirrors.values());
   }
 
   static async open(tree: Tree, root: Path, node: string): Promise<SlotMirror> {

@@ -80,6 +80,11 @@ export class FaultyEngine implements Engine {
     this.#tell();
   }
 
+  /** Every watch ends with an error. */
+  failWatches(): void {
+    for (const watch of this.#watches) watch.fail(new EngineError("ENGINE_UNAVAILABLE"));
+  }
+
   get(path: Path): Promise<EngineEntry | undefined> {
     return this.#call(() => this.#inner.get(path), undefined);
   }
@@ -198,6 +203,7 @@ class FaultyWatch implements EngineWatch {
   /** Marks that the client makes itself. */
   #marks: EngineEvent[] = [];
   #stale = false;
+  #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #cursor: Cursor;
 
@@ -219,6 +225,11 @@ class FaultyWatch implements EngineWatch {
     this.#wake?.();
   }
 
+  fail(error: Error): void {
+    this.#failure = error;
+    this.#wake?.();
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<readonly EngineEvent[]> {
     const source = this.#inner[Symbol.asyncIterator]();
     let next = this.#pull(source);
@@ -227,6 +238,7 @@ class FaultyWatch implements EngineWatch {
       const marked = deferred<"mark">();
       this.#wake = () => marked.resolve("mark");
       const got = await Promise.race([next, marked.promise]);
+      if (this.#failure !== undefined) throw this.#failure;
       if (got === "mark") continue;
       if (got.done === true) return;
       this.#cursor = got.cursor;

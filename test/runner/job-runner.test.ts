@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import type { CodeSource } from "../../src/runner/run-context.ts";
+import { deferred } from "../../src/base/deferred.ts";
+import type { CodeSource, OpenRunObjects } from "../../src/runner/run-context.ts";
 import { Cluster } from "./cluster.ts";
 import { ENDLESS, QUICK, running, stopped } from "./steps.ts";
 import type { TestExecution } from "./test-executor.ts";
@@ -478,6 +479,38 @@ describe("JobRunner, where threads are lost", () => {
     });
     await cluster.until(() => ended.yes);
     expect(kills).toEqual([]);
+  });
+
+  it("does not take a run that has ended for stuck while it is tidied up", async () => {
+    await using cluster = await Cluster.open();
+    const tidied = deferred<void>();
+    const openObjects: OpenRunObjects = () => ({
+      host: {},
+      values: {},
+      close: () => tidied.promise,
+    });
+    const node = await cluster.start("n1", { ...QUICK, openObjects });
+    await cluster.proc("quick", "return 1");
+    await cluster.jobs.set("my.job", { code: "quick" });
+    await cluster.until(() => running(cluster, "my.job"));
+    await cluster.until(() => node.executor.active.size === 0);
+    node.engine.cut();
+    await cluster.clock.advanceAsync(2_500);
+    expect(node.stuck).toEqual([]);
+    tidied.resolve();
+  });
+
+  it("gives its jobs away when it can't follow the tree any more", async () => {
+    await using cluster = await open();
+    await cluster.start("n2", QUICK);
+    await cluster.jobs.set("my.job", { code: "endless" });
+    const first = await cluster.until(() => running(cluster, "my.job"));
+    cluster.nodes.find(({ name }) => name === first.node)?.engine.failWatches();
+    const next = await cluster.until(async () => {
+      const state = await running(cluster, "my.job");
+      return state !== undefined && state.token > first.token ? state : undefined;
+    }, 1_000);
+    expect(next.node).not.toBe(first.node);
   });
 
   it("starts at once, and counts no failure, when its only node had been cut off", async () => {

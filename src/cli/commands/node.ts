@@ -63,7 +63,8 @@ async function run(context: CommandContext, options: RunOptions): Promise<ExitCo
   });
   log.info(`node ${name} runs`, { groups: (options.group ?? ["default"]).join(",") });
   await node.closed(context.signal);
-  return EXIT.ok;
+  // It closed by itself: whoever looks after it is to start it again.
+  return context.signal.aborted ? EXIT.ok : EXIT.failed;
 }
 
 async function ls(context: CommandContext): Promise<void> {
