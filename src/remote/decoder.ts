@@ -8,7 +8,7 @@ import type { Imported, ImportTable, Shape } from "./imports.ts";
 import { Chunk } from "./iteration-source.ts";
 import { ReceivedNames } from "./names.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
-import { readScalar } from "./scalars.ts";
+import { readScalar, RegisteredSymbols } from "./scalars.ts";
 import { createStub } from "./stub.ts";
 
 /** What the decoder needs of its session. */
@@ -40,6 +40,7 @@ export class PendingOperand {
 export class Decoder implements ValueReadExtension {
   readonly #context: DecoderContext;
   readonly #names = new ReceivedNames();
+  readonly #symbols = new RegisteredSymbols();
   #graph: GraphReader | undefined;
 
   constructor(context: DecoderContext) {
@@ -90,7 +91,7 @@ export class Decoder implements ValueReadExtension {
   #readRare(tag: number, reader: Reader): unknown {
     switch (tag) {
       case Tag.scalar:
-        return readScalar(reader);
+        return readScalar(reader, this.#symbols);
       case Tag.chunk:
         return this.#readChunk(reader);
       case Tag.graph:

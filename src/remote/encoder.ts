@@ -12,7 +12,7 @@ import { Imported, Shape } from "./imports.ts";
 import { Chunk, IterationSource } from "./iteration-source.ts";
 import { SentNames } from "./names.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
-import { isScalar, writeScalar } from "./scalars.ts";
+import { isScalar, RegisteredSymbols, writeScalar } from "./scalars.ts";
 import { type StubHandle, stubOf } from "./stub-handle.ts";
 
 /** What the encoder needs of its session. */
@@ -38,6 +38,7 @@ const MAX_CHUNK_BYTES = 64 * 1024;
 export class Encoder implements ValueWriteExtension {
   readonly #context: EncoderContext;
   readonly #names = new SentNames();
+  readonly #symbols = new RegisteredSymbols();
   #exported: number[] = [];
   #promises: number[] = [];
   #signals: Disposable[] = [];
@@ -168,7 +169,7 @@ export class Encoder implements ValueWriteExtension {
   #writeScalar(writer: Writer, value: object | symbol): boolean {
     const state = writer.save();
     writer.u8(Tag.scalar);
-    if (writeScalar(writer, value)) return true;
+    if (writeScalar(writer, value, this.#symbols)) return true;
     writer.restore(state);
     return false;
   }

@@ -32,8 +32,8 @@ export function isScalar(value: object): value is RegExp | URL {
 }
 
 /** False, with something written all the same, for a symbol that exists only here. */
-export function writeScalar(writer: Writer, value: unknown): boolean {
-  if (typeof value === "symbol") return writeSymbol(writer, value);
+export function writeScalar(writer: Writer, value: unknown, symbols: RegisteredSymbols): boolean {
+  if (typeof value === "symbol") return writeSymbol(writer, value, symbols);
   if (value instanceof RegExp) {
     writer.u8(Scalar.regExp);
     writer.string(value.source);
@@ -47,13 +47,33 @@ export function writeScalar(writer: Writer, value: unknown): boolean {
   return true;
 }
 
-/** @throws WireError `WIRE_MALFORMED` */
-export function readScalar(reader: Reader): symbol | RegExp | URL {
+/** What a registered symbol takes is never freed: no peer may make this process hold more of them. */
+const MAX_REGISTERED = 4_096;
+const MAX_REGISTERED_LENGTH = 1_024;
+
+/** The registered symbols that crossed in one direction: both sides keep to the limits. */
+export class RegisteredSymbols {
+  readonly #names = new Set<string>();
+
+  /** @throws WireError `WIRE_LIMIT` */
+  named(name: string): symbol {
+    if (!this.#names.has(name)) {
+      if (this.#names.size >= MAX_REGISTERED || name.length > MAX_REGISTERED_LENGTH) {
+        throw new WireError("WIRE_LIMIT", "a registered symbol too many, or too long");
+      }
+      this.#names.add(name);
+    }
+    return Symbol.for(name);
+  }
+}
+
+/** @throws WireError `WIRE_MALFORMED`, `WIRE_LIMIT` */
+export function readScalar(reader: Reader, symbols: RegisteredSymbols): symbol | RegExp | URL {
   switch (reader.u8()) {
     case Scalar.wellKnownSymbol:
       return Symbol[WELL_KNOWN[reader.u8()] ?? malformed("a symbol")];
     case Scalar.registeredSymbol:
-      return Symbol.for(reader.string());
+      return symbols.named(reader.string());
     case Scalar.regExp:
       return readRegExp(reader);
     case Scalar.url:
@@ -63,9 +83,10 @@ export function readScalar(reader: Reader): symbol | RegExp | URL {
   }
 }
 
-function writeSymbol(writer: Writer, symbol: symbol): boolean {
+function writeSymbol(writer: Writer, symbol: symbol, symbols: RegisteredSymbols): boolean {
   const registered = Symbol.keyFor(symbol);
   if (registered !== undefined) {
+    symbols.named(registered);
     writer.u8(Scalar.registeredSymbol);
     writer.string(registered);
     return true;

@@ -75,7 +75,15 @@ export function toBriefErrorRecord(error: unknown): ErrorRecord {
  * keeps its name. Takes anything, as records come from peers, and never throws.
  */
 export function fromErrorRecord(record: unknown): Error {
-  return build(record, 0);
+  // Its stack comes with it. To note this side's takes ten times as long as all the rest, which a
+  // message of a million errors would make use of.
+  const limit: unknown = Reflect.get(Error, "stackTraceLimit");
+  Reflect.set(Error, "stackTraceLimit", 0);
+  try {
+    return build(record, 0);
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", limit);
+  }
 }
 
 class Copier {

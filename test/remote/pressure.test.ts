@@ -10,6 +10,7 @@ import { hostile, request } from "./hostile-peer.ts";
 
 const PROMISE = FIRST_EXTENSION_TAG + 3;
 const SIGNAL = FIRST_EXTENSION_TAG + 4;
+const SCALAR = FIRST_EXTENSION_TAG + 6;
 const echo = ["offered", "echo"];
 
 describe("a peer that sends too much", () => {
@@ -19,6 +20,19 @@ describe("a peer that sends too much", () => {
       for (let call = 0; call < 2; call++) {
         request(writer, { path: echo, count: 501 });
         for (let i = 0; i < 501; i++) writer.u8(0);
+      }
+    });
+    expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
+  });
+
+  it("loses the session by more registered symbols than can ever be freed", async () => {
+    await using peer = await hostile();
+    peer.send((writer) => {
+      request(writer, { path: echo, count: 5_000 });
+      for (let i = 0; i < 5_000; i++) {
+        writer.u8(SCALAR);
+        writer.u8(1);
+        writer.string(`banyan.test.${i}`);
       }
     });
     expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });

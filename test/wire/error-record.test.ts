@@ -270,6 +270,20 @@ describe("fromErrorRecord()", () => {
     }
   });
 
+  it("notes no stack of this side's, and leaves it to others as it was", () => {
+    const before = Error.stackTraceLimit;
+    const limits: unknown[] = [];
+    const limit = { get: () => before, set: (value: unknown) => void limits.push(value) };
+    Object.defineProperty(Error, "stackTraceLimit", { ...limit, configurable: true });
+    try {
+      fromErrorRecord({ name: "Error", message: "x", errors: [] });
+    } finally {
+      const value = { value: before, writable: true, enumerable: true, configurable: true };
+      Object.defineProperty(Error, "stackTraceLimit", value);
+    }
+    expect(limits).toEqual([0, before]);
+  });
+
   it("ends at records that are nested too deep, and never shows this side's stack", () => {
     let record: ErrorRecord = { name: "Error", message: "0" };
     for (let i = 1; i < 10_000; i++) {
