@@ -33,10 +33,11 @@ export async function whyJob(
       const state = states.find((one) => one.slot === slot)?.state;
       if (state?.stopped === null) return [slot, whyRunning(state, nodes)];
       // The key is the nodes' business: whether it changed can't be told from here.
-      const codeKey = codeError === undefined ? (state?.code ?? "?") : undefined;
+      const codeKey = state?.code ?? "?";
       const plan = planJob({ entry, state, request, codeKey, now: input.now });
-      if (plan.type !== "start") return [slot, codeError ?? plan.why];
-      // Only a job that would start misses a node.
+      if (plan.type !== "start") return [slot, plan.why];
+      // Only a job that would start misses its code or a node.
+      if (codeError !== undefined) return [slot, codeError];
       if (eligible.length === 0) return [slot, noneEligible(entry, nodes)];
       const inSeconds = plan.at - input.now;
       return [slot, inSeconds <= 0 ? plan.why : `${plan.why}, in ${inSeconds.toFixed(1)} s`];
