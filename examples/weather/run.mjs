@@ -34,19 +34,23 @@ const log = createWriteStream(logFile);
 system.stdout.pipe(log);
 system.stderr.pipe(log);
 const ended = once(system, "exit");
+void ended.then(() => stop.abort(new Error("banyan dev ended")));
 
 let exitCode = 1;
+const isAlive = (child) => child.exitCode === null && child.signalCode === null;
 try {
   const tree = await open(where, { create: true, author: "view", signal: stop.signal });
   try {
     exitCode = await (terminal ? show(tree) : replay(tree));
+    if (!isAlive(system)) exitCode = 1;
   } finally {
     await tree.close();
   }
 } catch (error) {
-  if (stop.signal.aborted) exitCode = terminal ? 0 : 130;
+  if (stop.signal.aborted) exitCode = terminal && isAlive(system) ? 0 : 130;
   else process.stderr.write(`${error.stack ?? error}\n`);
 } finally {
+  if (!isAlive(system)) process.stderr.write("banyan dev ended, and everything with it\n");
   system.kill("SIGTERM");
   await ended;
   if (exitCode === 1) {

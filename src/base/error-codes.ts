@@ -88,6 +88,7 @@ export const ERROR_CODES = {
   RUNNER_CANCELLED: { retryable: false, says: "the job was cancelled" },
 
   NODE_NO_TREE: { retryable: false, says: "there is no tree here" },
+  NODE_DENIED: { retryable: false, says: "the tree's folder can't be written" },
   NODE_BAD_URL: { retryable: false, says: "the tree's address is not valid" },
   NODE_TREE_IN_USE: { retryable: true, says: "another process has the tree for itself" },
   NODE_HUB_FAILED: { retryable: true, says: "the hub did not start" },

@@ -37,6 +37,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   CODE_IN_USE: EXIT.conflict,
   RUNNER_NAME_TAKEN: EXIT.conflict,
   RUNNER_IN_USE: EXIT.conflict,
+  NODE_DENIED: EXIT.denied,
   REMOTE_DENIED: EXIT.denied,
   ENGINE_UNAVAILABLE: EXIT.unreachable,
   ENGINE_AMBIGUOUS: EXIT.unreachable,

@@ -1,14 +1,17 @@
+import { statfsSync } from "node:fs";
+
 import { EngineError } from "../base/errors.ts";
 
 /** What LMDB and the system call a lack of room: MDB_MAP_FULL, MDB_TXN_FULL, and the disk's errors. */
 const FULL = /MDB_MAP_FULL|MDB_TXN_FULL|No space left|Disk quota|File too large/iu;
+const MIN_FREE_BYTES = 64 * 1024;
 const CORRUPT =
   /MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_INVALID|MDB_VERSION_MISMATCH|MDB_BAD|not an LMDB file/iu;
 
 /** Gives one of LMDB's errors the code that a caller can decide on; others pass as they are. */
 export function lmdbError(error: unknown, where: string): unknown {
   if (error instanceof EngineError || !(error instanceof Error)) return error;
-  if (FULL.test(error.message)) {
+  if (FULL.test(error.message) || isFull(where)) {
     return new EngineError("ENGINE_FULL", `${where} is full: ${error.message}`, { cause: error });
   }
   if (CORRUPT.test(error.message) || error.name === "WireError" || error instanceof SyntaxError) {
@@ -17,4 +20,14 @@ export function lmdbError(error: unknown, where: string): unknown {
     });
   }
   return new EngineError("ENGINE_UNAVAILABLE", `${where}: ${error.message}`, { cause: error });
+}
+
+/** A disk that has no room for a page: LMDB calls that an input/output error. */
+function isFull(where: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(where.replace(/^lmdb:/, ""));
+    return bavail * bsize < MIN_FREE_BYTES;
+  } catch {
+    return false;
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { BanyanError } from "../base/errors.ts";
 import { consoleLog } from "../cli/log.ts";
-import { followDirectory, loadDirectory } from "../node/load-directory.ts";
+import { DirectoryLoader, type LoadCounts } from "../node/load-directory.ts";
 import { open } from "../node/open.ts";
 import { onSupervisorGone } from "../node/supervise.ts";
 import { followErrors } from "../node/follow-errors.ts";
@@ -20,12 +20,15 @@ onSupervisorGone(() => controller.abort(new Error("the supervisor is gone")));
 
 try {
   await using tree = await open(url, { create: true, author: "load", signal });
-  const { loaded, failed } = await loadDirectory({ directory, tree, log, signal });
-  log.info(`${loaded} files loaded${failed === 0 ? "" : `, ${failed} failed`}`);
+  const loader = await DirectoryLoader.open({ directory, tree, log, signal });
+  const tell = ({ loaded, failed }: LoadCounts): void =>
+    log.info(`${loaded} files loaded${failed === 0 ? "" : `, ${failed} failed`}`);
   if (flags.includes("--watch")) {
     const errors = followErrors(tree, { log, signal });
-    await followDirectory({ directory, tree, log, signal });
+    await loader.follow(tell);
     await errors;
+  } else {
+    tell(await loader.load());
   }
 } catch (error) {
   if (!signal.aborted) {

@@ -1,6 +1,9 @@
 import { fileURLToPath } from "node:url";
 
+import { NodeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { LockFile } from "./lock-file.ts";
+import { placesOf } from "./tree-folder.ts";
 import { supervise, type ChildSpec } from "./supervise.ts";
 
 export interface DevOptions {
@@ -48,6 +51,18 @@ export async function dev(options: DevOptions): Promise<void> {
       restartMs: RESTART_MS,
     })),
   ];
+  const lock = await LockFile.take(placesOf(options.tree).devLock, "dev");
+  if (!(lock instanceof LockFile)) {
+    throw new NodeError(
+      "NODE_TREE_IN_USE",
+      `\`banyan dev\` runs on the tree in ${options.tree} already, as process ${lock.pid}`,
+      { details: { pid: lock.pid } },
+    );
+  }
   options.log.info(`tree in ${options.tree}, procedures from ${options.directory}`);
-  await supervise(children, { log: options.log, signal: options.signal });
+  try {
+    await supervise(children, { log: options.log, signal: options.signal });
+  } finally {
+    await lock.release();
+  }
 }

@@ -9,11 +9,15 @@ import { fromYaml } from "./yaml.ts";
 export const DIRECTORY_KINDS = ["data", "module", "proc", "job"] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
-/** One file as an entry of the tree. */
-export interface DirectoryEntry {
+/** What a file stands for. */
+export interface DirectoryPlace {
   readonly kind: DirectoryKind;
   /** `proc/forty/two.ts` is `forty.two`: each folder and the name without its ending is an element. */
   readonly path: Path;
+}
+
+/** One file as an entry of the tree. */
+export interface DirectoryEntry extends DirectoryPlace {
   readonly value: unknown;
 }
 
@@ -54,10 +58,7 @@ export async function listFiles(directory: string): Promise<string[]> {
 }
 
 /** Where a file belongs, by its name alone; undefined for files that mean nothing here. */
-export function placeOf(
-  directory: string,
-  file: string,
-): { readonly kind: DirectoryKind; readonly path: Path } | undefined {
+export function placeOf(directory: string, file: string): DirectoryPlace | undefined {
   const steps = relative(directory, file).split(sep);
   const kind = DIRECTORY_KINDS.find((name) => name === steps[0]);
   const last = steps.at(-1) ?? "";

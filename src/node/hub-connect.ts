@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { systemClock, type Clock } from "../base/clock.ts";
@@ -46,6 +47,9 @@ export async function connectHub(directory: string, options: ConnectHubOptions):
     let failed: string | undefined;
     for (;;) {
       signal.throwIfAborted();
+      if (!existsSync(dirname(places.hubRecord))) {
+        throw new NodeError("NODE_NO_TREE", `the tree in ${directory} was removed`);
+      }
       const record = await readHubRecord(places.hubRecord);
       // A stopped hub accepts and says nothing: there is no need to wait for its hello.
       if (record !== undefined && isStopped(record)) failed = record.epoch;

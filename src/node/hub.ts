@@ -18,6 +18,7 @@ import { VERSION } from "./version.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
+import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
 import { watchOverPredecessor } from "./predecessor.ts";
 import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
 
@@ -115,6 +116,8 @@ class Hub {
   readonly #engine: LmdbEngine;
   readonly #sessions = new Set<Session>();
   readonly #end = deferred<HubEnd>();
+  /** Which directory the store is: another of the same name is another store. */
+  readonly #file: FileIdentity | undefined;
   #listener: Listener | undefined;
   #idle: Disposable | undefined;
 
@@ -130,6 +133,7 @@ class Hub {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
+    this.#file = identityOf(places.store);
   }
 
   static async open(
@@ -213,6 +217,12 @@ class Hub {
     const record = await readHubRecord(this.#places.hubRecord);
     if (record !== undefined && record.epoch !== this.record.epoch) this.#end.resolve("deposed");
     try {
+      // What is written to a removed file is lost, and acknowledging it would be a lie.
+      if (!isSameFile(this.#places.store, this.#file)) {
+        throw new NodeError("NODE_NO_TREE", `${this.#places.store} was removed`);
+      }
+      // Somebody tidied up: without it nobody would find this hub.
+      if (record === undefined) await writeHubRecord(this.#places.hubRecord, this.record);
       this.#engine.checkOwner();
       await this.#engine.get(Path.root);
     } catch (error) {

@@ -1,5 +1,7 @@
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 
+import { EngineError, NodeError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { isCertainlyGone, ownProcess, type ProcessIdentity } from "../runner/process-identity.ts";
 
@@ -23,7 +25,9 @@ export class LockFile {
     const content = JSON.stringify({ ...ownProcess(), role, id: randomId() });
     const draft = `${path}.${randomId()}`;
     // Linking makes the file appear whole: nobody reads a lock without its holder.
-    await writeFile(draft, content, { mode: 0o600 });
+    await writeFile(draft, content, { mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+      throw cantWrite(path, error);
+    });
     try {
       for (;;) {
         try {
@@ -53,6 +57,19 @@ export class LockFile {
     const holder = await readHolder(this.#path);
     if (holder?.content === this.#content) await rm(this.#path, { force: true });
   }
+}
+
+function cantWrite(path: string, error: NodeJS.ErrnoException): unknown {
+  const folder = dirname(path);
+  if (error.code === "ENOENT") {
+    return new NodeError("NODE_NO_TREE", `${folder} is gone: somebody removed the tree`);
+  }
+  if (error.code === "ENOSPC") {
+    return new EngineError("ENGINE_FULL", `there is no room left in ${folder}`, { cause: error });
+  }
+  if (error.code !== "EROFS" && error.code !== "EACCES" && error.code !== "EPERM") return error;
+  const says = `can't write in ${folder} (${error.code}): opening a tree needs that, also for reading`;
+  return new NodeError("NODE_DENIED", says, { cause: error });
 }
 
 async function readHolder(

@@ -20,6 +20,8 @@ export interface TreePlaces {
   readonly hubLock: string;
   /** Held by the one client that starts a hub, so that not all do. */
   readonly startLock: string;
+  /** Held by `banyan dev`, so that two do not fight over the names of their nodes. */
+  readonly devLock: string;
   readonly hubLog: string;
 }
 
@@ -31,6 +33,7 @@ export function placesOf(directory: string): TreePlaces {
     hubRecord: at("hub.json"),
     hubLock: at("hub.lock"),
     startLock: at("start.lock"),
+    devLock: at("dev.lock"),
     hubLog: at("hub.log"),
   };
 }

@@ -1,4 +1,4 @@
-import { parse, stringify, type ScalarTag } from "yaml";
+import { parseDocument, stringify, type ScalarTag } from "yaml";
 import { stringifyString } from "yaml/util";
 
 import { formatPath, parsePath } from "../wire/path-text.ts";
@@ -24,7 +24,10 @@ export function toYaml(value: unknown): string {
   });
 }
 
-/** @throws YAMLParseError with line and column */
+/** @throws YAMLParseError with line and column, also for what YAML itself would only warn of */
 export function fromYaml(text: string): unknown {
-  return parse(text, { ...OPTIONS, intAsBigInt: false }) as unknown;
+  const document = parseDocument(text, { ...OPTIONS, intAsBigInt: false });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) throw problem;
+  return document.toJS() as unknown;
 }
