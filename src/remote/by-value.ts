@@ -41,17 +41,26 @@ const MAX_FROZEN_NODES = 10_000;
  * change: nobody can then tell a copy from the original. An accessor counts as a change.
  */
 export function isDeeplyFrozen(value: object, isPlain: (value: object) => boolean): boolean {
+  // Nearly nothing is: so much is looked at for every reference.
+  if (!Object.isFrozen(value)) return false;
   const seen = new Set<object>([value]);
   for (const object of seen) {
     if (seen.size > MAX_FROZEN_NODES || !Object.isFrozen(object) || !isPlain(object)) return false;
-    for (const key of Reflect.ownKeys(object)) {
-      const descriptor = Object.getOwnPropertyDescriptor(object, key);
-      if (typeof key === "symbol" || descriptor === undefined || !("value" in descriptor))
-        return false;
-      const inner: unknown = descriptor.value;
-      if (typeof inner === "function") return false;
-      if (typeof inner === "object" && inner !== null) seen.add(inner);
+    if (!addInner(object, seen)) return false;
+  }
+  return true;
+}
+
+/** False where something in `object` is no data. */
+function addInner(object: object, seen: Set<object>): boolean {
+  for (const key of Reflect.ownKeys(object)) {
+    const descriptor = Object.getOwnPropertyDescriptor(object, key);
+    if (typeof key === "symbol" || descriptor === undefined || !("value" in descriptor)) {
+      return false;
     }
+    const inner: unknown = descriptor.value;
+    if (typeof inner === "function") return false;
+    if (typeof inner === "object" && inner !== null) seen.add(inner);
   }
   return true;
 }

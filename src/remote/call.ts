@@ -23,6 +23,8 @@ export interface Caller {
    * because the request has left.
    */
   keep(call: Call): boolean;
+  /** Asks for the result of a call that is not going to be answered, and settles it. */
+  pull(call: Call): void;
 }
 
 export type CallState = "pending" | "fulfilled" | "rejected";
@@ -39,6 +41,10 @@ export class Call {
   message = 0;
   position = 0;
   kept = false;
+  /** Whether anybody waits for it, as far as can be seen. */
+  observed = false;
+  /** Set where the peer keeps the result and says nothing; all calls that share it are let go at once. */
+  hold: object | undefined;
   state: CallState = "pending";
   /** The result, or the reason it failed. */
   outcome: unknown;
@@ -61,6 +67,13 @@ export class Call {
   whenSettled(next: () => void): void {
     if (this.state === "pending") (this.#waiting ??= []).push(next);
     else next();
+  }
+
+  /** Somebody waits for the result, or looks at it in another way. */
+  observe(): void {
+    if (this.observed) return;
+    this.observed = true;
+    if (this.hold !== undefined && this.state === "pending") this.caller.pull(this);
   }
 
   fulfill(value: unknown): void {
@@ -143,8 +156,15 @@ export class RemotePromise<T> extends Promise<T> {
 
   static {
     const { prototype } = RemotePromise;
-    // `await` takes a promise as it is if its constructor is Promise, and wraps it otherwise.
-    define(prototype, "constructor", Promise);
+    // `await` takes a promise as it is if its constructor is Promise, and wraps it otherwise. Whatever
+    // waits for a promise asks for its constructor: so it is known for which nobody does.
+    void Object.defineProperty(prototype, "constructor", {
+      get(this: unknown) {
+        RemotePromise.callOf(this)?.observe();
+        return Promise;
+      },
+      configurable: true,
+    });
     // Own properties, because the lookup of any other ends in the proxy below.
     for (const name of ["then", "catch", "finally"] as const) {
       define(prototype, name, Promise.prototype[name]);

@@ -4,19 +4,17 @@ import { malformed, type ReceivedTarget, Tag } from "./codec.ts";
 import { type KnownErrors, readError } from "./errors.ts";
 import type { ExportTable } from "./exports.ts";
 import { GraphReader } from "./graph.ts";
-import type { Imported, ImportTable, Shape } from "./imports.ts";
+import type { ImportSource, ImportTable, Shape } from "./imports.ts";
 import { Chunk } from "./iteration-source.ts";
 import { ReceivedNames } from "./names.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
-import { createStub } from "./stub.ts";
 
 /** What the decoder needs of its session. */
-export interface DecoderContext {
+export interface DecoderContext extends ImportSource {
   readonly exports: ExportTable;
   readonly imports: ImportTable;
   readonly errors: KnownErrors;
-  createImported(id: number, shape: Shape): Imported;
   /** `undefined` for an id that is in use, as of signals. */
   receivePromise(id: number): Promise<unknown> | undefined;
   receiveSignal(id: number): AbortController | undefined;
@@ -108,10 +106,7 @@ export class Decoder implements ValueReadExtension {
     const shape = number % 4;
     if (shape === 3) malformed("a reference of an unknown shape");
     const id = (number - shape) / 4;
-    return this.#context.imports.receive(id, () => {
-      const imported = this.#context.createImported(id, shape as Shape);
-      return { imported, stub: createStub(imported) };
-    });
+    return this.#context.imports.receive(id, shape as Shape, this.#context);
   }
 
   #readHome(reader: Reader): object {

@@ -1,11 +1,18 @@
 import { RemoteError } from "../base/errors.ts";
 import { ROOT_ID } from "./protocol.ts";
 
-const listeners = new WeakMap<object, () => void>();
+/** Something that wants to know when a peer that held it holds it no more. */
+export class Lent {
+  readonly #onReleased: () => void;
 
-/** Calls `listener` when a peer that held `object` holds it no more. One listener for each object. */
-export function onReleased(object: object, listener: () => void): void {
-  listeners.set(object, listener);
+  constructor(onReleased: () => void) {
+    this.#onReleased = onReleased;
+  }
+
+  /** Static, for the peer can call every method of an instance. */
+  static released(object: object): void {
+    if (#onReleased in object) object.#onReleased();
+  }
 }
 
 /** One object or function of ours that the peer holds. */
@@ -80,6 +87,6 @@ export class ExportTable {
   #drop(entry: Exported): void {
     this.#byId.delete(entry.id);
     this.#byObject.delete(entry.object);
-    listeners.get(entry.object)?.();
+    Lent.released(entry.object);
   }
 }

@@ -1,5 +1,9 @@
 import { RemoteError } from "../base/errors.ts";
 import type { Caller } from "./call.ts";
+import { suggestCollection } from "./suggest-collection.ts";
+
+/** With so many references, and each time there are twice as many, it is looked which are in use. */
+const FIRST_SUGGESTION = 65_536;
 
 /** What is known of a thing from its reference alone. */
 export const Shape = { object: 0, function: 1, constructor: 2 } as const;
@@ -13,6 +17,8 @@ export class Imported {
   /** How often the peer has sent it: what is given back when it is released. */
   count = 0;
   released = false;
+  /** What stands for it here. */
+  stub: WeakRef<object> | undefined;
 
   constructor(caller: Caller, id: number, shape: Shape) {
     this.caller = caller;
@@ -28,9 +34,10 @@ export class Imported {
   }
 }
 
-interface Entry {
-  readonly imported: Imported;
-  readonly stub: WeakRef<object>;
+/** Makes what stands here for something of the peer's. */
+export interface ImportSource {
+  createImported(id: number, shape: Shape): Imported;
+  createStub(imported: Imported): object;
 }
 
 /**
@@ -38,8 +45,9 @@ interface Entry {
  * once it is collected, `onCollected` gives the references back.
  */
 export class ImportTable {
-  readonly #entries = new Map<number, Entry>();
+  readonly #entries = new Map<number, Imported>();
   readonly #collected: FinalizationRegistry<Imported>;
+  #suggestAt = FIRST_SUGGESTION;
 
   constructor(onCollected: (imported: Imported) => void) {
     this.#collected = new FinalizationRegistry(onCollected);
@@ -49,37 +57,45 @@ export class ImportTable {
     return this.#entries.size;
   }
 
-  /** Counts one more reference that arrived; `create` makes the stub where there is none. */
-  receive(id: number, create: () => { imported: Imported; stub: object }): object {
+  /** Counts one more reference that arrived; `source` makes what stands for it where there is nothing. */
+  receive(id: number, shape: Shape, source: ImportSource): object {
     const known = this.#entries.get(id);
-    const living = known?.stub.deref();
+    const living = known?.stub?.deref();
     if (known !== undefined && living !== undefined) {
-      known.imported.count++;
+      known.count++;
       return living;
     }
     // A stub that is collected, but not yet reported: its own references go back on their own.
-    const { imported, stub } = create();
+    const imported = source.createImported(id, shape);
+    const stub = source.createStub(imported);
     imported.count = 1;
-    this.#entries.set(id, { imported, stub: new WeakRef(stub) });
-    this.#collected.register(stub, imported, imported);
+    imported.stub = new WeakRef(stub);
+    this.#entries.set(id, imported);
+    // Never unregistered: that costs more for each reference than one needless call for some.
+    this.#collected.register(stub, imported);
+    if (this.#entries.size >= this.#suggestAt) {
+      this.#suggestAt *= 2;
+      suggestCollection();
+    }
     return stub;
   }
 
   /** The stub for `id`, if anybody still holds it. */
   get(id: number): object | undefined {
-    return this.#entries.get(id)?.stub.deref();
+    return this.#entries.get(id)?.stub?.deref();
   }
 
   /** Takes it out of the table. False where it was released before. */
   release(imported: Imported): boolean {
     if (imported.released) return false;
     imported.released = true;
-    this.#collected.unregister(imported);
-    if (this.#entries.get(imported.id)?.imported === imported) this.#entries.delete(imported.id);
+    imported.stub = undefined;
+    if (this.#entries.get(imported.id) === imported) this.#entries.delete(imported.id);
+    if (this.#entries.size * 4 < this.#suggestAt) this.#suggestAt = FIRST_SUGGESTION;
     return true;
   }
 
   clear(): void {
-    for (const { imported } of this.#entries.values()) this.release(imported);
+    for (const imported of this.#entries.values()) this.release(imported);
   }
 }

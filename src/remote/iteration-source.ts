@@ -1,4 +1,4 @@
-import { onReleased } from "./exports.ts";
+import { Lent } from "./exports.ts";
 
 /** So many items are asked for at first. */
 export const FIRST_CHUNK = 8;
@@ -24,7 +24,7 @@ export class Chunk {
  * The serving side of one iteration, which the peer holds until it is done. It never takes more out
  * of the iterator than it was asked for.
  */
-export class IterationSource {
+export class IterationSource extends Lent {
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   /** Taken, and found to be too much for the message. */
   #rest: readonly unknown[] = [];
@@ -35,8 +35,8 @@ export class IterationSource {
   #ended = false;
 
   constructor(iterator: Iterator<unknown> | AsyncIterator<unknown>) {
+    super(() => void this.end().catch(() => {}));
     this.#iterator = iterator;
-    onReleased(this, () => void this.end().catch(() => {}));
   }
 
   /** The next items, `count` at most, and at least one unless it is done. */

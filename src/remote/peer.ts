@@ -4,20 +4,21 @@ import { ChannelError, RemoteError } from "../base/errors.ts";
 import { Lifecycle } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
-import { Call, type Caller, type RemotePromise, type Request } from "./call.ts";
+import { Call, type Caller, RemotePromise, type Request } from "./call.ts";
 import type { PlainMode } from "./codec.ts";
 import { Decoder } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
 import { Imported, Shape } from "./imports.ts";
 import { Outbox } from "./outbox.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
+import { QuietCalls } from "./quiet.ts";
 import { Receiver } from "./receiver.ts";
 import { Reporter } from "./reporter.ts";
 import { Sender } from "./sender.ts";
 import { Serving } from "./serving.ts";
 import type { Session, SessionOptions } from "./session.ts";
 import type { SessionStats } from "./stats.ts";
-import { Stub } from "./stub.ts";
+import { createStub, Stub } from "./stub.ts";
 import { Tables } from "./tables.ts";
 import type { Remote } from "./types.ts";
 
@@ -43,6 +44,7 @@ export class Peer implements Session, Caller {
   readonly #serving: Serving;
   readonly #receiver: Receiver;
   readonly #root: Stub;
+  readonly #quiet = new QuietCalls((ids) => this.#sender.finish(ids));
   readonly #ended = deferred<Error | undefined>();
   readonly #listeners = new Set<(error: unknown) => void>();
   readonly #life = new Lifecycle<State>("open", {
@@ -67,7 +69,10 @@ export class Peer implements Session, Caller {
       aborted: (id, reason) => this.#reporter.aborted(id, reason),
     });
     this.#outbox = new Outbox(channel, limits, {
-      beforeFlush: () => this.#sender.writeReleases(),
+      beforeFlush: () => {
+        this.#quieten();
+        this.#sender.writeReleases();
+      },
       error: (cause) => this.#unsendable(cause),
     });
     this.#sender = new Sender(this.#outbox, this.#createEncoder(plain));
@@ -102,11 +107,11 @@ export class Peer implements Session, Caller {
 
   stats(): SessionStats {
     return {
-      exports: this.#tables.exports.size,
+      exports: this.#tables.exports.size + this.#serving.lent,
       imports: this.#tables.imports.size,
       pending: this.#tables.pending.size,
       serving: this.#serving.running,
-      waiting: this.#tables.promises.size + this.#tables.signals.size + this.#serving.kept,
+      waiting: this.#tables.promises.size + this.#tables.signals.size + this.#serving.waitedFor,
       calls: this.#sender.requests,
       served: this.#serving.received,
       sentMessages: this.#outbox.sentMessages,
@@ -169,12 +174,30 @@ export class Peer implements Session, Caller {
     return call.kept;
   }
 
+  pull(call: Call): void {
+    const request = { operation: Operation.get, target: call, path: [], operands: [] };
+    const asked = RemotePromise.callOf(this.request(request));
+    asked?.whenSettled(() => {
+      if (asked.state === "fulfilled") call.fulfill(asked.outcome);
+      else call.fail(asked.outcome);
+    });
+  }
+
   /** Obeys one message. Whatever is wrong with it ends the session. */
   receive(message: Uint8Array): void {
     try {
       this.#receiver.receive(message);
     } catch (error) {
       this.#abort(error as Error, this.#reporter.shown(error));
+    }
+  }
+
+  /** Waits no more for what nobody here waits for. */
+  #quieten(): void {
+    const calls = this.#sender.takeQuiet(this.#quiet.hasRoom);
+    for (const call of calls) {
+      this.#tables.pending.delete(call.id);
+      this.#quiet.add(call);
     }
   }
 
@@ -199,6 +222,7 @@ export class Peer implements Session, Caller {
       imports,
       errors,
       createImported: (id, shape) => new Imported(this, id, shape),
+      createStub,
       receivePromise: (id) => promises.receive(id),
       receiveSignal: (id) => signals.receive(id),
       evaluate: (target, path) => serving.evaluate(target, path),

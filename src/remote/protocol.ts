@@ -6,7 +6,7 @@
  * alike. Ids of exports, promises and signals are drawn by the side that owns the thing, count up
  * and are never used again. Integers are the writer's varints; `value` is the codec's.
  *
- * - request: kind (with `KEEP` or not), chain, target, path, then its operands, by kind
+ * - request: kind (with `KEEP` and `QUIET` or not), chain, target, path, then its operands, by kind
  * - `ANSWER` request value; `FAILURE` request value
  * - `RELEASE` count, then that many of export, times; `FINISH` count, then that many requests
  * - `SETTLED` promise, fulfilled (1 or 0), value; `ABORTED` signal, value
@@ -46,6 +46,12 @@ export type Operation = (typeof Operation)[keyof typeof Operation];
 
 /** Added to a request's kind: later requests refer to its result. */
 export const KEEP = 0x80;
+
+/** Added besides `KEEP`: nobody waits for the result, so that there is no answer, nor a failure. */
+export const QUIET = 0x40;
+
+/** What is left of a request's kind without these. */
+export const OPERATION_BITS = 0x3f;
 
 /** The kinds of frames that are not requests. */
 export const Frame = {

@@ -5,7 +5,15 @@ import { Attachments } from "./attachments.ts";
 import type { Decoder } from "./decoder.ts";
 import { addCallSite } from "./errors.ts";
 import { valueLimits } from "./outbox.ts";
-import { Frame, KEEP, MAX_ARGUMENTS, Operation, type SessionLimits } from "./protocol.ts";
+import {
+  Frame,
+  KEEP,
+  MAX_ARGUMENTS,
+  Operation,
+  OPERATION_BITS,
+  QUIET,
+  type SessionLimits,
+} from "./protocol.ts";
 import type { Sender } from "./sender.ts";
 import type { Serving } from "./serving.ts";
 import type { Tables } from "./tables.ts";
@@ -73,7 +81,7 @@ export class Receiver {
       let requests = 0;
       while (reader.left > 0 && !this.#stopped) {
         const kind = reader.u8();
-        if ((kind & ~KEEP) > Operation.instanceOf) {
+        if ((kind & OPERATION_BITS) > Operation.instanceOf) {
           this.#readFrame(kind, reader);
           // Nothing would ever take it out of the table again.
           if (this.#tables.signals.takeReceived() !== undefined)
@@ -92,8 +100,12 @@ export class Receiver {
   #readRequest(kind: number, reader: Reader): void {
     const id = ++this.#serving.received;
     const chain = reader.varint();
-    const operation = (kind & ~KEEP) as Operation;
-    if (operation < Operation.call) violation(`there is no frame of kind ${kind}`);
+    const operation = (kind & OPERATION_BITS) as Operation;
+    const keep = kind >= KEEP;
+    const quiet = (kind & QUIET) !== 0;
+    if (operation < Operation.call || (quiet && !keep)) {
+      violation(`there is no frame of kind ${kind}`);
+    }
     const target = this.#decoder.readTarget(reader);
     const path = this.#decoder.readPath(reader);
     const operands: unknown[] = [];
@@ -101,10 +113,9 @@ export class Receiver {
     reader.count(count);
     for (let i = 0; i < count; i++) operands.push(this.#decoder.readValue(reader));
     const signals = this.#tables.signals.takeReceived();
-    const keep = kind >= KEEP;
     const before = this.#sender.chain;
     this.#sender.chain = chain;
-    this.#serving.serve({ id, operation, keep, target, path, operands, signals });
+    this.#serving.serve({ id, operation, keep, quiet, target, path, operands, signals });
     this.#sender.chain = before;
   }
 
@@ -139,7 +150,7 @@ export class Receiver {
     const call =
       this.#tables.pending.get(id) ?? violation(`an answer to ${id}, which waits for none`);
     this.#tables.pending.delete(id);
-    if (call.kept) this.#sender.finish(id);
+    if (call.kept) this.#sender.finish([id]);
     if (succeeded) {
       call.fulfill(value);
     } else {

@@ -52,6 +52,11 @@ export class Reporter implements Replies {
     this.#context.answered();
   }
 
+  silent(incoming: Incoming): void {
+    this.#context.signals.forget(incoming.signals);
+    this.#context.answered();
+  }
+
   aborted(id: number, reason: unknown): void {
     this.#send(Frame.aborted, id, reason);
   }

@@ -2,7 +2,7 @@ import { BanyanError } from "../base/errors.ts";
 import type { Call, Request } from "./call.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Outbox } from "./outbox.ts";
-import { Frame, KEEP, Operation } from "./protocol.ts";
+import { Frame, KEEP, Operation, QUIET } from "./protocol.ts";
 
 /** Of references given back, in one frame: it fits into the smallest message there may be. */
 const NUMBERS_OF_FRAME = 1_024;
@@ -16,6 +16,8 @@ export class Sender {
   /** References that are given back with the next message: id, times, id, times... */
   #given: number[] = [];
   #finished: number[] = [];
+  /** Requests of the message at hand that others refer to. */
+  #kept: Call[] = [];
   /** Requests sent so far. */
   requests = 0;
   /** On whose behalf requests are made at the moment; 0 starts a chain of their own. */
@@ -77,7 +79,23 @@ export class Sender {
   keep(call: Call): boolean {
     if (call.id === 0 || call.message !== this.#outbox.message) return false;
     this.#outbox.writer.patch(call.position, call.operation | KEEP);
+    this.#kept.push(call);
     return true;
+  }
+
+  /**
+   * To be called before a message leaves: those of its requests that others refer to, and nobody waits
+   * for, need no answer, if there is `room` for more of them.
+   */
+  takeQuiet(room: boolean): readonly Call[] {
+    if (this.#kept.length === 0) return this.#kept;
+    const quiet = this.#kept.filter((call) => !call.observed && call.signals === undefined);
+    this.#kept = [];
+    if (!room) return [];
+    for (const { position, operation } of quiet) {
+      this.#outbox.writer.patch(position, operation | KEEP | QUIET);
+    }
+    return quiet;
   }
 
   /**
@@ -124,9 +142,9 @@ export class Sender {
     this.#outbox.schedule();
   }
 
-  /** Refers no more to the result of a request that was kept. */
-  finish(id: number): void {
-    this.#finished.push(id);
+  /** Refers no more to the results of requests that were kept. */
+  finish(ids: readonly number[]): void {
+    for (const id of ids) this.#finished.push(id);
     this.#outbox.schedule();
   }
 

@@ -12,6 +12,8 @@ export interface Incoming {
   readonly operation: Operation;
   /** Whether later requests may refer to the result. */
   readonly keep: boolean;
+  /** Whether nobody waits for it. */
+  readonly quiet: boolean;
   readonly target: ReceivedTarget;
   readonly path: readonly string[];
   readonly operands: unknown[];
@@ -25,6 +27,8 @@ export interface Replies {
   readonly unsentBytes: number;
   answer(incoming: Incoming, value: unknown): void;
   fail(incoming: Incoming, reason: unknown): void;
+  /** It has ended, and the peer doesn't want to know. */
+  silent(incoming: Incoming): void;
 }
 
 /** What became of a request that others refer to. */
@@ -39,7 +43,10 @@ export class Serving {
   readonly #exports: ExportTable;
   readonly #replies: Replies;
   readonly #limits: SessionLimits;
+  /** Of requests that others may refer to, until the peer finishes with them. */
   readonly #results = new Map<number, Result>();
+  /** Of those that are done, and that the peer has no answer to. */
+  readonly #lent = new Map<number, Result>();
   #stopped = false;
   /** Requests received so far. */
   received = 0;
@@ -53,9 +60,14 @@ export class Serving {
     this.#limits = limits;
   }
 
-  /** Results that are kept for requests to come. */
-  get kept(): number {
+  /** Results that are kept for requests to come, or not there yet. */
+  get waitedFor(): number {
     return this.#results.size;
+  }
+
+  /** Results that the peer may ask for at any time. */
+  get lent(): number {
+    return this.#lent.size;
   }
 
   serve(incoming: Incoming): void {
@@ -67,10 +79,10 @@ export class Serving {
       // Whoever wrote a `then` that is no promise's may call back twice, or never.
       if (isThenable(outcome)) promise = Promise.resolve(outcome);
     } catch (error) {
-      this.#fail(incoming, error);
+      this.#fail(incoming, error, incoming.keep);
       return;
     }
-    if (promise === undefined) this.#answer(incoming, outcome);
+    if (promise === undefined) this.#answer(incoming, outcome, incoming.keep);
     else this.#answerLater(incoming, promise);
   }
 
@@ -96,9 +108,11 @@ export class Serving {
     }
   }
 
-  /** The peer refers to these no more; false for one it never asked to keep. */
+  /** The peer refers to this one no more; false for one it never made. */
   finish(id: number): boolean {
-    return this.#results.delete(id);
+    // One that was refused, or that both sides have seen the end of, is not there.
+    const known = this.#results.delete(id) || this.#lent.delete(id);
+    return known || (id > 0 && id <= this.received);
   }
 
   /** The session is over: what still runs runs for nobody. */
@@ -106,11 +120,13 @@ export class Serving {
     this.#stopped = true;
     this.running = 0;
     this.#results.clear();
+    this.#lent.clear();
   }
 
   #begin(incoming: Incoming): unknown {
-    if (incoming.keep && this.#results.size >= this.#limits.maxExports) {
-      throw new RemoteError("REMOTE_LIMIT", `${this.#results.size} results are kept already`);
+    const kept = this.#results.size + this.#lent.size;
+    if (incoming.keep && kept >= this.#limits.maxExports) {
+      throw new RemoteError("REMOTE_LIMIT", `${kept} results are kept already`);
     }
     const { maxPendingCalls, maxUnsentBytes } = this.#limits;
     if (this.running > maxPendingCalls) {
@@ -159,7 +175,7 @@ export class Serving {
 
   #resultOf(distance: number): unknown {
     const id = this.received - distance;
-    const result = this.#results.get(id);
+    const result = this.#lent.get(id) ?? this.#results.get(id);
     if (result === undefined) {
       throw new RemoteError("REMOTE_NOT_FOUND", `the result of request ${id} is not kept`);
     }
@@ -169,27 +185,37 @@ export class Serving {
   }
 
   #answerLater(incoming: Incoming, promise: Promise<unknown>): void {
-    if (incoming.keep) this.#results.set(incoming.id, { state: "pending", promise });
+    const { id, keep } = incoming;
+    if (keep) this.#results.set(id, { state: "pending", promise });
+    // Where it is not there any more, the peer has finished with it before it was done.
+    const isWanted = (): boolean => keep && this.#results.has(id);
     promise.then(
-      (value) => this.#answer(incoming, value),
-      (reason: unknown) => this.#fail(incoming, reason),
+      (value) => this.#answer(incoming, value, isWanted()),
+      (reason: unknown) => this.#fail(incoming, reason, isWanted()),
     );
   }
 
-  #answer(incoming: Incoming, value: unknown): void {
+  #answer(incoming: Incoming, value: unknown, keep: boolean): void {
     if (this.#stopped) return;
     this.running--;
-    if (incoming.keep) this.#results.set(incoming.id, { state: "fulfilled", value });
-    this.#replies.answer(incoming, value);
+    if (keep) this.#keep(incoming, { state: "fulfilled", value });
+    if (incoming.quiet) this.#replies.silent(incoming);
+    else this.#replies.answer(incoming, value);
   }
 
-  #fail(incoming: Incoming, reason: unknown): void {
+  #fail(incoming: Incoming, reason: unknown, keep: boolean): void {
     if (this.#stopped) return;
     this.running--;
-    if (incoming.keep && this.#results.size < this.#limits.maxExports) {
-      this.#results.set(incoming.id, { state: "rejected", reason });
-    }
-    this.#replies.fail(incoming, reason);
+    if (keep) this.#keep(incoming, { state: "rejected", reason });
+    if (incoming.quiet) this.#replies.silent(incoming);
+    else this.#replies.fail(incoming, reason);
+  }
+
+  #keep(incoming: Incoming, result: Result): void {
+    // What has just been refused because of the limit must not break it.
+    if (this.#results.size + this.#lent.size > this.#limits.maxExports) return;
+    if (incoming.quiet) this.#results.delete(incoming.id);
+    (incoming.quiet ? this.#lent : this.#results).set(incoming.id, result);
   }
 }
 

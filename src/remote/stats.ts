@@ -1,6 +1,6 @@
 /** What a session holds and has done. */
 export interface SessionStats {
-  /** Objects and functions of ours that the peer holds. */
+  /** Objects and functions of ours that the peer holds, and results that it has not asked for. */
   readonly exports: number;
   /** References to the peer's that we hold. */
   readonly imports: number;

@@ -11,8 +11,10 @@ const MAX_MEMBERS = 256;
 
 /** The stub of something the peer sent a reference of. */
 export function createStub(imported: Imported): object {
-  return new Stub(imported, undefined, []).proxy;
+  return new Stub(imported, undefined, NO_STEPS).proxy;
 }
+
+const NO_STEPS: readonly string[] = [];
 
 /**
  * What a proxy stands for: a target and a path from there, not looked at until it is used. With an
@@ -143,7 +145,7 @@ export class Stub implements ProxyHandler<object>, StubHandle {
   }
 
   #named(key: string): unknown {
-    if (key === "then") return this.isReference ? undefined : this.#then;
+    if (key === "then") return this.isReference ? undefined : this.#then();
     if (key === "toJSON") return () => hint(this, 'use "JSON.stringify(await snapshot(ref))"');
     return this.member(key);
   }
@@ -159,10 +161,9 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     return member;
   }
 
-  readonly #then = (
-    onFulfilled?: (value: unknown) => unknown,
-    onRejected?: (reason: unknown) => unknown,
-  ): Promise<unknown> => this.read().then(onFulfilled, onRejected);
+  #then(): typeof Promise.prototype.then {
+    return (onFulfilled, onRejected) => this.read().then(onFulfilled, onRejected);
+  }
 }
 
 /** Carries out on a result that is here already what was asked of it while it was not. */

@@ -5,7 +5,7 @@ import { ChannelError } from "../../src/base/errors.ts";
 import type { Channel } from "../../src/channel/channel.ts";
 import { memoryChannelPair } from "../../src/channel/memory.ts";
 import { encodeHello } from "../../src/remote/handshake.ts";
-import { KEEP, Operation } from "../../src/remote/protocol.ts";
+import { Operation, OPERATION_BITS } from "../../src/remote/protocol.ts";
 import { openSession, type Session, type SessionOptions } from "../../src/remote/session.ts";
 import { Writer } from "../../src/wire/writer.ts";
 
@@ -70,5 +70,5 @@ export function request(
     writer.u8(0);
     writer.string(name);
   }
-  if ((kind & ~KEEP) <= Operation.construct) writer.varint(count);
+  if ((kind & OPERATION_BITS) <= Operation.construct) writer.varint(count);
 }
