@@ -138,14 +138,17 @@ export class DirectoryLoader {
 
   #later(work: () => Promise<void>): void {
     const { log, signal } = this.#options;
-    this.#queue = this.#queue.then(async () => {
+    const before = this.#queue;
+    const run = async (): Promise<void> => {
+      await before;
       if (signal.aborted) return;
       try {
         await work();
       } catch (error) {
         if (!signal.aborted) log.error(`a change could not be loaded: ${(error as Error).message}`);
       }
-    });
+    };
+    this.#queue = run();
   }
 
   /** Brings one entry to what its files say: the first of them by name counts. */

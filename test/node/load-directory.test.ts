@@ -17,7 +17,7 @@ describe("DirectoryLoader", () => {
       "data/house/kitchen.yaml": "temperature: 21.5\npath: !P a:2.c\n",
       "data/notes.txt": "plain text",
       "module/calc/units.ts": "export const x = 1;\n",
-      "proc/greet.ts": '// banyan: { is_async: true, vars: [name] }\nreturn name;\n',
+      "proc/greet.ts": "// banyan: { is_async: true, vars: [name] }\nreturn name;\n",
       "job/greet.yaml": "code: greet\ntarget: null\n",
       "proc/.hidden.ts": "return 1",
       "job/readme.md": "no job",

@@ -16,13 +16,20 @@ export interface CommandResult {
 /** Runs the built command to its end. */
 export async function banyan(
   args: readonly string[],
-  options: { input?: string; cwd?: string; env?: Record<string, string> } = {},
+  options: {
+    input?: string;
+    cwd?: string;
+    env?: Record<string, string>;
+    /** Asks the command to end, as Ctrl-C does. */
+    signal?: AbortSignal;
+  } = {},
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [COMMAND, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { ...process.env, NO_COLOR: "1", ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  options.signal?.addEventListener("abort", () => child.kill("SIGINT"), { once: true });
   child.stdin.end(options.input ?? "");
   const exit = new Promise<number | null>((done) => child.once("exit", (code) => done(code)));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
