@@ -83,6 +83,21 @@ export interface Channel extends AsyncDisposable {
   abort(reason: ChannelError): void;
 }
 
+/**
+ * A channel whose thread can block until something comes. Messages of all such channels of a thread
+ * are handed out meanwhile; otherwise they are delivered as those of any channel.
+ */
+export interface BlockingChannel extends Channel {
+  /** Settled as `closed` is, but known at once, also while the thread blocks. */
+  readonly ended: { readonly error: ChannelError | undefined } | undefined;
+
+  /**
+   * Blocks the thread until `done` says true, which is asked after each message, or `deadline`, a
+   * time of `performance.now()`, has passed. Ends as well when this channel is closed.
+   */
+  block(done: () => boolean, deadline: number): void;
+}
+
 /** Limits of one channel. Both sides apply their own; nothing is negotiated. */
 export interface ChannelLimits {
   /** Over this, `send` throws, and a message from the peer breaks the channel. */

@@ -1,0 +1,223 @@
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+
+import { ChannelError } from "../base/errors.ts";
+import { BaseChannel, type ChannelOptions, HIGH_WATER_BYTES } from "./base-channel.ts";
+import type { BlockingChannel, ChannelLimits } from "./channel.ts";
+import { Bell, mailbox, type MailSource } from "./mailbox.ts";
+import { Ring, RingEnd } from "./ring.ts";
+
+export interface ThreadChannelOptions {
+  /** For logs. */
+  readonly label?: string | undefined;
+  readonly limits?: Partial<ChannelLimits> | undefined;
+  /** Bytes of shared memory for what comes in here; a power of two. Default 262,144. */
+  readonly ringBytes?: number | undefined;
+}
+
+/**
+ * A channel between two threads of a process, each of which may block until a message comes. Takes
+ * the port over. The other side makes its own of the other port of the pair, whenever it likes.
+ *
+ * It keeps no event loop alive. A thread that ends by itself closes it; one that is terminated from
+ * outside is noticed only by a thread that doesn't block.
+ */
+export function threadChannel(
+  port: MessagePort,
+  { label = "thread:", limits, ringBytes = 256 * 1024 }: ThreadChannelOptions = {},
+): BlockingChannel {
+  return new ThreadChannel(port, { label, limits }, ringBytes);
+}
+
+/** The first thing that each side posts: where the other finds what comes in here. */
+interface Introduction {
+  readonly ring: SharedArrayBuffer;
+  readonly bell: SharedArrayBuffer;
+}
+
+/** The other side, once it has introduced itself. */
+interface PeerThread {
+  readonly ring: Ring;
+  readonly bell: Bell;
+}
+
+/**
+ * Small messages go through a ring of shared memory that the receiving side has made. Large ones, those
+ * that find the ring full, and those from before the sides knew each other are posted. Every message
+ * has a number, so that the receiving side takes them in their order, from wherever the next one is.
+ *
+ * Each side first puts something where the other looks, and then looks whether the other has
+ * introduced itself and can be woken. Neither goes to sleep without having introduced itself before it
+ * looked. So whoever is second sees the first.
+ */
+class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
+  readonly #port: MessagePort;
+  readonly #inbound: Ring;
+  #peer: PeerThread | undefined;
+  #sent = 0;
+  #sentBytes = 0;
+  #received = 0;
+  #reading = false;
+  #endTaken = false;
+  #portOpen = true;
+  #ended: { readonly error: ChannelError | undefined } | undefined;
+
+  constructor(port: MessagePort, options: ChannelOptions, ringBytes: number) {
+    super(options);
+    this.#port = port;
+    this.#inbound = Ring.create(ringBytes);
+    const introduction: Introduction = {
+      ring: this.#inbound.memory,
+      bell: mailbox.bell.memory,
+    };
+    port.postMessage(introduction);
+    port.on("close", () => {
+      // Node 20 crashes where something asks a closed port for messages.
+      this.#portOpen = false;
+      while (this.take());
+      this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread is gone"));
+    });
+    port.unref();
+    // Also while nobody receives: the other side's end and its making of room are to be seen.
+    mailbox.add(this);
+  }
+
+  get ended(): { readonly error: ChannelError | undefined } | undefined {
+    return this.#ended;
+  }
+
+  block(done: () => boolean, deadline: number): void {
+    mailbox.block(() => this.#ended !== undefined || done(), deadline);
+  }
+
+  take(): boolean {
+    if (this.#inbound.end === RingEnd.aborted) return this.#takeEnd();
+    const message = this.#reading ? this.#takeMessage() : undefined;
+    if (message !== undefined) {
+      this.#received = (this.#received + 1) | 0;
+      this.receivedBytes += message.length;
+      this.deliver(message);
+      return true;
+    }
+    if (this.#peer === undefined && !this.#reading) this.#meet();
+    this.roomMade();
+    return this.#inbound.sent === this.#received && this.#takeEnd();
+  }
+
+  threadEnds(): void {
+    this.#tellEnd(RingEnd.gone);
+  }
+
+  protected transmit(message: Uint8Array): void {
+    const number = (this.#sent + 1) | 0;
+    if (this.#peer?.ring.write(message, number) !== true) {
+      const copy = message.slice().buffer;
+      this.#port.postMessage(copy, [copy]);
+    }
+    this.#sent = number;
+    this.#sentBytes = (this.#sentBytes + message.length) | 0;
+    if (this.#peer === undefined) {
+      this.#meet();
+    } else {
+      this.#peer.ring.tellSent(number);
+      this.#peer.bell.ring();
+    }
+  }
+
+  protected hasRoom(): boolean {
+    if (this.#peer === undefined) return this.#sentBytes < HIGH_WATER_BYTES;
+    const { ring } = this.#peer;
+    if (this.#isReadUpTo(ring)) return true;
+    ring.askForRoom();
+    // The reader may have read everything before it was asked.
+    return this.#isReadUpTo(ring);
+  }
+
+  protected beginClose(): void {
+    this.#tellEnd(RingEnd.closed);
+  }
+
+  protected release(error: ChannelError | undefined): void {
+    this.#ended = { error };
+    this.#tellEnd(error === undefined ? RingEnd.closed : RingEnd.aborted);
+    mailbox.remove(this);
+    // Posted messages go with the port. The other side closes it where it is not done with them.
+    const isRead = this.#peer === undefined || this.#sentBytes === this.#peer.ring.readBytes;
+    if (error !== undefined || isRead) {
+      this.#portOpen = false;
+      this.#port.close();
+    }
+  }
+
+  protected setReading(on: boolean): void {
+    this.#reading = on;
+    if (on) mailbox.bell.ring();
+  }
+
+  protected override delivered(message: Uint8Array): void {
+    if (this.#inbound.tellRead(message.length)) this.#peer?.bell.ring();
+  }
+
+  #isReadUpTo(ring: Ring): boolean {
+    return ((this.#sentBytes - ring.readBytes) | 0) < HIGH_WATER_BYTES;
+  }
+
+  #takeMessage(): Uint8Array | undefined {
+    const message = this.#inbound.read((this.#received + 1) | 0);
+    if (message !== undefined) return message;
+    const isKnown = this.#peer !== undefined && this.#inbound.attached;
+    if (isKnown && this.#inbound.sent === this.#received) return undefined;
+    const posted = this.#receivePosted();
+    return posted instanceof ArrayBuffer ? new Uint8Array(posted) : undefined;
+  }
+
+  /** The next thing that was posted, introductions obeyed on the way. */
+  #receivePosted(): unknown {
+    for (;;) {
+      const received = this.#receiveOnPort();
+      if (received === undefined || received.message instanceof ArrayBuffer) {
+        return received?.message;
+      }
+      this.#introduced(received.message as Introduction);
+    }
+  }
+
+  /** Looks whether the other side is there, which has to be woken then. */
+  #meet(): void {
+    // Messages can't be in front of the introduction, and nothing else is taken here.
+    const received = this.#receiveOnPort();
+    if (received !== undefined) this.#introduced(received.message as Introduction);
+  }
+
+  #receiveOnPort(): { readonly message: unknown } | undefined {
+    return this.#portOpen ? receiveMessageOnPort(this.#port) : undefined;
+  }
+
+  #introduced({ ring, bell }: Introduction): void {
+    this.#peer = { ring: new Ring(ring), bell: new Bell(bell) };
+    this.#peer.ring.attach(this.#sent);
+    if (this.state !== "open") this.#tellEnd(RingEnd.closed);
+    this.#peer.bell.ring();
+  }
+
+  #tellEnd(end: RingEnd): void {
+    if (this.#peer === undefined) return;
+    const { ring, bell } = this.#peer;
+    if (ring.end >= end) return;
+    ring.tellEnd(end);
+    bell.ring();
+  }
+
+  /** The end of the other side, once. */
+  #takeEnd(): boolean {
+    const { end } = this.#inbound;
+    if (end === RingEnd.open || this.#endTaken) return false;
+    this.#endTaken = true;
+    if (end === RingEnd.closed) {
+      this.peerEnded();
+      this.finish(undefined);
+    } else {
+      this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread broke off"));
+    }
+    return true;
+  }
+}
