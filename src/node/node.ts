@@ -9,6 +9,7 @@ import { portChannel } from "../channel/port.ts";
 import { CodeLibrary } from "../code/library.ts";
 import { cleanStack } from "../code/source-url.ts";
 import { Lane, type LaneOptions } from "../executor/lane.ts";
+import { ANY_SLOT } from "../runner/job.ts";
 import type { LeaseTimes } from "../runner/node-entry.ts";
 import type { PlaceType } from "../runner/placement.ts";
 import { runObjects } from "../runner/run-objects.ts";
@@ -66,9 +67,11 @@ export interface BanyanNode extends AsyncDisposable {
 /**
  * Runs the jobs of a tree in this process, until the node is closed. Resolves when it holds its lease.
  *
- * @throws RunnerError `RUNNER_NAME_TAKEN` if a node of that name is alive
+ * @throws RunnerError `RUNNER_NAME_TAKEN` if a node of that name is alive; RangeError for a name that no
+ *   node can have, or slots that are no number
  */
 export async function runNode(options: NodeOptions): Promise<BanyanNode> {
+  checkOptions(options);
   const { log = silentLog } = options;
   const scope = new Scope({ onError: (error, task) => log.warn(`${task} failed`, { error }) });
   const failed = deferred<void>();
@@ -80,6 +83,15 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
   } catch (error) {
     await scope.close();
     throw error;
+  }
+}
+
+function checkOptions({ name, slots = 0 }: NodeOptions): void {
+  if (typeof name !== "string" || name === "" || name === ANY_SLOT) {
+    throw new RangeError(`a node can't be called ${JSON.stringify(name)}`);
+  }
+  if (!Number.isSafeInteger(slots) || slots < 0) {
+    throw new RangeError(`a node has a whole number of slots, not ${slots}`);
   }
 }
 

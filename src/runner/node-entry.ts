@@ -53,6 +53,7 @@ export function toNodeEntry(value: unknown): NodeEntry | undefined {
     isLease(entry.lease) &&
     [entry.pid, entry.start, entry.load, entry.slots, entry.running, entry.beat].every(isFinite) &&
     typeof entry.host === "string" &&
+    typeof entry.hostname === "string" &&
     isLabels(entry.labels) &&
     [entry.groups, entry.types].every(isStrings);
   return sound ? (value as NodeEntry) : undefined;

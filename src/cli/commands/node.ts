@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
+import { ANY_SLOT } from "../../runner/job.ts";
 import { listNodes, type NodeListing } from "../../runner/roster.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -20,7 +21,9 @@ export function addNodeCommands(program: Command, act: Act): void {
   node
     .command("run")
     .description("be a node until interrupted")
-    .option("-n, --name <name>", "its name (default: this machine's)")
+    .addOption(
+      new Option("-n, --name <name>", "its name (default: this machine's)").argParser(nameOf),
+    )
     .option("-g, --group <group...>", "the groups it belongs to (default: default)")
     .addOption(
       new Option("--type <types>", "which jobs it runs: single, any, all (default: all three)")
@@ -28,7 +31,7 @@ export function addNodeCommands(program: Command, act: Act): void {
         .default([...TYPES], "single,any,all"),
     )
     .option("-l, --label <name=value...>", "labels that jobs can ask for")
-    .option("--slots <n>", "how many any-node jobs it takes at a time", Number)
+    .option("--slots <n>", "how many any-node jobs it takes at a time", slotsOf)
     .option("-v, --verbose", "say more")
     .action(act(run));
 
@@ -47,21 +50,23 @@ interface RunOptions {
 async function run(context: CommandContext, options: RunOptions): Promise<ExitCode> {
   const name = options.name ?? hostname().split(".")[0] ?? "node";
   const log = consoleLog(name, { verbose: options.verbose ?? false });
+  const groups = options.group?.map(groupOf) ?? ["default"];
+  const labels = Object.fromEntries((options.label ?? []).map(label));
   const { runNode } = await import("../../node/node.ts");
   const tree = await context.tree({ create: true });
   await using node = await runNode({
     tree,
     name,
-    groups: options.group ?? ["default"],
+    groups,
     types: options.type,
-    labels: Object.fromEntries((options.label ?? []).map(label)),
+    labels,
     ...(options.slots === undefined ? {} : { slots: options.slots }),
     log,
     // Another node may begin with a job that can't be ended here: nothing of this process may go on.
     onStuck: () => process.kill(process.pid, "SIGKILL"),
     signal: context.signal,
   });
-  log.info(`node ${name} runs`, { groups: (options.group ?? ["default"]).join(",") });
+  log.info(`node ${name} runs`, { groups: groups.join(",") });
   await node.closed(context.signal);
   // It closed by itself: whoever looks after it is to start it again.
   return context.signal.aborted ? EXIT.ok : EXIT.failed;
@@ -82,9 +87,26 @@ function typesOf(text: string): RunType[] {
   return names as RunType[];
 }
 
+function nameOf(text: string): string {
+  if (text !== "" && text !== ANY_SLOT) return text;
+  throw new CliError("CLI_USAGE", `--name ${JSON.stringify(text)}: a node needs another name`);
+}
+
+function groupOf(text: string): string {
+  if (text !== "") return text;
+  throw new CliError("CLI_USAGE", "--group: a group's name can't be empty");
+}
+
+function slotsOf(text: string): number {
+  const slots = Number(text);
+  if (text.trim() !== "" && Number.isSafeInteger(slots) && slots >= 0) return slots;
+  throw new CliError("CLI_USAGE", `--slots ${text}: give a whole number from 0`);
+}
+
 function label(text: string): [string, string] {
-  const [name = "", ...rest] = text.split("=");
-  return [name, rest.join("=")];
+  const [name = "", ...value] = text.split("=");
+  if (name !== "" && value.length > 0) return [name, value.join("=")];
+  throw new CliError("CLI_USAGE", `--label ${text} is no name=value`);
 }
 
 const COLUMNS: readonly Column<NodeListing>[] = [
