@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
+import { cleanStack } from "../../code/source-url.ts";
 import type { CodeInfo, CodeRoot } from "../../code/code-root.ts";
 import { JobRoot } from "../../runner/job-root.ts";
 import type { Tree } from "../../tree/tree.ts";
@@ -95,10 +96,12 @@ function isRefusal(error: unknown): boolean {
   );
 }
 
+/** The error and where in stored code it came from; how this command got there is nobody's concern. */
 function describe(error: unknown): string {
-  return error instanceof Error
-    ? (error.stack ?? `${error.name}: ${error.message}`)
-    : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const lines = cleanStack(error.stack ?? `${error.name}: ${error.message}`).split("\n");
+  const last = lines.findLastIndex((line) => /^\s+at .*\btree:/.test(line));
+  return (last < 0 ? lines : lines.slice(0, last + 1)).join("\n");
 }
 
 function positional(vars: readonly string[], words: readonly string[]): Record<string, unknown> {
