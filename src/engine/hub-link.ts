@@ -38,6 +38,8 @@ export interface HubLinkOptions {
 /** How long to wait before each attempt in a row; the last one for all that follow. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
 const PING_EVERY_MS = 500;
+/** A session that ended sooner counts as one more failure. */
+const SHORT_MS = 1_000;
 
 /**
  * Keeps a session with the hub: opens another when one breaks, and takes one for broken whose hub does
@@ -46,6 +48,9 @@ const PING_EVERY_MS = 500;
 export class HubLink {
   readonly #options: HubLinkOptions;
   readonly #closed = new AbortController();
+  /** When the present session was adopted, and how many before it ended at once. */
+  #since = 0;
+  #streak = 0;
   #session: LinkedSession | undefined;
   #up: Deferred<HubSession> = deferred();
   #lastError: unknown;
@@ -113,6 +118,7 @@ export class HubLink {
 
   #adopt(session: LinkedSession): void {
     this.#session = session;
+    this.#since = this.#options.clock.now();
     this.#hello = session.hello;
     session.onGone((error) => void this.#lose(session, error));
     if (session.gone) return;
@@ -142,7 +148,10 @@ export class HubLink {
   async #reconnect(): Promise<void> {
     const { log, clock } = this.#options;
     const { signal } = this.#closed;
-    for (let attempt = 0; !signal.aborted; attempt++) {
+    // A hub that takes sessions and drops them at once must not be asked without a pause.
+    const lasted = clock.now() - this.#since;
+    this.#streak = lasted < SHORT_MS ? this.#streak + 1 : 0;
+    for (let attempt = this.#streak; !signal.aborted; attempt++) {
       try {
         await pause(RETRY_MS[attempt] ?? 1_000, { clock, signal });
         const next = await this.#connect();
