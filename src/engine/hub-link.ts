@@ -40,6 +40,8 @@ const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
 const PING_EVERY_MS = 500;
 /** A session that ended sooner counts as one more failure. */
 const SHORT_MS = 1_000;
+/** Which of the pauses those are given at the most. */
+const MAX_STREAK = 3;
 
 /**
  * Keeps a session with the hub: opens another when one breaks, and takes one for broken whose hub does
@@ -150,7 +152,7 @@ export class HubLink {
     const { signal } = this.#closed;
     // A hub that takes sessions and drops them at once must not be asked without a pause.
     const lasted = clock.now() - this.#since;
-    this.#streak = lasted < SHORT_MS ? this.#streak + 1 : 0;
+    this.#streak = lasted < SHORT_MS ? Math.min(this.#streak + 1, MAX_STREAK) : 0;
     for (let attempt = this.#streak; !signal.aborted; attempt++) {
       try {
         await pause(RETRY_MS[attempt] ?? 1_000, { clock, signal });

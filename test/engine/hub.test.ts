@@ -155,6 +155,27 @@ describe("HubEngine", () => {
     expect(await reader.show("put")).toEqual(["put a=2"]);
   });
 
+  test("a hub that drops each session at once is asked with pauses", async () => {
+    await using hub = new TestHub(new MemoryEngine());
+    const clock = new ManualClock();
+    const client = await hub.client({ clock });
+    const connect = hub.connect.bind(hub);
+    hub.connect = async () => {
+      const session = await connect();
+      void session
+        .remote<{ hello(): unknown }>("engine")
+        .hello()
+        .then(() => hub.breakAll());
+      return session;
+    };
+    hub.breakAll();
+    for (let i = 0; i < 100; i++) await clock.advanceAsync(10);
+    // A second of it: 0, 20, 50, then every 100 ms, give or take; without pauses it would be hundreds.
+    expect(hub.attempts).toBeGreaterThan(3);
+    expect(hub.attempts).toBeLessThan(25);
+    await client.close();
+  });
+
   test("an idle client of a hub that is frozen leaves it alone", async () => {
     await using hub = new TestHub(new MemoryEngine());
     const clock = new ManualClock();
