@@ -18,6 +18,7 @@ export {
 export type { PlainMode } from "./remote/codec.ts";
 export type { Policy } from "./remote/policy.ts";
 export type { SessionLimits } from "./remote/protocol.ts";
+export { restricted } from "./remote/restricted.ts";
 export { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 export type { SessionStats } from "./remote/stats.ts";
 export type { Received, Remote, RemoteResult } from "./remote/types.ts";

@@ -1,5 +1,6 @@
 import { RemoteError } from "../base/errors.ts";
 import type { Operation } from "./protocol.ts";
+import { Restricted } from "./restricted.ts";
 
 /**
  * How much of an object a peer that holds it may touch.
@@ -39,7 +40,7 @@ const COMPILERS = new Set<unknown>([
 type Place = "own" | "class" | "shared" | "nowhere";
 
 /** What is said of objects for which `access` has to decide. */
-type Kind = "data" | "instance" | "function" | "primitive";
+type Kind = "data" | "instance" | "prototype" | "function" | "primitive";
 
 /**
  * The one door that every operation of a peer passes, each step of a pipelined path and each
@@ -48,11 +49,16 @@ type Kind = "data" | "instance" | "function" | "primitive";
  *
  * @throws RemoteError `REMOTE_DENIED`; TypeError for a property of null or undefined
  */
-export function checkAccess(policy: Policy, object: unknown, key: string, operation: Access): void {
+export function checkAccess(
+  policy: Policy,
+  object: unknown,
+  key: string | symbol,
+  operation: Access,
+): void {
   if (object === null || object === undefined) {
-    throw new TypeError(`can't ${verb(operation)} ${JSON.stringify(key)} of ${object}`);
+    throw new TypeError(`can't ${verb(operation)} ${shown(key)} of ${object}`);
   }
-  if (FORBIDDEN.has(key)) deny(key, operation, "this name is never reachable from outside");
+  checkName(object, key, operation);
   const kind = kindOf(object);
   const place = placeOf(object, key);
   if (place === "shared") {
@@ -91,8 +97,13 @@ export function checkWhole(policy: Policy, object: unknown, operation: Access): 
  *
  * @throws RemoteError `REMOTE_DENIED`
  */
-export function checkValue(policy: Policy, object: unknown, key: string, value: unknown): void {
-  if (policy !== "capability" || !Array.isArray(object)) return;
+export function checkValue(
+  policy: Policy,
+  object: unknown,
+  key: string | symbol,
+  value: unknown,
+): void {
+  if (policy !== "capability" || !Array.isArray(object) || typeof key === "symbol") return;
   const { length } = object;
   const fits =
     key === "length"
@@ -103,15 +114,28 @@ export function checkValue(policy: Policy, object: unknown, key: string, value: 
 
 /** The names of what a peer may read on `object` as data. */
 export function readableKeys(policy: Policy, object: object): string[] {
+  const offered = Restricted.namesOf(object);
+  if (offered !== undefined) return [...offered];
   if (policy === "capability" && kindOf(object) === "instance") return [];
   return Object.keys(object).filter((key) => !FORBIDDEN.has(key));
+}
+
+function checkName(object: object, key: string, operation: Access): void {
+  if (isForbidden(key)) deny(key, operation, "this name is never reachable from outside");
+  const offered = Restricted.namesOf(object);
+  if (
+    offered !== undefined &&
+    (operation === "delete" || typeof key === "symbol" || !offered.has(key))
+  ) {
+    deny(key, operation, "only some members of the object are offered");
+  }
 }
 
 function checkWrite(
   policy: Policy,
   kind: Kind,
   place: Place,
-  { key, operation }: { key: string; operation: Access },
+  { key, operation }: { key: string | symbol; operation: Access },
 ): void {
   if (kind === "primitive") deny(key, operation, "it is no object");
   if (Object.hasOwn(Object.prototype, key)) {
@@ -127,7 +151,15 @@ function kindOf(object: unknown): Kind {
   if (typeof object !== "object") return "primitive";
   if (Array.isArray(object)) return "data";
   const prototype: unknown = Object.getPrototypeOf(object);
+  if (isClassPrototype(object as object)) return "prototype";
   return prototype === null || isObjectPrototype(prototype) ? "data" : "instance";
+}
+
+/** Whether it is what the instances of some class inherit from. */
+export function isClassPrototype(object: object): boolean {
+  const maker: unknown = Object.getOwnPropertyDescriptor(object, "constructor")?.value;
+  if (typeof maker !== "function") return false;
+  return Object.getOwnPropertyDescriptor(maker, "prototype")?.value === object;
 }
 
 /** What the peer gets a copy of whenever it crosses. */
@@ -139,7 +171,7 @@ function isIndex(key: string): boolean {
   return /^(0|[1-9]\d{0,9})$/.test(key);
 }
 
-function placeOf(object: unknown, key: string): Place {
+function placeOf(object: unknown, key: string | symbol): Place {
   let holder: unknown = Object(object);
   for (let own = true; holder !== null; own = false) {
     if (isObjectPrototype(holder) || isFunctionPrototype(holder)) {
@@ -175,10 +207,24 @@ function isWrite(operation: Access): boolean {
   return operation === "set" || operation === "delete";
 }
 
-function deny(key: string, operation: Access, why: string): never {
-  const what = key === "" ? "this object" : JSON.stringify(key);
+/** Whether it is a name that no operation of a stub reaches. */
+export function isForbidden(key: string | symbol): boolean {
+  return typeof key === "string" && FORBIDDEN.has(key);
+}
+
+/** What everything inherits, and is the engine's own: whoever wants it has one of their own. */
+export function isShared(object: unknown, key: string | symbol): boolean {
+  return object !== null && object !== undefined && placeOf(object, key) === "shared";
+}
+
+function shown(key: string | symbol): string {
+  return typeof key === "string" ? JSON.stringify(key) : `[${String(key)}]`;
+}
+
+function deny(key: string | symbol, operation: Access, why: string): never {
+  const what = key === "" ? "this object" : shown(key);
   throw new RemoteError("REMOTE_DENIED", `may not ${verb(operation)} ${what}: ${why}`, {
-    details: { key, operation },
+    details: { key: typeof key === "string" ? key : String(key), operation },
   });
 }
 
