@@ -1,11 +1,14 @@
 import type { AbortOptions } from "../base/abort.ts";
 import { CodeError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Revision } from "../engine/engine.ts";
+import { checkTree } from "../tree/check-tree.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { checkEntry, type CodeEntry, type CodeMode, modeName } from "./entry.ts";
-import { CodeLibrary, type CodeLibraryOptions, notFound } from "./library.ts";
+import { CodeLibrary, type CodeLibraryOptions, LIBRARY_OPTIONS, notFound } from "./library.ts";
 import type { NamedValues, Procedure } from "./procedure.ts";
 import type { CodeSlot } from "./slots.ts";
 import {
@@ -36,6 +39,8 @@ export interface CodeRootOptions extends CodeLibraryOptions {
    */
   readonly evaluate?: boolean | undefined;
 }
+
+const ROOT_OPTIONS: OptionNames<CodeRootOptions> = { ...LIBRARY_OPTIONS, evaluate: true };
 
 /**
  * The stored procedures of a tree, and the function that calls them:
@@ -75,12 +80,22 @@ export interface CodeRoot extends AsyncDisposable {
 export const CodeRoot = {
   /** Follows the code of a tree, or uses a library that does. Resolves when all is ready to be called. */
   async open(source: Tree | CodeLibrary, options: CodeRootOptions = {}): Promise<CodeRoot> {
-    const library =
-      source instanceof CodeLibrary ? source : await CodeLibrary.open(source, options);
-    if (options.evaluate !== false) await library.activate();
+    checkOptions(options, ROOT_OPTIONS, "CodeRoot.open");
+    const { evaluate = true, ...rest } = options;
+    const library = await libraryOf(source, rest);
+    if (evaluate) await library.activate();
     return makeRoot(new Caller(library), library, source !== library);
   },
 };
+
+async function libraryOf(
+  source: Tree | CodeLibrary,
+  options: CodeLibraryOptions,
+): Promise<CodeLibrary> {
+  if (source instanceof CodeLibrary) return source;
+  checkTree(source, "CodeRoot.open");
+  return CodeLibrary.open(source, options);
+}
 
 function makeRoot(caller: Caller, library: CodeLibrary, ownsLibrary: boolean): CodeRoot {
   const close = async (): Promise<void> => (ownsLibrary ? library.close() : undefined);
@@ -88,13 +103,20 @@ function makeRoot(caller: Caller, library: CodeLibrary, ownsLibrary: boolean): C
     run: (path: PathLike, named: NamedValues = {}) => caller.run(path, named),
     add: async (path: PathLike, entry: CodeEntry, options: AddOptions = {}) =>
       addCode(library, at(path), entry, options),
-    get: async (path: PathLike, options: AbortOptions = {}) =>
-      getProcedure(library, at(path).path, options),
-    list: async (options: AbortOptions = {}) => listProcedures(library, options),
+    get: async (path: PathLike, options: AbortOptions = {}) => {
+      checkOptions(options, ABORT_OPTIONS, "code.get");
+      return getProcedure(library, at(path).path, options);
+    },
+    list: async (options: AbortOptions = {}) => {
+      checkOptions(options, ABORT_OPTIONS, "code.list");
+      return listProcedures(library, options);
+    },
     remove: async (path: PathLike, options: RemoveOptions = {}) =>
       removeCode(library, at(path), options),
-    settled: async (revision?: Revision, options: AbortOptions = {}) =>
-      library.settled(revision, options),
+    settled: async (revision?: Revision, options: AbortOptions = {}) => {
+      checkOptions(options, ABORT_OPTIONS, "code.settled");
+      return library.settled(revision, options);
+    },
     library,
     close,
     [Symbol.asyncDispose]: close,
@@ -127,9 +149,9 @@ class Caller {
 
   run(path: PathLike, named: NamedValues): unknown {
     const procedure = this.#find(path);
-    if (procedure.isAsync !== true) return procedure.run(named);
+    if (procedure.isAsync !== true) return procedure.run(checkNamed(named));
     try {
-      return procedure.run(named);
+      return procedure.run(checkNamed(named));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -173,6 +195,11 @@ class Caller {
 }
 
 const MAX_KNOWN = 10_000;
+
+function checkNamed(named: NamedValues): NamedValues {
+  if (typeof named === "object" && named !== null && !Array.isArray(named)) return named;
+  throw new TypeError(`code.run takes an object of values by name, not ${kindOf(named)}`);
+}
 
 async function getProcedure(
   { tree }: CodeLibrary,

@@ -1,15 +1,16 @@
+import { closest } from "../base/closest.ts";
 import { CodeError } from "../base/errors.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
 import type { PathLike } from "../wire/path.ts";
-import { RESERVED } from "./reserved.ts";
+import { GIVEN_NAMES, RESERVED } from "./reserved.ts";
 import type { AsyncMode, CodeKind } from "./unit.ts";
 
 /** The names of `is_async`: accepted in its place, and shown. */
 export type CodeMode = "inline" | "async" | "worker";
 
 /**
- * What is stored for a procedure or module. It may hold more than this (a comment, an author's
- * notes): the rest is kept and not looked at.
+ * What is stored for a procedure or module. Nothing else can be added; what another version of this
+ * program stored beside it is kept and not looked at.
  */
 export interface CodeEntry {
   /** TypeScript or JavaScript. */
@@ -26,7 +27,22 @@ export interface CodeEntry {
   readonly requires?: readonly PathLike[];
   /** `json` for data that is imported `with { type: "json" }`. Modules only. */
   readonly type?: "json";
+  /** For people, as `info`: kept, and not looked at. */
+  readonly doc?: unknown;
+  readonly info?: unknown;
 }
+
+const FIELDS: Readonly<Record<keyof CodeEntry, CodeKind | "both">> = {
+  code: "both",
+  vars: "proc",
+  default: "proc",
+  is_async: "proc",
+  mode: "proc",
+  requires: "both",
+  type: "module",
+  doc: "both",
+  info: "both",
+};
 
 /** An entry, checked and complete. */
 export interface CheckedEntry {
@@ -86,7 +102,26 @@ export function checkEntry(kind: CodeKind, name: string, value: unknown): Checke
   };
 }
 
+/**
+ * Refuses an entry with fields that nobody would look at.
+ *
+ * @throws CodeError `CODE_INVALID`, with the field that looks like it
+ */
+export function checkFields(kind: CodeKind, name: string, entry: object): void {
+  const unknown = Object.keys(entry).find((field) => !Object.hasOwn(FIELDS, field));
+  if (unknown === undefined) return;
+  const fields = Object.entries(FIELDS).filter(([, of]) => of === "both" || of === kind);
+  const known = fields.map(([field]) => field);
+  const like = closest(unknown, known);
+  const hint = like === undefined ? `there are ${known.join(", ")}` : `did you mean "${like}"?`;
+  throw new CodeError("CODE_INVALID", `${name}: there is no field ${quote(unknown)} (${hint})`, {
+    details: { kind, path: name },
+  });
+}
+
 type Fail = (what: string) => never;
+
+const quote = (text: unknown): string => JSON.stringify(text);
 
 /** Names that a strict function can't have as parameters. */
 const NOT_VARS = new Set(
@@ -111,8 +146,11 @@ function checkVars(vars: unknown, fail: Fail): readonly string[] {
   if (vars === undefined || vars === null) return [];
   if (!Array.isArray(vars)) return fail('"vars" is not a list of names');
   for (const name of vars as unknown[]) {
-    if (typeof name !== "string" || !isVariableName(name) || name === "_args") {
-      fail(`${JSON.stringify(name)} in "vars" is not a valid variable name`);
+    if (GIVEN_NAMES.some((given) => given === name)) {
+      fail(`${quote(name)} in "vars" is a name that code has anyway: leave it out of "vars"`);
+    }
+    if (typeof name !== "string" || !isVariableName(name)) {
+      fail(`${quote(name)} in "vars" is not a valid variable name`);
     }
   }
   if (new Set(vars).size < vars.length) fail('"vars" names a variable twice');
@@ -141,7 +179,7 @@ function checkDefaults(
     return fail('"default" is not an object of values by variable');
   }
   for (const name of Object.keys(value)) {
-    if (!vars.includes(name)) fail(`"default" has ${JSON.stringify(name)}, which is not in "vars"`);
+    if (!vars.includes(name)) fail(`"default" has ${quote(name)}, which is not in "vars"`);
   }
   return value as Readonly<Record<string, unknown>>;
 }
@@ -154,7 +192,7 @@ function checkRequires(value: unknown, fail: Fail): readonly string[] {
       if (typeof like !== "string" && !Array.isArray(like)) throw new TypeError("no path");
       return formatPath(toPath(like as PathLike));
     } catch {
-      return fail(`${JSON.stringify(like)} in "requires" is not a path`);
+      return fail(`${quote(like)} in "requires" is not a path`);
     }
   });
 }

@@ -102,6 +102,8 @@ export class ErrorBook {
       path: pathOf(id),
       error,
       data: Object.fromEntries(known),
+      // Each node that has the code sees it.
+      once: true,
       signal,
     });
   }

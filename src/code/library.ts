@@ -3,8 +3,10 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import { BanyanError, CodeError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Revision } from "../engine/engine.ts";
 import type { Mirror } from "../tree/mirror.ts";
+import { checkTree } from "../tree/check-tree.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
 import type { PathLike } from "../wire/path.ts";
@@ -43,6 +45,16 @@ export interface CodeLibraryOptions extends AbortOptions {
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
 }
+
+export const LIBRARY_OPTIONS: OptionNames<CodeLibraryOptions> = {
+  ...ABORT_OPTIONS,
+  resolveFrom: true,
+  collectMs: true,
+  loadTimeoutMs: true,
+  keepLastGood: true,
+  clock: true,
+  log: true,
+};
 
 /** Compiling a whole tree must not keep a node from its heartbeats. */
 const MAX_BLOCKED_MS = 10;
@@ -116,6 +128,8 @@ export class CodeLibrary implements AsyncDisposable {
 
   /** Resolves when the code that is there is compiled and linked. The tree stays its caller's. */
   static async open(tree: Tree, options: CodeLibraryOptions = {}): Promise<CodeLibrary> {
+    checkTree(tree, "CodeLibrary.open");
+    checkOptions(options, LIBRARY_OPTIONS, "CodeLibrary.open");
     // Loaded when it is needed: the tool chain is 30 MB that a process without code does without.
     const { compile } = await import("./compile.ts");
     // The caller's signal is for opening; the mirror's would end it later too.

@@ -1,10 +1,12 @@
 import type { AbortOptions } from "../base/abort.ts";
+import { ABORT_OPTIONS, checkOptions } from "../base/options.ts";
 import type { Revision } from "../engine/engine.ts";
+import { checkTree } from "../tree/check-tree.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { checkEntry, type CodeEntry } from "./entry.ts";
-import { CodeLibrary, type CodeLibraryOptions } from "./library.ts";
+import { CodeLibrary, type CodeLibraryOptions, LIBRARY_OPTIONS } from "./library.ts";
 import type { Namespace } from "./namespace.ts";
 import {
   addCode,
@@ -45,7 +47,9 @@ export class ModuleRoot implements AsyncDisposable {
     source: Tree | CodeLibrary,
     options: CodeLibraryOptions = {},
   ): Promise<ModuleRoot> {
+    checkOptions(options, LIBRARY_OPTIONS, "ModuleRoot.open");
     if (source instanceof CodeLibrary) return new ModuleRoot(source, false);
+    checkTree(source, "ModuleRoot.open");
     return new ModuleRoot(await CodeLibrary.open(source, options), true);
   }
 
@@ -56,6 +60,7 @@ export class ModuleRoot implements AsyncDisposable {
 
   /** What is stored; `undefined` if there is nothing. */
   async get(path: PathLike, options: AbortOptions = {}): Promise<CodeEntry | undefined> {
+    checkOptions(options, ABORT_OPTIONS, "modules.get");
     const at = codePath(path);
     const { tree } = this.library;
     const value = await tree.get(tree.system.module.concat(at), options);
@@ -66,6 +71,7 @@ export class ModuleRoot implements AsyncDisposable {
 
   /** All modules, in the order of paths; also broken ones. */
   async list(options: AbortOptions = {}): Promise<ModuleInfo[]> {
+    checkOptions(options, ABORT_OPTIONS, "modules.list");
     const { library } = this;
     const { tree } = library;
     await library.settled(undefined, options);
@@ -119,6 +125,7 @@ export class ModuleRoot implements AsyncDisposable {
 
   /** Resolves when what had arrived, or the write of `revision`, is live here. */
   async settled(revision?: Revision, options: AbortOptions = {}): Promise<void> {
+    checkOptions(options, ABORT_OPTIONS, "modules.settled");
     await this.library.settled(revision, options);
   }
 

@@ -1,9 +1,10 @@
 import type { AbortOptions } from "../base/abort.ts";
 import { CodeError } from "../base/errors.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Revision } from "../engine/engine.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
-import { checkEntry, type CodeEntry } from "./entry.ts";
+import { checkEntry, checkFields, type CodeEntry } from "./entry.ts";
 import type { CodeLibrary } from "./library.ts";
 import { modulesOf } from "./stage.ts";
 import type { CodeKind } from "./unit.ts";
@@ -14,6 +15,8 @@ export interface AddOptions extends AbortOptions {
   /** Store it only if the entry is at this revision; 0: only if there is none. */
   readonly ifRevision?: Revision | undefined;
 }
+
+const ADD_OPTIONS: OptionNames<AddOptions> = { ...ABORT_OPTIONS, force: true, ifRevision: true };
 
 export interface AddResult {
   readonly revision: Revision;
@@ -28,6 +31,8 @@ export interface RemoveOptions extends AbortOptions {
   readonly force?: boolean | undefined;
 }
 
+const REMOVE_OPTIONS: OptionNames<RemoveOptions> = { ...ABORT_OPTIONS, force: true };
+
 /**
  * Compiles and links an entry against what is stored, and only then writes it. Resolves when it is
  * live here.
@@ -39,10 +44,15 @@ export async function addCode(
   library: CodeLibrary,
   at: { readonly kind: CodeKind; readonly path: Path },
   entry: CodeEntry,
-  { force = false, ifRevision, signal }: AddOptions,
+  options: AddOptions,
 ): Promise<AddResult> {
+  checkOptions(options, ADD_OPTIONS, `${at.kind === "proc" ? "code" : "modules"}.add`);
+  const { force = false, ifRevision, signal } = options;
   const { kind, path } = at;
-  const checked = checkEntry(kind, formatPath(path), entry);
+  const name = formatPath(path);
+  // First: a required field may have been misspelt.
+  if (typeof entry === "object" && entry !== null) checkFields(kind, name, entry);
+  const checked = checkEntry(kind, name, entry);
   await library.settled(undefined, { signal });
   const { unit, error } = library.check({ ...checked, requires: [] });
   const isForced = force && error?.code === "CODE_MISSING_MODULE";
@@ -88,8 +98,10 @@ function checkRequires(
 export async function removeCode(
   library: CodeLibrary,
   at: { readonly kind: CodeKind; readonly path: Path },
-  { force = false, signal }: RemoveOptions,
+  options: RemoveOptions,
 ): Promise<boolean> {
+  checkOptions(options, REMOVE_OPTIONS, `${at.kind === "proc" ? "code" : "modules"}.remove`);
+  const { force = false, signal } = options;
   const { kind, path } = at;
   await library.settled(undefined, { signal });
   const users = kind === "module" ? library.usersOf(path) : [];
@@ -107,7 +119,8 @@ export async function removeCode(
 
 /** What callers write for the name of code. @throws RangeError for the empty one */
 export function codePath(like: PathLike): Path {
-  if (like.length === 0) throw new RangeError("Empty code names don't make sense");
+  // The text form of the root is not the empty text.
+  if (like === "") throw new RangeError("Empty code names don't make sense");
   const path = toPath(like);
   if (path.length === 0) throw new RangeError("Empty code names don't make sense");
   return path;

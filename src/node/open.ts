@@ -1,5 +1,7 @@
-import type { Log } from "../base/log.ts";
 import { NodeError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
+import type { Log } from "../base/log.ts";
+import { checkOptions, type OptionNames } from "../base/options.ts";
 import type { Engine } from "../engine/engine.ts";
 import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
@@ -20,21 +22,46 @@ export interface OpenOptions extends FindTreeOptions {
   readonly log?: Log | undefined;
 }
 
+const OPEN_OPTIONS: OptionNames<OpenOptions> = {
+  author: true,
+  create: true,
+  cwd: true,
+  exclusive: true,
+  log: true,
+  signal: true,
+};
+
 /**
  * Opens a tree: a directory (its hub is started if need be), `unix:/socket` of a hub, `memory:` for
  * one that lives and dies with this process; without a URL the nearest `.banyan` upwards. Writing is
  * what makes a tree: without `create`, a place that has none is an error.
  *
  * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`, `NODE_HUB_FAILED`, `NODE_TREE_IN_USE`; EngineError
- *   `ENGINE_FORMAT`, `ENGINE_CORRUPT`
+ *   `ENGINE_FORMAT`, `ENGINE_CORRUPT`; TypeError for an address that is no string, and unknown options
  */
 export async function open(url?: string, options: OpenOptions = {}): Promise<Tree> {
-  const engine = await openEngine(url, options);
+  checkOpening(url, options, "open");
+  const engine = await makeEngine(url, options);
   return Tree.over(engine, { author: options.author, log: options.log });
 }
 
 /** The engine under `open`, for who needs no tree. It belongs to the caller. */
 export async function openEngine(url?: string, options: OpenOptions = {}): Promise<Engine> {
+  checkOpening(url, options, "openEngine");
+  return makeEngine(url, options);
+}
+
+function checkOpening(url: unknown, options: OpenOptions, of: string): void {
+  if (url !== undefined && typeof url !== "string") {
+    const given = kindOf(url);
+    throw new TypeError(
+      `${of} takes the tree's address as a string, or undefined for the nearest tree, not ${given}`,
+    );
+  }
+  checkOptions(options, OPEN_OPTIONS, of);
+}
+
+async function makeEngine(url: string | undefined, options: OpenOptions): Promise<Engine> {
   if (url === "memory:") return new MemoryEngine();
   if (url?.startsWith("unix:") === true) {
     if (!url.startsWith("unix:/")) {

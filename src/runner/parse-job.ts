@@ -1,10 +1,11 @@
 import * as v from "valibot";
 
+import { closest } from "../base/closest.ts";
 import { BanyanError, type RunnerError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 import { Path, type PathElement } from "../wire/path.ts";
 import { parsePath } from "../wire/path-text.ts";
 import { badJob, JOB_DEFAULTS, type JobEntry, type JobPlace } from "./job.ts";
-import { closest } from "./closest.ts";
 
 /** What is wrong at one place of an entry. */
 interface JobIssue {
@@ -166,15 +167,6 @@ function refused(issues: readonly JobIssue[]): RunnerError {
       : `${at === "" ? "the entry" : `\`${at}\``} must be ${expected}, not ${received}`,
   );
   return badJob(text.join("; "), { issues });
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  if (value === undefined) return "nothing";
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "number" || typeof value === "boolean") return `${typeof value} ${value}`;
-  if (typeof value === "string") return `the string ${JSON.stringify(value.slice(0, 40))}`;
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** What can stand for a record: not an array, a path, a date or bytes. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 
 import { BanyanError } from "../base/errors.ts";
+import { Tree } from "../tree/tree.ts";
 import { parsePath } from "../wire/path-text.ts";
-import { Path } from "../wire/path.ts";
+import { Path, type PathLike } from "../wire/path.ts";
 import {
   collect,
   fill,
@@ -15,6 +16,14 @@ import {
 const FOO = { foo: "hello", "foo.bar": "baz", "foo.baz": "quux" };
 /** Bytes that no version of the codec takes for a value. */
 const NO_VALUE = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
+
+/** What a caller without types may take for a path. */
+const NO_PATHS: readonly unknown[] = [5, {}, null, undefined, true, () => 1, Array(2)];
+
+/** Options as a caller without types may write them. */
+function odd(options: unknown): never {
+  return options as never;
+}
 
 /** Reading and writing entries. */
 export const DATA_CASES: TreeCases = {
@@ -80,26 +89,65 @@ export const DATA_CASES: TreeCases = {
   },
 
   "every method refuses a bad path": async ({ near }) => {
-    const bad = "a..b";
-    for (const run of [
-      () => near.get(bad),
-      () => near.entry(bad),
-      () => near.set(bad, 1),
-      () => near.delete(bad),
-      () => near.list(bad),
-      () => near.walk(bad),
-      () => near.watch(bad),
-      () => near.mirror(bad),
-      () => near.publish(bad, 1),
-      () => near.publishRaw(bad, NO_VALUE),
-      () => near.subscribe(bad),
-      () => near.errors.record({ subsystem: "s", path: bad, error: 1 }),
-      () => near.set("a", 1, { condition: { path: bad, revision: 0 } }),
-    ]) {
-      await rejectsWith("WIRE_BAD_PATH", run);
+    await using mirror = await near.mirror("m");
+    for (const bad of ["a..b", [NaN], ...NO_PATHS] as PathLike[]) {
+      for (const run of [
+        () => near.get(bad),
+        () => near.entry(bad),
+        () => near.set(bad, 1),
+        () => near.delete(bad),
+        () => near.list(bad),
+        () => near.walk(bad),
+        () => near.watch(bad),
+        () => near.mirror(bad),
+        () => near.publish(bad, 1),
+        () => near.publishRaw(bad, NO_VALUE),
+        () => near.subscribe(bad),
+        () => near.errors.record({ subsystem: "s", path: bad, error: 1 }),
+        () => near.errors.get({ subsystem: "s", path: bad }),
+        () => near.set("a", 1, { condition: { path: bad, revision: 0 } }),
+        () => mirror.get(bad),
+      ]) {
+        await rejectsWith("WIRE_BAD_PATH", run);
+      }
     }
-    await rejectsWith("WIRE_BAD_PATH", () => near.get([NaN]));
     assert.deepEqual(await collect(near.walk(":"), shown), []);
+  },
+
+  "every method refuses options that it does not have, and says which it may mean": async ({
+    near,
+  }) => {
+    await near.set("a", 1);
+    const { errors } = near;
+    const place = { subsystem: "s", path: "a" };
+    for (const [run, like] of [
+      [() => near.get("a", odd({ signl: undefined })), "signal"],
+      [() => near.entry("a", odd({ Signal: undefined })), "signal"],
+      [() => near.set("a", 2, odd({ ifrevision: 1 })), "ifRevision"],
+      [() => near.set("a", 2, { condition: odd({ path: "a", revison: 1 }) }), "revision"],
+      [() => near.delete("a", odd({ recursiv: true })), "recursive"],
+      [() => near.list("a", odd({ sgnal: 1 })), "signal"],
+      [() => near.walk("a", odd({ maxdept: 1 })), "maxDepth"],
+      [() => near.watch("a", odd({ minDept: 1 })), "minDepth"],
+      [() => near.mirror("a", odd({ signals: 1 })), "signal"],
+      [() => near.subscribe("a", odd({ rau: true })), "raw"],
+      [() => errors.record(odd({ ...place, error: 1, nod: "n" })), "node"],
+      [() => errors.working(odd({ ...place, nod: "n" })), "node"],
+      [() => collect(errors.list(odd({ undr: "a" })), String), "under"],
+    ] as [() => unknown, string][]) {
+      await assert.rejects(
+        async () => run(),
+        (error) => error instanceof TypeError && error.message.endsWith(`(did you mean ${like}?)`),
+      );
+    }
+    assert.throws(() => Tree.over(near.engine, odd({ autor: "me" })), /did you mean author/);
+    assert.throws(() => Tree.over(near.engine, odd({ author: 5 })), TypeError);
+    assert.throws(() => Tree.over(odd("memory:")), TypeError);
+    await assert.rejects(near.get("a", odd(null)), TypeError);
+    await assert.rejects(near.get("a", odd(5)), TypeError);
+    await assert.rejects(near.set("a", 2, odd({ signal: "soon" })), TypeError);
+    await assert.rejects(near.set("a", 2, { condition: odd({ path: "a" }) }), RangeError);
+    assert.equal(await near.get("a"), 1);
   },
 
   "set() and delete() refuse revisions that can't be": async ({ near }) => {

@@ -56,6 +56,21 @@ export const ERROR_CASES: TreeCases = {
     assert.equal((await open(near)).length, 1);
   },
 
+  "errors.record() with `once` counts one time what many say, until it is resolved": async (
+    pair,
+  ) => {
+    const { near, far } = pair;
+    const say = (tree: Tree, node: string, line: number): Promise<ErrorRecord> =>
+      tree.errors.record({ ...HERE, node, message: "broken", data: { line }, once: true });
+    const [one, other] = await Promise.all([say(near, "a", 1), say(far, "b", 1)]);
+    assert.deepEqual([one, one.count], [other, 1]);
+    assert.equal((await say(near, "a", 2)).count, 2);
+    assert.equal((await say(far, "b", 2)).count, 2);
+    await near.errors.working(HERE);
+    const again = await say(far, "b", 2);
+    assert.deepEqual([again.count, again.resolved], [3, undefined]);
+  },
+
   "errors.working() resolves an open record and creates nothing": async ({ near }) => {
     assert.equal(await near.errors.working(HERE), undefined);
     assert.equal(await near.errors.get(HERE), undefined);

@@ -1,6 +1,8 @@
 import type { Revision } from "../engine/engine.ts";
 import { Path } from "../wire/path.ts";
+import { encodeValue } from "../wire/value.ts";
 import type { ErrorDetail } from "./error-detail.ts";
+import { sameBytes } from "./same-bytes.ts";
 import type { TreeEntry } from "./entry.ts";
 
 /** What one node saw of an error. Times are seconds since 1970. */
@@ -48,6 +50,16 @@ export function addReport(known: StoredError | undefined, report: ErrorReport): 
   const own = nodeOf(known, report.node);
   const nodes = { ...known?.nodes, [report.node]: countUp(own, report) };
   return { ...countUp(known, report), nodes: latest(nodes) };
+}
+
+/** Whether an open record has this report's message and data. */
+export function saysSame(known: StoredError, { detail, data }: ErrorReport): boolean {
+  return (
+    known.resolved === undefined &&
+    known.message === detail.message &&
+    known.name === detail.name &&
+    sameBytes(encodeValue(known.data), encodeValue(data))
+  );
 }
 
 /**

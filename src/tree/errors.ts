@@ -1,5 +1,7 @@
 import type { AbortOptions } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
+import { kindOf } from "../base/kind-of.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import { toPath } from "../wire/path-text.ts";
 import { Path, type PathLike } from "../wire/path.ts";
 import { contend } from "./contend.ts";
@@ -11,6 +13,7 @@ import {
   type ErrorReport,
   recordPlace,
   resolveRecord,
+  saysSame,
   toErrorRecord,
   toStoredError,
 } from "./error-record.ts";
@@ -34,6 +37,16 @@ export interface ErrorInput extends ErrorPlace, AbortOptions {
   readonly data?: Readonly<Record<string, unknown>> | undefined;
   /** Who saw it; the tree's author if not given, or "unknown". */
   readonly node?: string | undefined;
+  /**
+   * Counts nothing where the open record says the same already, in message and data: for what every
+   * node sees, and one is to tell.
+   */
+  readonly once?: boolean | undefined;
+}
+
+/** What works again. */
+interface WorkingPlace extends ErrorPlace, AbortOptions {
+  readonly node?: string | undefined;
 }
 
 export interface ErrorFilter extends AbortOptions {
@@ -42,6 +55,32 @@ export interface ErrorFilter extends AbortOptions {
   /** Only what is about this path or one below it. */
   readonly under?: PathLike | undefined;
 }
+
+interface ErrorListOptions extends ErrorFilter {
+  /** Also the resolved ones. */
+  readonly all?: boolean | undefined;
+}
+
+const PLACE: OptionNames<ErrorPlace & AbortOptions> = {
+  ...ABORT_OPTIONS,
+  subsystem: true,
+  path: true,
+};
+
+const INPUT: OptionNames<ErrorInput> = {
+  ...PLACE,
+  error: true,
+  message: true,
+  data: true,
+  node: true,
+  once: true,
+};
+
+const WORKING: OptionNames<WorkingPlace> = { ...PLACE, node: true };
+
+const FILTER: OptionNames<ErrorFilter> = { ...ABORT_OPTIONS, subsystem: true, under: true };
+
+const LIST: OptionNames<ErrorListOptions> = { ...FILTER, all: true };
 
 /** What a watch of the records tells; the other marks are those of `TreeEvent`. */
 export type ErrorEvent =
@@ -69,6 +108,7 @@ export class ErrorRecords {
    * of what `error` or `data` are, only if the tree can't be written.
    */
   async record(input: ErrorInput): Promise<ErrorRecord> {
+    checkOptions(input, INPUT, "errors.record");
     const at = this.#at(input);
     const data = storableData(input.data ?? {});
     const report: ErrorReport = {
@@ -77,13 +117,16 @@ export class ErrorRecords {
       node: input.node ?? this.#tree.author ?? "unknown",
       time: this.#now(),
     };
-    const record = await this.#change(
-      at,
-      (known) => addReport(toStoredError(known), report),
-      input,
-    );
-    // A change that always writes always leaves a record.
-    return record as ErrorRecord;
+    let present: ErrorRecord | undefined;
+    const change = (entry: TreeEntry | undefined): object | undefined => {
+      const known = toStoredError(entry);
+      const isNews = input.once !== true || known === undefined || !saysSame(known, report);
+      present = isNews || entry === undefined ? undefined : toErrorRecord(entry, this.#root);
+      return isNews ? addReport(known, report) : undefined;
+    };
+    const record = await this.#change(at, change, input);
+    // What is not written is there already.
+    return (record ?? present) as ErrorRecord;
   }
 
   /**
@@ -91,24 +134,26 @@ export class ErrorRecords {
    * node's part is resolved, and the record when no part is open any more. Gives the record, or
    * `undefined` where none was open.
    */
-  working(
-    place: ErrorPlace & AbortOptions & { readonly node?: string | undefined },
-  ): Promise<ErrorRecord | undefined> {
+  async working(place: WorkingPlace): Promise<ErrorRecord | undefined> {
+    checkOptions(place, WORKING, "errors.working");
     return this.#resolve(place, place.node);
   }
 
   /** Resolves an open record because a person says so. It opens again when the error recurs. */
-  resolve(place: ErrorPlace & AbortOptions): Promise<ErrorRecord | undefined> {
+  async resolve(place: ErrorPlace & AbortOptions): Promise<ErrorRecord | undefined> {
+    checkOptions(place, PLACE, "errors.resolve");
     return this.#resolve(place, undefined);
   }
 
   async get(place: ErrorPlace & AbortOptions): Promise<ErrorRecord | undefined> {
-    const entry = await this.#tree.entry(this.#at(place), place);
+    checkOptions(place, PLACE, "errors.get");
+    const entry = await this.#tree.entry(this.#at(place), { signal: place.signal });
     return entry === undefined ? undefined : toErrorRecord(entry, this.#root);
   }
 
   /** The open records, with `all` also the resolved ones, in the order of subsystems and paths. */
-  async *list(options: ErrorFilter & { readonly all?: boolean } = {}): AsyncIterable<ErrorRecord> {
+  async *list(options: ErrorListOptions = {}): AsyncIterable<ErrorRecord> {
+    checkOptions(options, LIST, "errors.list");
     const { prefix, wants } = this.#filter(options);
     for await (const entry of this.#tree.walk(prefix, { signal: options.signal })) {
       const record = toErrorRecord(entry, this.#root);
@@ -119,6 +164,7 @@ export class ErrorRecords {
 
   /** The records there are, resolved ones included, "ready", and every change from then on. */
   async *watch(options: ErrorFilter = {}): AsyncIterable<ErrorEvent> {
+    checkOptions(options, FILTER, "errors.watch");
     const { prefix, wants } = this.#filter(options);
     let count = 0;
     for await (const event of this.#tree.watch(prefix, { signal: options.signal })) {
@@ -142,7 +188,9 @@ export class ErrorRecords {
   }
 
   #at({ subsystem, path }: ErrorPlace): Path {
-    if (typeof subsystem !== "string") throw new TypeError("an error's subsystem is a string");
+    if (typeof subsystem !== "string") {
+      throw new TypeError(`an error's subsystem is a string, not ${kindOf(subsystem)}`);
+    }
     return this.#root.concat([subsystem, ...toPath(path)]);
   }
 

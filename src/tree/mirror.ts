@@ -2,6 +2,7 @@ import { type AbortOptions, abortable } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { TreeError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { ABORT_OPTIONS, checkOptions } from "../base/options.ts";
 import type { EngineEvent, EngineWatch, Revision } from "../engine/engine.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
 import type { Path, PathElement, PathLike } from "../wire/path.ts";
@@ -144,6 +145,7 @@ export class Mirror implements AsyncDisposable {
    *   another one, in which that revision means nothing
    */
   async waitFor(revision: Revision, options: AbortOptions = {}): Promise<void> {
+    checkOptions(options, ABORT_OPTIONS, "mirror.waitFor");
     if (this.#revision >= revision) return;
     if (this.#ended) throw closedError(this.path);
     const waiter: Waiter = { revision, reached: deferred() };

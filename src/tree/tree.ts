@@ -1,19 +1,23 @@
 import type { AbortOptions } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { TreeError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Engine } from "../engine/engine.ts";
 import { toPath } from "../wire/path-text.ts";
 import type { PathLike } from "../wire/path.ts";
-import { checkDepth, type DepthOptions } from "./depth.ts";
+import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
 import { encodeTreeValue, toTreeEntry, type TreeEntry, valueOf } from "./entry.ts";
 import { ErrorRecords } from "./errors.ts";
 import { listChildren, type TreeChild } from "./list.ts";
 import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
-import { TreeWatch, type TreeWatchOptions } from "./watch.ts";
+import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
 import {
+  checkDeleteOptions,
+  checkSetOptions,
   deleteEntry,
   type DeleteOptions,
   type DeleteResult,
@@ -41,6 +45,22 @@ export interface SubscribeOptions extends AbortOptions {
   readonly maxBacklog?: number | undefined;
 }
 
+const TREE_OPTIONS: OptionNames<TreeOptions> = {
+  author: true,
+  system: true,
+  ownsEngine: true,
+  clock: true,
+  log: true,
+};
+
+const WALK_OPTIONS = { ...DEPTH_OPTIONS, ...ABORT_OPTIONS };
+
+const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
+  ...ABORT_OPTIONS,
+  raw: true,
+  maxBacklog: true,
+};
+
 /** What a mirror or a watch is to the tree that opened it. */
 interface Closable {
   close(): Promise<void>;
@@ -51,7 +71,7 @@ interface Closable {
  *
  * Each write is atomic and, once resolved, seen by every later read; several writes together are
  * not. Paths are written as text (`a:2.c`), as arrays of elements, or as a `Path`; a bad one throws
- * WireError `WIRE_BAD_PATH`. What the engine throws (`ENGINE_...`) comes through as it is. After
+ * WireError `WIRE_BAD_PATH`, and an option that does not exist TypeError. What the engine throws (`ENGINE_...`) comes through as it is. After
  * `close()` everything throws TreeError `TREE_CLOSED`.
  */
 export class Tree implements AsyncDisposable {
@@ -79,17 +99,27 @@ export class Tree implements AsyncDisposable {
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */
   static over(engine: Engine, options: TreeOptions = {}): Tree {
+    checkOptions(options, TREE_OPTIONS, "Tree.over");
+    if (typeof (engine as Partial<Engine> | undefined | null)?.put !== "function") {
+      throw new TypeError(`a tree stands on an engine, not on ${kindOf(engine)}`);
+    }
+    const { author } = options;
+    if (author !== undefined && typeof author !== "string") {
+      throw new TypeError(`the author of a tree is a string, not ${kindOf(author)}`);
+    }
     return new Tree(engine, options);
   }
 
   /** The value; `undefined` if there is none. @throws WireError if it can't be decoded */
   async get(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
-    const entry = await this.entry(path, options);
-    return entry === undefined ? undefined : valueOf(entry);
+    checkOptions(options, ABORT_OPTIONS, "tree.get");
+    const stored = await this.#engine().get(toPath(path), options);
+    return stored === undefined ? undefined : valueOf(toTreeEntry(stored));
   }
 
   /** The value with who wrote it, when, and its revision; `undefined` if there is none. */
   async entry(path: PathLike, options: AbortOptions = {}): Promise<TreeEntry | undefined> {
+    checkOptions(options, ABORT_OPTIONS, "tree.entry");
     const stored = await this.#engine().get(toPath(path), options);
     return stored === undefined ? undefined : toTreeEntry(stored);
   }
@@ -101,6 +131,7 @@ export class Tree implements AsyncDisposable {
    *   (`ifRevision`), `ENGINE_CONDITION`, and what the engine adds
    */
   async set(path: PathLike, value: unknown, options: SetOptions = {}): Promise<SetResult> {
+    checkSetOptions(options);
     const write = { engine: this.#engine(), path: toPath(path), author: this.author };
     return setEntry(write, encodeTreeValue(value), options);
   }
@@ -111,6 +142,7 @@ export class Tree implements AsyncDisposable {
    * Deleting what is not there changes nothing.
    */
   async delete(path: PathLike, options: DeleteOptions = {}): Promise<DeleteResult> {
+    checkDeleteOptions(options);
     const write = { engine: this.#engine(), path: toPath(path), author: this.author };
     return options.recursive === true ? deleteSubtree(write, options) : deleteEntry(write, options);
   }
@@ -120,17 +152,20 @@ export class Tree implements AsyncDisposable {
    * only something below them. Not one snapshot: a child may come or go meanwhile.
    */
   list(path: PathLike, options: AbortOptions = {}): AsyncIterable<TreeChild> {
+    checkOptions(options, ABORT_OPTIONS, "tree.list");
     return listChildren(this.#engine(), toPath(path), options);
   }
 
   /** The entries at and below a path, depth first in the order of paths. */
   walk(path: PathLike, options: DepthOptions & AbortOptions = {}): AsyncIterable<TreeEntry> {
+    checkOptions(options, WALK_OPTIONS, "tree.walk");
     checkDepth(options);
     return walkEntries(this.#engine().list(toPath(path), options));
   }
 
   /** Tells what is there and what changes. It is made at once, and begins when it is read. */
   watch(path: PathLike, options: TreeWatchOptions = {}): TreeWatch {
+    checkOptions(options, WATCH_OPTIONS, "tree.watch");
     checkDepth(options);
     const prefix = toPath(path);
     const { after, maxBacklog, signal } = options;
@@ -148,6 +183,7 @@ export class Tree implements AsyncDisposable {
    * and ends the mirror later.
    */
   async mirror(path: PathLike, options: AbortOptions = {}): Promise<Mirror> {
+    checkOptions(options, ABORT_OPTIONS, "tree.mirror");
     const prefix = toPath(path);
     const source = this.#engine().watch(prefix, options);
     const ending: Closable = { close: async () => source[Symbol.asyncDispose]() };
@@ -182,6 +218,7 @@ export class Tree implements AsyncDisposable {
   ): TreeSubscription<RawMessage>;
   subscribe(topic: PathLike, options?: SubscribeOptions): TreeSubscription<TreeMessage>;
   subscribe(topic: PathLike, options: SubscribeOptions = {}): TreeSubscription<RawMessage> {
+    checkOptions(options, SUBSCRIBE_OPTIONS, "tree.subscribe");
     const { raw = false, maxBacklog, signal } = options;
     const source = this.#engine().subscribe(toPath(topic), { maxBacklog, signal });
     const subscription: TreeSubscription<RawMessage> = new TreeSubscription<RawMessage>(

@@ -1,7 +1,8 @@
 import type { AbortOptions } from "../base/abort.ts";
+import { ABORT_OPTIONS, type OptionNames } from "../base/options.ts";
 import type { Cursor, EngineEvent, EngineWatch, Revision } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
-import { type DepthOptions, isWithinDepth } from "./depth.ts";
+import { DEPTH_OPTIONS, type DepthOptions, isWithinDepth } from "./depth.ts";
 import { type TreeEntry, toTreeEntry } from "./entry.ts";
 
 /** What a watch tells its reader. */
@@ -34,6 +35,14 @@ export interface TreeWatchOptions extends DepthOptions, AbortOptions {
   /** Changes that may wait for the reader before it gets a "reset" instead. Default 10,000. */
   maxBacklog?: number | undefined;
 }
+
+export const WATCH_OPTIONS: OptionNames<TreeWatchOptions> = {
+  ...DEPTH_OPTIONS,
+  ...ABORT_OPTIONS,
+  after: true,
+  current: true,
+  maxBacklog: true,
+};
 
 /**
  * The events of a subtree, one by one, for one reader: the current entries, "ready", then every

@@ -1,11 +1,14 @@
 import type { AbortOptions } from "../base/abort.ts";
 import { BanyanError, TreeError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Engine, EngineEntry, Revision, WriteOptions, WriteResult } from "../engine/engine.ts";
 import { formatPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { toPath } from "../wire/path-text.ts";
 import { contend } from "./contend.ts";
 import { toTreeEntry, type TreeEntry } from "./entry.ts";
+import { sameBytes } from "./same-bytes.ts";
 
 /** Conditions that any write may make. */
 interface WriteConditions extends AbortOptions {
@@ -33,6 +36,27 @@ export interface DeleteOptions extends WriteConditions {
   /** Delete also everything below. */
   readonly recursive?: boolean | undefined;
 }
+
+const WRITE_CONDITIONS: OptionNames<WriteConditions> = { ...ABORT_OPTIONS, condition: true };
+
+const SET_OPTIONS: OptionNames<SetOptions> = {
+  ...WRITE_CONDITIONS,
+  ifRevision: true,
+  onlyNew: true,
+  idem: true,
+  operation: true,
+};
+
+const DELETE_OPTIONS: OptionNames<DeleteOptions> = {
+  ...WRITE_CONDITIONS,
+  ifRevision: true,
+  recursive: true,
+};
+
+const CONDITION: OptionNames<NonNullable<WriteConditions["condition"]>> = {
+  path: true,
+  revision: true,
+};
 
 export interface SetResult {
   /** Of this write; of the entry as it is where nothing was written. */
@@ -63,7 +87,6 @@ export async function setEntry(
   bytes: Uint8Array,
   options: SetOptions,
 ): Promise<SetResult> {
-  checkSetOptions(options);
   try {
     if (options.idem === true) return await setDifferent(target, bytes, options);
     const result = await put(target, bytes, options, options.onlyNew ? 0 : options.ifRevision);
@@ -81,7 +104,6 @@ export async function deleteEntry(
   target: WriteTarget,
   options: DeleteOptions,
 ): Promise<DeleteResult> {
-  checkRevision(options.ifRevision);
   const { engine, path } = target;
   const result = await engine.delete(path, {
     ...writeOptions(target, options),
@@ -95,9 +117,6 @@ export async function deleteSubtree(
   target: WriteTarget,
   options: DeleteOptions,
 ): Promise<DeleteResult> {
-  if (options.ifRevision !== undefined) {
-    throw new TypeError("ifRevision is about one entry and can't be combined with recursive");
-  }
   const { engine, path, author } = target;
   const levels: Path[][] = [];
   for await (const entry of engine.list(path, { minDepth: 1, signal: options.signal })) {
@@ -162,7 +181,6 @@ function put(
 
 function writeOptions(target: WriteTarget, options: WriteConditions): WriteOptions {
   const { condition, signal } = options;
-  checkRevision(condition?.revision);
   return {
     author: target.author,
     condition: condition && { path: toPath(condition.path), revision: condition.revision },
@@ -178,18 +196,38 @@ function toPrevious(previous: EngineEntry | undefined): TreeEntry | undefined {
   return previous === undefined ? undefined : toTreeEntry(previous);
 }
 
-function checkSetOptions({ ifRevision, onlyNew }: SetOptions): void {
-  checkRevision(ifRevision);
+/** @throws TypeError, RangeError for what `tree.set` does not take */
+export function checkSetOptions(options: SetOptions): void {
+  checkOptions(options, SET_OPTIONS, "tree.set");
+  const { condition, ifRevision, onlyNew, operation } = options;
+  if (condition !== undefined) checkCondition(condition);
+  if (ifRevision !== undefined) checkRevision(ifRevision);
+  if (operation !== undefined && typeof operation !== "string") {
+    throw new TypeError(`an operation is named by a string, not ${kindOf(operation)}`);
+  }
   if (onlyNew === true && ifRevision !== undefined && ifRevision !== 0) {
     throw new TypeError("onlyNew and ifRevision contradict each other");
   }
 }
 
-function checkRevision(revision: Revision | undefined): void {
-  if (revision === undefined || (Number.isSafeInteger(revision) && revision >= 0)) return;
-  throw new RangeError(`a revision is a whole number from 0, not ${revision}`);
+/** @throws TypeError, RangeError for what `tree.delete` does not take */
+export function checkDeleteOptions(options: DeleteOptions): void {
+  checkOptions(options, DELETE_OPTIONS, "tree.delete");
+  const { condition, ifRevision, recursive } = options;
+  if (condition !== undefined) checkCondition(condition);
+  if (ifRevision === undefined) return;
+  checkRevision(ifRevision);
+  if (recursive === true) {
+    throw new TypeError("ifRevision is about one entry and can't be combined with recursive");
+  }
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+function checkCondition(condition: NonNullable<WriteConditions["condition"]>): void {
+  checkOptions(condition, CONDITION, "condition");
+  checkRevision(condition.revision);
+}
+
+function checkRevision(revision: Revision): void {
+  if (Number.isSafeInteger(revision) && revision >= 0) return;
+  throw new RangeError(`a revision is a whole number from 0, not ${kindOf(revision)}`);
 }

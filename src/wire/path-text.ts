@@ -12,6 +12,7 @@
  * `["a", 2, "c"]`. `:` alone is the root.
  */
 import { WireError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 import { Path, type PathElement, type PathLike } from "./path.ts";
 
 const ROOT_TEXT = ":";
@@ -27,6 +28,9 @@ const MAX_SHOWN_CHARS = 80;
  */
 export function parsePath(text: string): Path {
   if (text === ROOT_TEXT) return Path.root;
+  if (typeof text !== "string") {
+    throw new WireError("WIRE_BAD_PATH", `the text of a path is a string, not ${kindOf(text)}`);
+  }
   if (!text.includes(":")) {
     const names = text.split(".");
     if (!names.includes("")) return Path.fromElements(names);

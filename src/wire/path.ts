@@ -1,4 +1,5 @@
 import { WireError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 
 /** One step of a path. 1 and 1.0 are one element, -0 is 0; "1", 1 and true are three. */
 export type PathElement = string | number | boolean | null | Uint8Array;
@@ -29,11 +30,16 @@ export class Path extends Array<PathElement> {
   /**
    * Checks and copies; a `Path` is returned as it is.
    *
-   * @throws WireError `WIRE_BAD_PATH` for an element of another type, a number that is not finite, a
-   *   string with half a surrogate pair, or more than 32 elements. The limit of 1,024 encoded bytes is checked by `encodePath`.
+   * @throws WireError `WIRE_BAD_PATH` for what is no array, an element of another type, a number that is
+   *   not finite, a string with half a surrogate pair, or more than 32 elements. The limit of 1,024
+   *   encoded bytes is checked by `encodePath`.
    */
   static fromElements(elements: readonly PathElement[]): Path {
     if (elements instanceof Path) return elements;
+    if (!Array.isArray(elements)) {
+      const given = kindOf(elements);
+      throw new WireError("WIRE_BAD_PATH", `a path is text or an array of elements, not ${given}`);
+    }
     if (elements.length === 0) return Path.root;
     if (elements.length > PATH_LIMITS.maxElements) {
       throw new WireError(

@@ -252,6 +252,33 @@ describe("CodeLibrary", () => {
     ]);
   });
 
+  it("counts what is wrong with one version once, however many nodes see it", async () => {
+    const engine = new MemoryEngine();
+    const trees = ["n1", "n2", "n3"].map((author) =>
+      Tree.over(engine, { author, ownsEngine: false }),
+    );
+    const [tree] = trees as [Tree, ...Tree[]];
+    const libraries = await Promise.all(trees.map((each) => CodeLibrary.open(each)));
+    const at = tree.system.proc.concat(["p"]);
+    const counts: unknown[] = [];
+    for (const code of ["+", "return 1", "+", "\n+"]) {
+      const { revision } = await tree.set(at, { code });
+      for (const library of libraries) await library.settled(revision);
+      await Promise.all(libraries.map((library) => library.recorded()));
+      const record = await tree.errors.get({ subsystem: "compile", path: ["proc", "p"] });
+      counts.push([record?.count, record?.resolved === undefined]);
+    }
+    expect(counts).toEqual([
+      [1, true],
+      [1, false],
+      [2, true],
+      [3, true],
+    ]);
+    for (const library of libraries) await library.close();
+    for (const each of trees) await each.close();
+    await engine.close();
+  });
+
   it("goes on where error records can't be written", async () => {
     const engine = new MemoryEngine();
     await using tree = Tree.over(engine);

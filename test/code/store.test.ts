@@ -35,6 +35,36 @@ describe("add() refuses, and writes nothing", () => {
       'p: "a-b" in "vars" is not a valid variable name',
     ],
     [
+      "a var that a run gives",
+      { code: "", vars: ["x", "_client"] },
+      "CODE_INVALID",
+      'p: "_client" in "vars" is a name that code has anyway: leave it out of "vars"',
+    ],
+    [
+      "a var for surplus arguments",
+      { code: "", vars: ["_args"] },
+      "CODE_INVALID",
+      'p: "_args" in "vars" is a name that code has anyway: leave it out of "vars"',
+    ],
+    [
+      "a misspelt field",
+      { code: "", var: ["x"] },
+      "CODE_INVALID",
+      'p: there is no field "var" (did you mean "vars"?)',
+    ],
+    [
+      "a field that looks like no other",
+      { code: "", whatever: 1 },
+      "CODE_INVALID",
+      'p: there is no field "whatever" (there are code, vars, default, is_async, mode, requires, doc, info)',
+    ],
+    [
+      "code under another name",
+      { source: "" } as unknown as { code: string },
+      "CODE_INVALID",
+      'p: there is no field "source" (there are code, vars, default, is_async, mode, requires, doc, info)',
+    ],
+    [
       "code that is no text",
       { code: 42 as unknown as string },
       "CODE_INVALID",
@@ -107,7 +137,7 @@ describe("add() refuses, and writes nothing", () => {
 });
 
 describe("add() stores", () => {
-  it("what the entry needs, and keeps what else is in it", async () => {
+  it("what the entry needs, and keeps what is in it for people", async () => {
     await using kit = await openCode();
     for (const name of ["b", "c", "d"]) await kit.modules.add(name, { code: "export default 1" });
     const code =

@@ -32,6 +32,14 @@ describe("Path", () => {
     expect(() => Path.fromElements(elements as PathElement[])).toThrow(WireError);
   });
 
+  it.each([5, "a", { length: 0 }, null, undefined, true, () => 1])(
+    "fromElements() refuses %s, which is no array",
+    (like) => {
+      const refused = expect.objectContaining({ code: "WIRE_BAD_PATH" }) as Error;
+      expect(() => Path.fromElements(like as unknown as PathElement[])).toThrow(refused);
+    },
+  );
+
   it("append() and concat() give new paths and leave this one", () => {
     expect([...ab.append("c")]).toStrictEqual(["a", "b", "c"]);
     expect(ab.concat(["c", "d"]).equals(["a", "b", "c", "d"])).toBe(true);

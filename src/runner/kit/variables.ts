@@ -1,3 +1,4 @@
+import type { GivenName } from "../../code/reserved.ts";
 import { parsePath } from "../../wire/path-text.ts";
 import { Path, type PathElement } from "../../wire/path.ts";
 import { ChangeMsg, ErrorRecorded, MessageMsg, ReadyMsg, RunnerMsg, TimerMsg } from "./messages.ts";
@@ -22,7 +23,7 @@ export async function runProcedure(
   self: Self,
 ): Promise<unknown> {
   const { values } = scope;
-  return procedure.run(named, {
+  const given: Readonly<Record<Exclude<GivenName, "_args">, unknown>> = {
     _client: scope.client,
     _cfg: values.config,
     _entry: { ...values.entry, path: values.job },
@@ -32,5 +33,6 @@ export async function runProcedure(
     _cls: CLASSES,
     _P: parsePath,
     _Path: (...elements: readonly PathElement[]) => Path.fromElements(elements),
-  });
+  };
+  return procedure.run(named, given);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { closest } from "../../src/runner/closest.ts";
+import { closest } from "../../src/base/closest.ts";
 
 describe("closest()", () => {
   it.each([
