@@ -28,6 +28,8 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
   #cursor: Cursor;
   /** Where the last batch that was received ends: what a new session goes on behind. */
   #received: Cursor | undefined;
+  /** What was received is all there was: of an empty store, that is revision 0 too. */
+  #complete = false;
   /** Something was received that the reader may hold on to. */
   #begun = false;
   #session: HubSession | undefined;
@@ -67,7 +69,8 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
     if (this.#ended) return;
     this.#session = session;
     // A listing that broke off can't be gone on with: what it did not mention may be gone.
-    const resumable = this.#received !== undefined && this.#received.revision > 0;
+    const resumable =
+      this.#received !== undefined && (this.#received.revision > 0 || this.#complete);
     const after = resumable ? this.#received : undefined;
     let restarted = !resumable && this.#begun;
     const sink: WatchSink = (events, cursor, error) => {
@@ -78,6 +81,10 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
       }
       const batch = restarted ? [{ type: "reset", cause: "history" } as const, ...events] : events;
       restarted = false;
+      for (const { type } of batch) {
+        if (type === "ready") this.#complete = true;
+        if (type === "reset") this.#complete = false;
+      }
       this.#received = cursor;
       this.#push(this.#withLive(batch, resumable), cursor);
       return this.#whenRoom();

@@ -1,5 +1,6 @@
 import { WireError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
+import { formatPath } from "./path-format.ts";
 
 /** One step of a path. 1 and 1.0 are one element, -0 is 0; "1", 1 and true are three. */
 export type PathElement = string | number | boolean | null | Uint8Array;
@@ -61,6 +62,11 @@ export class Path extends Array<PathElement> {
       Array.isArray(other) ? (other as readonly PathElement[]) : [other as PathElement],
     );
     return more.length === 0 ? this : Path.fromElements([...this, ...more]);
+  }
+
+  /** The text form, which `parsePath` reads: `a:2.c`. */
+  override toString(): string {
+    return formatPath(this);
   }
 
   /** The path without its last element; the root's parent is the root. */

@@ -104,6 +104,17 @@ describe("HubEngine", () => {
     expect(types.slice(reset).filter((type) => type === "put")).toHaveLength(8_000);
   });
 
+  test("a watch of a store that is still empty goes on without a reset", async () => {
+    await using hub = new TestHub(new MemoryEngine());
+    const client = await hub.client();
+    const reader = new EventReader(client.watch(path("a")));
+    expect(await reader.show("ready")).toEqual(["ready"]);
+    hub.breakAll();
+    expect(await reader.show("live")).toEqual(["stale", "live"]);
+    await put(client, "a", "1");
+    expect(await reader.show("put")).toEqual(["put a=1"]);
+  });
+
   test("subscribe() hears again after the hub was replaced", async () => {
     await using hub = new TestHub(new MemoryEngine());
     const client = await hub.client();

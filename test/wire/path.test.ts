@@ -68,4 +68,10 @@ describe("Path", () => {
     expect(ab.map(String)).not.toBeInstanceOf(Path);
     expect(ab.slice(1)).toStrictEqual(["b"]);
   });
+
+  it("toString() gives the text form, also in a template", () => {
+    const path = Path.fromElements(["a", 2, "c.d"]);
+    expect(`${path}`).toBe("a:2.c:.d");
+    expect(String(Path.root)).toBe(":");
+  });
 });
