@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 
 import { atEndOfTurn } from "../base/end-of-turn.ts";
-import { ChannelError } from "../base/errors.ts";
+import { BanyanError, ChannelError } from "../base/errors.ts";
 import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
 import {
   BaseChannel,
@@ -14,13 +14,27 @@ import {
 const MAX_COPIED_BYTES = 16 * 1024;
 const SLAB_BYTES = 64 * 1024;
 
+/** In place of a message's length. No message is as long. */
+const END_MARK = 0xffff_ffff;
+const ABORT_MARK = 0xffff_fffe;
+const ABORTED = "the peer aborted";
+
+export interface StreamChannelOptions extends ChannelOptions {
+  /**
+   * Whether each side says in the stream itself that it sends no more. Both sides have to do the same.
+   * For streams whose end doesn't come through while the process lives, as with `ssh`; a peer that died
+   * is told from one that closed then.
+   */
+  readonly marksEnd?: boolean | undefined;
+}
+
 /**
  * A channel over any two-way byte stream: a socket, or the standard streams of a child process or of
  * `ssh`. Takes the stream over: nothing else may read, write or destroy it. A socket should be
  * `allowHalfOpen`, or what is sent in the turn in which the peer's end comes is lost.
  *
- * All messages of one turn of the event loop leave in one write. A stream can't tell a peer that closed from one that
- * died between two messages: both are an orderly end.
+ * All messages of one turn of the event loop leave in one write. Without `marksEnd` a stream can't
+ * tell a peer that closed from one that died between two messages: both are an orderly end.
  */
 export class StreamChannel extends BaseChannel {
   readonly #stream: Duplex;
@@ -37,11 +51,17 @@ export class StreamChannel extends BaseChannel {
   #pieces: Uint8Array[] = [];
   #pendingBytes = 0;
   #scheduled = false;
+  #started = false;
   #reading = false;
   #error: ChannelError | undefined;
+  readonly #marksEnd: boolean;
+  #peerMarked = false;
+  /** Whether there was nothing but our mark to be sent at the end. */
+  #onlyMarkLeft = false;
 
-  constructor(stream: Duplex, options: ChannelOptions) {
+  constructor(stream: Duplex, { marksEnd = false, ...options }: StreamChannelOptions) {
     super(options);
+    this.#marksEnd = marksEnd;
     this.#stream = stream;
     this.#decoder = new FrameDecoder(this.limits, (size) => Buffer.allocUnsafeSlow(size));
     // Below the stream's own mark it would never emit "drain".
@@ -52,6 +72,8 @@ export class StreamChannel extends BaseChannel {
       this.#error ??= toChannelError(error);
     });
     stream.on("close", () => this.#onClose());
+    // A peer's mark is noticed also where nobody receives, as the end of a stream is.
+    if (marksEnd) this.#startReading();
   }
 
   protected transmit(message: Uint8Array): void {
@@ -78,11 +100,21 @@ export class StreamChannel extends BaseChannel {
   }
 
   protected beginClose(): void {
+    if (this.#marksEnd) {
+      this.#onlyMarkLeft = this.#pendingBytes + this.#stream.writableLength === 0;
+      writeFrameHeader(this.#reserve(FRAME_HEADER_BYTES), this.#slabEnd, END_MARK);
+      this.#slabEnd += FRAME_HEADER_BYTES;
+      this.#pendingBytes += FRAME_HEADER_BYTES;
+      this.#stream.once("finish", () => this.#finishIfMarked());
+    }
     this.#flush();
     this.#stream.end();
   }
 
-  protected release(): void {
+  protected release(reason: ChannelError | undefined): void {
+    // It gets through where nothing else waits before it, and that is when it is needed.
+    const { writable } = this.#stream;
+    if (this.#marksEnd && reason !== undefined && writable) this.#stream.write(mark(ABORT_MARK));
     this.#pieces = [];
     this.#slab = undefined;
     this.#pendingBytes = 0;
@@ -90,15 +122,16 @@ export class StreamChannel extends BaseChannel {
   }
 
   protected setReading(on: boolean): void {
-    if (!on) {
-      this.#stream.pause();
-    } else if (this.#reading) {
-      this.#stream.resume();
-    } else {
-      // Not earlier: what nobody receives yet waits in the kernel, where the peer feels it.
-      this.#reading = true;
-      this.#stream.on("data", (chunk: Uint8Array) => this.#onData(chunk));
-    }
+    this.#reading = on;
+    if (!on) this.#stream.pause();
+    else if (this.#started) this.#stream.resume();
+    else this.#startReading();
+  }
+
+  /** Not earlier than needed: what nobody receives yet waits in the kernel, where the peer feels it. */
+  #startReading(): void {
+    this.#started = true;
+    this.#stream.on("data", (chunk: Uint8Array) => this.#onData(chunk));
   }
 
   /** Makes room for `size` bytes in one piece, `MAX_COPIED_BYTES` and a header at most. */
@@ -136,15 +169,32 @@ export class StreamChannel extends BaseChannel {
   }
 
   #onData(chunk: Uint8Array): void {
+    if (this.#peerMarked) return;
     this.receivedBytes += chunk.byteLength;
+    if (!this.#reading) this.#stream.pause();
     try {
       this.#decoder.push(chunk, this.#onMessage);
     } catch (error) {
-      this.finish(toChannelError(error));
+      const found = this.#marksEnd ? markOf(error) : undefined;
+      if (found === END_MARK) this.#onMark();
+      else if (found === ABORT_MARK) this.finish(new ChannelError("CHANNEL_CLOSED", ABORTED));
+      else this.finish(toChannelError(error));
     }
   }
 
+  #onMark(): void {
+    this.#peerMarked = true;
+    this.peerEnded();
+    this.#finishIfMarked();
+  }
+
+  /** Both sides have sent everything, and both know it: nobody waits for the stream's own end. */
+  #finishIfMarked(): void {
+    if (this.#peerMarked && this.#stream.writableFinished) this.finish(undefined);
+  }
+
   #onEnd(): void {
+    if (this.#peerMarked) return;
     try {
       this.#decoder.end();
     } catch (error) {
@@ -156,8 +206,22 @@ export class StreamChannel extends BaseChannel {
 
   #onClose(): void {
     const { readableEnded, writableFinished } = this.#stream;
-    if (this.#error !== undefined) this.finish(this.#error);
-    else if (readableEnded && writableFinished) this.finish(undefined);
+    const isInOrder = readableEnded && writableFinished && this.#marksEnd === this.#peerMarked;
+    // A peer that has said its end may leave before it hears ours, if there is nothing else for it.
+    if (this.#peerMarked && this.#onlyMarkLeft) this.finish(undefined);
+    else if (this.#error !== undefined) this.finish(this.#error);
+    else if (isInOrder) this.finish(undefined);
     else this.finish(new ChannelError("CHANNEL_CLOSED", "the transport broke off"));
   }
+}
+
+/** What the decoder stopped at, if that is no length of a message. */
+function markOf(error: unknown): unknown {
+  return BanyanError.has(error, "WIRE_LIMIT") ? error.details["size"] : undefined;
+}
+
+function mark(kind: number): Uint8Array {
+  const header = new Uint8Array(FRAME_HEADER_BYTES);
+  writeFrameHeader(header, 0, kind);
+  return header;
 }
