@@ -6,8 +6,10 @@ import { openSession, type Session, type SessionOptions } from "./remote/session
 export { BanyanError, RemoteError, WireError } from "./base/errors.ts";
 export { byRef, byValue } from "./remote/by-value.ts";
 export {
+  entries,
   has,
   instanceOf,
+  invoke,
   isRemote,
   keys,
   release,
@@ -16,12 +18,17 @@ export {
   snapshot,
 } from "./remote/helpers.ts";
 export type { PlainMode } from "./remote/codec.ts";
+export { evaluate, type EvaluateOptions } from "./remote/evaluate.ts";
+export { eventual } from "./remote/eventual.ts";
+export type { Authenticate, Stranger } from "./remote/opening.ts";
 export type { Policy } from "./remote/policy.ts";
 export type { SessionLimits } from "./remote/protocol.ts";
 export { restricted } from "./remote/restricted.ts";
 export { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 export type { SessionStats } from "./remote/stats.ts";
+export type { Trace, TraceEvent } from "./remote/trace.ts";
 export type { Received, Remote, RemoteResult } from "./remote/types.ts";
+export { valueClass, type ValueClass } from "./remote/value-classes.ts";
 export type { Channel, Listener } from "./channel/channel.ts";
 
 interface Transport {

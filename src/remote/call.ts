@@ -1,5 +1,6 @@
 import type { Imported } from "./imports.ts";
 import { Operation } from "./protocol.ts";
+import type { ReferenceScope } from "./scopes.ts";
 
 /** What a request is sent to: something the peer holds, or the result of an earlier request. */
 export type Target = Imported | Call;
@@ -50,6 +51,8 @@ export class Call {
   outcome: unknown;
   /** Where it was made, if that is recorded. */
   site: string | undefined;
+  /** Gets the references that the answer brings. */
+  scope: ReferenceScope | undefined;
   /** Stops listening to the signals that were passed with it. */
   signals: Disposable[] | undefined;
   readonly #resolve: (value: unknown) => void;

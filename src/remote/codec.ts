@@ -4,10 +4,14 @@ import { FIRST_EXTENSION_TAG } from "../wire/value.ts";
 /** How plain objects and arrays cross: by reference, as everything mutable does, or as copies. */
 export type PlainMode = "reference" | "copy";
 
-/** A target as the peer wrote it: something it holds of ours, or a request of its own. */
+/**
+ * A target as the peer wrote it: something it holds of ours, or a request of its own. Held is what was
+ * found by it before.
+ */
 export type ReceivedTarget =
   | { readonly type: "export"; readonly id: number }
-  | { readonly type: "result"; readonly distance: number };
+  | { readonly type: "result"; readonly distance: number }
+  | { readonly type: "held"; readonly object: unknown };
 
 /** What follows each of these is written by the encoder and read by the decoder, and by nobody else. */
 export const Tag = {
@@ -29,6 +33,14 @@ export const Tag = {
   /** 1 if it is frozen, then the root, which is a node. */
   graph: FIRST_EXTENSION_TAG + 8,
   node: FIRST_EXTENSION_TAG + 9,
+  /** A thing of the sender's for a peer that uses proxies, with its type: see `DescribedTypes`. */
+  described: FIRST_EXTENSION_TAG + 10,
+  /** Something that every engine has: its name. */
+  intrinsic: FIRST_EXTENSION_TAG + 11,
+  /** A number of values, the values. */
+  list: FIRST_EXTENSION_TAG + 12,
+  /** An instance of a value class: the name of the class, what it packed. */
+  packed: FIRST_EXTENSION_TAG + 13,
 } as const;
 
 /** Breaks off what can't be read. */

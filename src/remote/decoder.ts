@@ -6,20 +6,40 @@ import type { ExportTable } from "./exports.ts";
 import { GraphReader } from "./graph.ts";
 import type { ImportSource, ImportTable, Shape } from "./imports.ts";
 import { Chunk } from "./iteration-source.ts";
+import { List } from "./list.ts";
 import { ReceivedNames } from "./names.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
+import type { UniqueSymbols } from "./symbols.ts";
+import type { ValueClasses } from "./value-classes.ts";
 
 /** What the decoder needs of its session. */
 export interface DecoderContext extends ImportSource {
+  /** Set where this side uses proxies. */
+  readonly types: TypeReader | undefined;
   readonly exports: ExportTable;
   readonly imports: ImportTable;
   readonly errors: KnownErrors;
+  readonly symbols: UniqueSymbols;
+  readonly values: ValueClasses;
   /** `undefined` for an id that is in use, as of signals. */
   receivePromise(id: number): Promise<unknown> | undefined;
   receiveSignal(id: number): AbortController | undefined;
   /** What a target and a path stand for here: the value, or a promise of it. */
   evaluate(target: ReceivedTarget, path: readonly string[]): unknown;
+}
+
+/** Reads what a `DescribedTypes` wrote. */
+export interface TypeReader {
+  readReference(reader: Reader, parts: TypeReaderParts): object;
+  /** What this engine has by that name. */
+  intrinsic(name: string): object;
+}
+
+/** What it needs of the decoder whose frame it is in. */
+export interface TypeReaderParts {
+  readName(reader: Reader): string;
+  readValue(reader: Reader): unknown;
 }
 
 /** An argument that has to be waited for before the call is made. */
@@ -49,6 +69,10 @@ export class Decoder implements ValueReadExtension {
     return readValue(reader, this);
   }
 
+  readName(reader: Reader): string {
+    return this.#names.read(reader) ?? malformed("a name that was never sent");
+  }
+
   readTarget(reader: Reader): ReceivedTarget {
     const number = reader.varint();
     return number % 2 === 0
@@ -61,7 +85,7 @@ export class Decoder implements ValueReadExtension {
     if (length > MAX_PATH_STEPS) malformed(`a path of ${length} steps`);
     const path: string[] = [];
     for (let i = 0; i < length; i++) {
-      path.push(this.#names.read(reader) ?? malformed("a name that was never sent"));
+      path.push(this.readName(reader));
     }
     return path;
   }
@@ -89,7 +113,7 @@ export class Decoder implements ValueReadExtension {
   #readRare(tag: number, reader: Reader): unknown {
     switch (tag) {
       case Tag.scalar:
-        return readScalar(reader, this.#symbols);
+        return readScalar(reader, this.#symbols, this.#context.symbols);
       case Tag.chunk:
         return this.#readChunk(reader);
       case Tag.graph:
@@ -97,8 +121,32 @@ export class Decoder implements ValueReadExtension {
       case Tag.node:
         return this.#graph?.read(reader) ?? malformed("a node outside of a graph");
       default:
-        return malformed(`there is no tag ${tag}`);
+        return this.#readForProxies(tag, reader);
     }
+  }
+
+  #readForProxies(tag: number, reader: Reader): unknown {
+    const { types } = this.#context;
+    if (tag === Tag.list) return this.#readList(reader);
+    if (tag === Tag.packed) return this.#readPacked(reader);
+    if (types !== undefined && tag === Tag.described) return types.readReference(reader, this);
+    if (types !== undefined && tag === Tag.intrinsic) return types.intrinsic(this.readName(reader));
+    return malformed(`there is no tag ${tag}`);
+  }
+
+  #readPacked(reader: Reader): unknown {
+    const valueClass = this.#context.values.named(this.readName(reader));
+    if (valueClass === undefined) malformed("an instance of a class that this side doesn't know");
+    return valueClass.unpack(readValue(reader, this));
+  }
+
+  #readList(reader: Reader): List {
+    const count = reader.varint();
+    reader.enter(count, 1);
+    const values: unknown[] = [];
+    for (let i = 0; i < count; i++) values.push(readValue(reader, this));
+    reader.leave();
+    return new List(values);
   }
 
   #readReference(reader: Reader): object {

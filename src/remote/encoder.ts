@@ -1,19 +1,26 @@
-import { kindOf } from "../wire/kind.ts";
+import { kindOf, type ObjectKind } from "../wire/kind.ts";
 import { encode } from "../wire/encode.ts";
 import type { ValueWriteExtension } from "../wire/extension.ts";
 import type { Writer } from "../wire/writer.ts";
-import { ByReference, ByValue, isDeeplyFrozen } from "./by-value.ts";
+import { ByReference, byValue, ByValue, isDeeplyFrozen } from "./by-value.ts";
 import { Call, type Caller, RemotePromise, type Target } from "./call.ts";
 import { type PlainMode, Tag } from "./codec.ts";
+import { DescribedTypes } from "./described.ts";
 import { type KnownErrors, writeError } from "./errors.ts";
 import type { ExportTable } from "./exports.ts";
 import { GraphWriter } from "./graph.ts";
 import { Imported, Shape } from "./imports.ts";
 import { Chunk, IterationSource } from "./iteration-source.ts";
+import { intrinsicName } from "./intrinsics.ts";
+import { List } from "./list.ts";
 import { SentNames } from "./names.ts";
+import type { Policy } from "./policy.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
 import { isScalar, RegisteredSymbols, writeScalar } from "./scalars.ts";
+import { shapeOf } from "./shape-of.ts";
 import { type StubHandle, stubOf } from "./stub-handle.ts";
+import type { UniqueSymbols } from "./symbols.ts";
+import type { ValueClasses } from "./value-classes.ts";
 
 /** What the encoder needs of its session. */
 export interface EncoderContext {
@@ -22,6 +29,12 @@ export interface EncoderContext {
   readonly plain: PlainMode;
   readonly exports: ExportTable;
   readonly errors: KnownErrors;
+  readonly symbols: UniqueSymbols;
+  readonly values: ValueClasses;
+  /** Set where the peer uses proxies: references are described then, as far as this policy lets it. */
+  readonly describes: Policy | undefined;
+  /** Set where this side does, so that an object may inherit from a thing of the peer's. */
+  readonly usesProxies: boolean;
   /** Tells the peer, from now on, what becomes of a promise; answers with its id. */
   sendPromise(promise: PromiseLike<unknown>): number;
   cancelPromise(id: number): void;
@@ -47,9 +60,19 @@ export class Encoder implements ValueWriteExtension {
   /** The request that is being written, or was last. */
   #request = 0;
   #graph: GraphWriter | undefined;
+  readonly #types: DescribedTypes | undefined;
+  #typesBefore = 0;
 
   constructor(context: EncoderContext) {
     this.#context = context;
+    const { describes: policy } = context;
+    if (policy === undefined) return;
+    this.#types = new DescribedTypes({
+      policy,
+      exportObject: (object) => this.#export(object),
+      writeName: (writer, name) => this.#names.write(writer, name),
+      writeValue: (writer, value) => encode(writer, value, this),
+    });
   }
 
   /**
@@ -67,6 +90,7 @@ export class Encoder implements ValueWriteExtension {
     this.#promises.length = 0;
     if (this.#signals.length > 0) this.#signals = [];
     this.#namesBefore = this.#names.size;
+    this.#typesBefore = this.#types?.size ?? 0;
   }
 
   /** The listeners on signals that the frame passed on; the caller's to dispose of. */
@@ -80,6 +104,7 @@ export class Encoder implements ValueWriteExtension {
     for (const id of this.#promises) this.#context.cancelPromise(id);
     for (const signal of this.#signals) signal[Symbol.dispose]();
     this.#names.rewind(this.#namesBefore);
+    this.#types?.rewind(this.#typesBefore);
     this.#graph = undefined;
     this.#clear();
   }
@@ -100,20 +125,8 @@ export class Encoder implements ValueWriteExtension {
     if (stubOf(value) !== undefined) return true;
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === Array.prototype) return this.#claimsPlain();
-    switch (kindOf(value)) {
-      case "array":
-      case "object":
-        return this.#claimsPlain();
-      case "error":
-      case "other":
-        return true;
-      case "path":
-      case "date":
-      case "view":
-      case "buffer":
-      default:
-        return false;
-    }
+    if (this.#context.usesProxies && inheritsFromStub(value)) return true;
+    return CLAIMED[kindOf(value)] ?? this.#claimsPlain();
   }
 
   writeValue(writer: Writer, value: unknown): void {
@@ -154,24 +167,48 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #writeObject(writer: Writer, value: object): void {
-    if (value instanceof ByValue) this.#writeGraph(writer, value.value, false);
-    else if (value instanceof ByReference) this.#writeForced(writer, value.value);
-    else if (this.#graph?.takes(value) === true) this.#writeNode(writer, value);
+    if (this.#context.usesProxies && inheritsFromStub(value)) {
+      this.#writeReference(writer, value, Shape.object);
+    } else if (!this.#writeMarked(writer, value)) this.#writeUnmarked(writer, value);
+  }
+
+  #writeUnmarked(writer: Writer, value: object): void {
+    if (this.#graph?.takes(value) === true) this.#writeNode(writer, value);
     else if (value instanceof Promise) this.#writePromise(writer, value);
-    else if (value instanceof Chunk) this.#writeChunk(writer, value);
     else if (value instanceof AbortSignal && this.#inRequest) this.#writeSignal(writer, value);
     else if (isScalar(value)) this.#writeScalar(writer, value);
+    else if (this.#writePacked(writer, value)) return;
     else if (kindOf(value) === "error") this.#writeError(writer, value as Error);
     else if (isDeeplyFrozen(value, isPlain)) this.#writeGraph(writer, value, true);
     else this.#writeReference(writer, value, Shape.object);
   }
 
+  /** What this package itself made to say how something crosses. */
+  #writeMarked(writer: Writer, value: object): boolean {
+    if (value instanceof ByValue) this.#writeGraph(writer, value.value, false);
+    else if (value instanceof ByReference) this.#writeForced(writer, value.value);
+    else if (value instanceof List) this.#writeList(writer, value);
+    else if (value instanceof Chunk) this.#writeChunk(writer, value);
+    else return false;
+    return true;
+  }
+
   #writeScalar(writer: Writer, value: object | symbol): boolean {
     const state = writer.save();
     writer.u8(Tag.scalar);
-    if (writeScalar(writer, value, this.#symbols)) return true;
+    if (writeScalar(writer, value, this.#symbols, this.#context.symbols)) return true;
     writer.restore(state);
     return false;
+  }
+
+  /** False, with nothing written, for what is of no value class. */
+  #writePacked(writer: Writer, value: object): boolean {
+    const valueClass = this.#context.values.of(value);
+    if (valueClass === undefined) return false;
+    writer.u8(Tag.packed);
+    this.#names.write(writer, valueClass.name);
+    encode(writer, byValue(valueClass.pack(value)), this);
+    return true;
   }
 
   #writeError(writer: Writer, error: Error): void {
@@ -189,10 +226,37 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #writeReference(writer: Writer, object: object, shape: Shape): void {
+    if (this.#types !== undefined) {
+      this.#writeDescribed(writer, object, shape, this.#types);
+      return;
+    }
+    writer.u8(Tag.reference);
+    writer.varint(this.#export(object) * 4 + shape);
+  }
+
+  #writeDescribed(writer: Writer, object: object, shape: Shape, types: DescribedTypes): void {
+    const name = intrinsicName(object);
+    if (name === undefined) {
+      writer.u8(Tag.described);
+      types.write(writer, object, shape);
+    } else {
+      writer.u8(Tag.intrinsic);
+      this.#names.write(writer, name);
+    }
+  }
+
+  #export(object: object): number {
     const { id } = this.#context.exports.export(object);
     this.#exported.push(id);
-    writer.u8(Tag.reference);
-    writer.varint(id * 4 + shape);
+    return id;
+  }
+
+  #writeList(writer: Writer, { values }: List): void {
+    writer.u8(Tag.list);
+    writer.varint(values.length);
+    writer.enter(undefined, values.length);
+    for (const value of values) encode(writer, value, this);
+    writer.leave();
   }
 
   #writeStub(writer: Writer, stub: StubHandle, direct: boolean): void {
@@ -297,6 +361,28 @@ export class Encoder implements ValueWriteExtension {
   }
 }
 
+/** Asked before anything that would ask the peer about what its thing is. */
+function inheritsFromStub(value: object): boolean {
+  let prototype: unknown = Object.getPrototypeOf(value);
+  while (prototype !== null && prototype !== Object.prototype) {
+    if (stubOf(prototype) !== undefined) return true;
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  return false;
+}
+
+/** Whether it crosses in a way of its own; `undefined` where that depends. */
+const CLAIMED: { readonly [Kind in ObjectKind]: boolean | undefined } = {
+  array: undefined,
+  object: undefined,
+  error: true,
+  other: true,
+  path: false,
+  date: false,
+  view: false,
+  buffer: false,
+};
+
 function isPlain(value: object): boolean {
   const kind = kindOf(value);
   return kind === "object" || kind === "array";
@@ -304,17 +390,4 @@ function isPlain(value: object): boolean {
 
 function assertHeld(imported: Imported): void {
   if (imported.released) throw imported.releasedError();
-}
-
-/** Whether `new` works is asked without running anything of the function's. */
-function shapeOf(value: object): Shape {
-  if (Object.hasOwn(value, "prototype")) return Shape.constructor;
-  const name: unknown = Object.getOwnPropertyDescriptor(value, "name")?.value;
-  if (typeof name !== "string" || !name.startsWith("bound ")) return Shape.function;
-  try {
-    Reflect.construct(Object, [], value as () => unknown);
-    return Shape.constructor;
-  } catch {
-    return Shape.function;
-  }
 }

@@ -8,19 +8,29 @@ import { VERSIONS } from "./protocol.ts";
  * The first message of each side: "BNYN", the versions it speaks (varints), then a plain value with
  * what else it has to say. A side that can't go on answers with "BNYX", a code and a text, and closes.
  * The two words and the versions stay as they are in every version to come.
+ *
+ * A side whose hello says `asks` looks at the credentials in the other's, and answers with "BNYW" where
+ * it lets the other in. Until then the other says nothing more.
  */
 export interface Hello {
   readonly name: string;
   readonly maxMessageBytes: number;
+  readonly asks?: boolean | undefined;
+  readonly credentials?: unknown;
+  /** The names of the value classes that it knows. */
+  readonly values?: readonly string[] | undefined;
+  /** Whether it uses proxies, and wants references described. */
+  readonly proxies?: boolean | undefined;
 }
 
 const HELLO = [0x42, 0x4e, 0x59, 0x4e] as const;
 const REFUSAL = [0x42, 0x4e, 0x59, 0x58] as const;
+const WELCOME = [0x42, 0x4e, 0x59, 0x57] as const;
 const LIMITS = {
   maxBytes: 16 * 1024,
   maxDepth: 8,
-  maxItems: 64,
-  maxStringBytes: 1024,
+  maxItems: 1024,
+  maxStringBytes: 8 * 1024,
   maxBigintBytes: 16,
 };
 
@@ -29,8 +39,29 @@ export function encodeHello(hello: Hello): Uint8Array {
   for (const byte of HELLO) writer.u8(byte);
   writer.varint(VERSIONS.min);
   writer.varint(VERSIONS.max);
-  writer.bytes(encodeValue({ ...hello }));
+  const { name, maxMessageBytes, asks, credentials, values = [], proxies } = hello;
+  const said = {
+    name,
+    maxMessageBytes,
+    ...(asks === true ? { asks } : {}),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(values.length === 0 ? {} : { values }),
+    ...(proxies === true ? { proxies } : {}),
+  };
+  writer.bytes(encodeValue(said, LIMITS));
   return writer.take();
+}
+
+/** Lets the peer in. */
+export function encodeWelcome(): Uint8Array {
+  return Uint8Array.from(WELCOME);
+}
+
+/** @throws RemoteError `REMOTE_DENIED` where the peer does not let this side in, `REMOTE_PROTOCOL` */
+export function checkWelcome(message: Uint8Array): void {
+  if (startsWith(message, REFUSAL)) throw readRefusal(new Reader(message, LIMITS));
+  if (startsWith(message, WELCOME) && message.length === WELCOME.length) return;
+  throw new RemoteError("REMOTE_PROTOCOL", "the peer went on before it let this side in");
 }
 
 /** Tells the peer why it is turned away. */
@@ -83,11 +114,14 @@ function readRefusal(reader: Reader): RemoteError {
   reader.view(REFUSAL.length);
   const code = reader.string();
   const text = `the peer refused the session: ${reader.string()}`;
-  return new RemoteError(code === "REMOTE_VERSION" ? code : "REMOTE_PROTOCOL", text);
+  const known = code === "REMOTE_VERSION" || code === "REMOTE_DENIED";
+  return new RemoteError(known ? code : "REMOTE_PROTOCOL", text);
 }
 
 function checkHello(value: unknown): Hello {
-  const { name, maxMessageBytes } = Object(value) as Partial<Record<keyof Hello, unknown>>;
+  const { name, maxMessageBytes, asks, credentials, values, proxies } = Object(value) as Partial<
+    Record<keyof Hello, unknown>
+  >;
   if (
     typeof name !== "string" ||
     typeof maxMessageBytes !== "number" ||
@@ -96,7 +130,15 @@ function checkHello(value: unknown): Hello {
   ) {
     throw new RemoteError("REMOTE_PROTOCOL", "the peer's hello lacks what belongs in it");
   }
-  return { name, maxMessageBytes };
+  const names = Array.isArray(values) ? values.filter((item) => typeof item === "string") : [];
+  return {
+    name,
+    maxMessageBytes,
+    asks: asks === true ? true : undefined,
+    credentials,
+    values: names.length > 0 ? names : undefined,
+    proxies: proxies === true ? true : undefined,
+  };
 }
 
 function startsWith(message: Uint8Array, word: readonly number[]): boolean {

@@ -1,4 +1,5 @@
 import { RemotePromise } from "./call.ts";
+import { List } from "./list.ts";
 import { Operation } from "./protocol.ts";
 import { Stub } from "./stub.ts";
 import { stubOf } from "./stub-handle.ts";
@@ -36,6 +37,24 @@ export async function remove(ref: unknown, key: string): Promise<void> {
 /** The names of a remote object's own enumerable properties, as far as they may be read. */
 export async function keys(ref: unknown): Promise<string[]> {
   return (await requestOn(ref, Operation.keys, undefined, [])) as string[];
+}
+
+/**
+ * The names and values of what `keys` lists, or the pairs of a remote Map, by one request: what is no
+ * primitive or other value is a reference.
+ */
+export async function entries(ref: unknown): Promise<[unknown, unknown][]> {
+  const list = await requestOn(ref, Operation.entries, undefined, []);
+  if (!(list instanceof List)) throw new TypeError("the peer answered with no list");
+  const { values } = list;
+  return Array.from({ length: values.length / 2 }, (_, i) => [values[2 * i], values[2 * i + 1]]);
+}
+
+/**
+ * Calls a method whose name a stub has a meaning of its own for, as `then`.
+ */
+export function invoke(ref: unknown, key: string, ...args: readonly unknown[]): Promise<unknown> {
+  return requestOn(ref, Operation.call, key, args);
 }
 
 /** Whether a remote object is an instance of a remote class of the same side. */

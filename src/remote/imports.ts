@@ -1,12 +1,13 @@
 import { RemoteError } from "../base/errors.ts";
 import type { Caller } from "./call.ts";
+import type { ReferenceScope } from "./scopes.ts";
 import { suggestCollection } from "./suggest-collection.ts";
 
 /** With so many references, and each time there are twice as many, it is looked which are in use. */
 const FIRST_SUGGESTION = 65_536;
 
 /** What is known of a thing from its reference alone. */
-export const Shape = { object: 0, function: 1, constructor: 2 } as const;
+export const Shape = { object: 0, function: 1, constructor: 2, array: 3 } as const;
 export type Shape = (typeof Shape)[keyof typeof Shape];
 
 /** One object or function of the peer's that we hold. */
@@ -45,9 +46,13 @@ export interface ImportSource {
  * once it is collected, `onCollected` gives the references back.
  */
 export class ImportTable {
+  /** Gets to know of what is new, while an answer is read. */
+  scope: ReferenceScope | undefined;
   readonly #entries = new Map<number, Imported>();
   readonly #collected: FinalizationRegistry<Imported>;
   #suggestAt = FIRST_SUGGESTION;
+  /** Set while something is read that nobody wants. */
+  #received: Imported[] | undefined;
 
   constructor(onCollected: (imported: Imported) => void) {
     this.#collected = new FinalizationRegistry(onCollected);
@@ -63,13 +68,16 @@ export class ImportTable {
     const living = known?.stub?.deref();
     if (known !== undefined && living !== undefined) {
       known.count++;
+      this.#received?.push(known);
       return living;
     }
     // A stub that is collected, but not yet reported: its own references go back on their own.
     const imported = source.createImported(id, shape);
     const stub = source.createStub(imported);
     imported.count = 1;
+    this.#received?.push(imported);
     imported.stub = new WeakRef(stub);
+    this.scope?.add(imported);
     this.#entries.set(id, imported);
     // Never unregistered: that costs more for each reference than one needless call for some.
     this.#collected.register(stub, imported);
@@ -78,6 +86,33 @@ export class ImportTable {
       suggestCollection();
     }
     return stub;
+  }
+
+  /** Reads what nobody wants any more; `giveBack` hears of each reference that was in it. */
+  discard(read: () => void, giveBack: (id: number) => void): void {
+    const received: Imported[] = [];
+    this.#received = received;
+    try {
+      read();
+    } finally {
+      this.#received = undefined;
+    }
+    for (const imported of received) {
+      if (imported.released) continue;
+      giveBack(imported.id);
+      if (--imported.count === 0) this.release(imported);
+    }
+  }
+
+  /** Reads what stays here as long as the session does, in whatever it comes. */
+  retain<T>(read: () => T): T {
+    const received = this.#received;
+    this.#received = undefined;
+    try {
+      return read();
+    } finally {
+      this.#received = received;
+    }
   }
 
   /** The stub for `id`, if anybody still holds it. */

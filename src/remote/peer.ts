@@ -1,33 +1,33 @@
-import type { Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import { ChannelError, RemoteError } from "../base/errors.ts";
 import { Lifecycle } from "../base/lifecycle.ts";
-import type { Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
+import { byRef } from "./by-value.ts";
 import { Call, type Caller, RemotePromise, type Request } from "./call.ts";
+import { closeWithin } from "./close-within.ts";
 import type { PlainMode } from "./codec.ts";
 import { Decoder } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
-import { Imported, Shape } from "./imports.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
+import { Imported, type ImportSource, Shape } from "./imports.ts";
 import { Outbox } from "./outbox.ts";
+import type { PeerOptions } from "./peer-options.ts";
+import type { Policy } from "./policy.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 import { QuietCalls } from "./quiet.ts";
 import { Receiver } from "./receiver.ts";
 import { Reporter } from "./reporter.ts";
+import { runScope, scopeOf } from "./scopes.ts";
 import { Sender } from "./sender.ts";
-import { Serving } from "./serving.ts";
-import type { Session, SessionOptions } from "./session.ts";
+import { type Incoming, Serving } from "./serving.ts";
+import type { Session } from "./session.ts";
 import type { SessionStats } from "./stats.ts";
+import { stubOf } from "./stub-handle.ts";
 import { createStub, Stub } from "./stub.ts";
 import { Tables } from "./tables.ts";
+import { guarded } from "./trace.ts";
 import type { Remote } from "./types.ts";
-
-/** The options of a session with their defaults filled in. */
-export interface PeerOptions extends SessionOptions {
-  readonly limits: SessionLimits;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+import { ValueClasses } from "./value-classes.ts";
 
 type State = "open" | "closing" | "closed";
 
@@ -44,6 +44,7 @@ export class Peer implements Session, Caller {
   readonly #serving: Serving;
   readonly #receiver: Receiver;
   readonly #root: Stub;
+  readonly #values: ValueClasses;
   readonly #quiet = new QuietCalls((ids) => this.#sender.finish(ids));
   readonly #ended = deferred<Error | undefined>();
   readonly #listeners = new Set<(error: unknown) => void>();
@@ -59,7 +60,7 @@ export class Peer implements Session, Caller {
   constructor(channel: Channel, peerName: string, options: PeerOptions) {
     const { limits, exports = {}, policy = "capability", plain = "reference", log } = options;
     this.#channel = channel;
-    this.#options = options;
+    this.#options = { ...options, trace: guarded(options.trace, log) };
     this.peerName = peerName;
     this.closed = this.#ended.promise;
     const root = Object.freeze(Object.assign(Object.create(null) as object, exports));
@@ -75,7 +76,9 @@ export class Peer implements Session, Caller {
       },
       error: (cause) => this.#unsendable(cause),
     });
-    this.#sender = new Sender(this.#outbox, this.#createEncoder(plain));
+    this.#values = new ValueClasses(options.valueClasses ?? [], options.peerValues ?? []);
+    const encoder = this.#createEncoder(plain, policy);
+    this.#sender = new Sender(this.#outbox, encoder, this.#options.trace);
     this.#reporter = new Reporter({
       sender: this.#sender,
       signals: this.#tables.signals,
@@ -105,6 +108,15 @@ export class Peer implements Session, Caller {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  evaluate(source: string, { scope = {} }: EvaluateOptions = {}): Promise<unknown> {
+    const sent = stubOf(scope) === undefined ? byRef(scope) : scope;
+    return this.#root.request(Operation.evaluate, [source, sent]);
+  }
+
+  scope<T>(body: () => T | Promise<T>): Promise<T> {
+    return runScope(this, body);
+  }
+
   stats(): SessionStats {
     return {
       exports: this.#tables.exports.size + this.#serving.lent,
@@ -113,6 +125,7 @@ export class Peer implements Session, Caller {
       serving: this.#serving.running,
       waiting: this.#tables.promises.size + this.#tables.signals.size + this.#serving.waitedFor,
       calls: this.#sender.requests,
+      roundTrips: this.#sender.roundTrips,
       served: this.#serving.received,
       sentMessages: this.#outbox.sentMessages,
       sentBytes: this.#outbox.sentBytes,
@@ -147,20 +160,31 @@ export class Peer implements Session, Caller {
 
   request(request: Request): RemotePromise<unknown> {
     const call = new Call(this);
-    const refusal = this.#refusalOf(request);
-    if (refusal !== undefined) {
-      call.fail(refusal);
-      return call.promise;
+    if (this.#send(call, request) && this.#options.callSites === true) {
+      call.site = new Error("here").stack;
     }
-    try {
-      this.#sender.request(call, request);
-    } catch (error) {
-      call.fail(error);
-      return call.promise;
-    }
-    if (this.#options.callSites === true) call.site = new Error("here").stack;
-    this.#tables.pending.set(call.id, call);
     return call.promise;
+  }
+
+  /** As `request`, sent now, for whoever blocks until it is settled, and on behalf of a chain. */
+  requestNow(request: Request, chain: number): Call {
+    const call = new Call(this);
+    call.observed = true;
+    const before = this.#sender.chain;
+    this.#sender.chain = chain;
+    if (this.#send(call, request)) this.#outbox.flush();
+    this.#sender.chain = before;
+    return call;
+  }
+
+  /** Sends what waits for the end of the turn, for a thread that blocks has none. */
+  flush(): void {
+    this.#outbox.flush();
+  }
+
+  /** What `channel.closed` will say, for a thread that blocks hears of no promise. */
+  lost(cause: ChannelError | undefined): void {
+    this.#channelBroke("the channel closed", cause);
   }
 
   release(imported: Imported): void {
@@ -201,13 +225,17 @@ export class Peer implements Session, Caller {
     }
   }
 
-  #createEncoder(plain: PlainMode): Encoder {
+  #createEncoder(plain: PlainMode, policy: Policy): Encoder {
     const { exports, errors, promises, signals } = this.#tables;
     return new Encoder({
       caller: this,
       plain,
       exports,
       errors,
+      symbols: this.#tables.symbols,
+      values: this.#values,
+      describes: this.#options.describes === true ? policy : undefined,
+      usesProxies: this.#options.flavour !== undefined,
       sendPromise: (promise) => promises.send(promise),
       cancelPromise: (id) => promises.cancel(id),
       sendSignal: (signal) => signals.send(signal),
@@ -217,22 +245,61 @@ export class Peer implements Session, Caller {
   #createReceiver(limits: SessionLimits): Receiver {
     const { exports, imports, errors, promises, signals } = this.#tables;
     const serving = this.#serving;
+    const { flavour } = this.#options;
+    const source: ImportSource = {
+      createImported: (id, shape) => new Imported(this, id, shape),
+      createStub: flavour === undefined ? createStub : (imported) => flavour.createStub(imported),
+    };
     const decoder = new Decoder({
+      ...source,
       exports,
       imports,
       errors,
-      createImported: (id, shape) => new Imported(this, id, shape),
-      createStub,
+      symbols: this.#tables.symbols,
+      values: this.#values,
+      types: flavour?.createTypes(imports, source),
       receivePromise: (id) => promises.receive(id),
       receiveSignal: (id) => signals.receive(id),
       evaluate: (target, path) => serving.evaluate(target, path),
     });
     const parts = { tables: this.#tables, decoder, serving, sender: this.#sender };
     return new Receiver(parts, limits, {
+      trace: this.#options.trace,
+      request: (incoming, chain) => this.#serve(incoming, chain),
       answered: () => this.#checkIdle(),
       bye: () => this.#peerClosed(),
       broken: (reason) => this.#peerAborted(reason),
     });
+  }
+
+  #serve(incoming: Incoming, chain: number): void {
+    const { flavour } = this.#options;
+    if (flavour !== undefined) {
+      flavour.serve(incoming, chain, this.#serving);
+      return;
+    }
+    const before = this.#sender.chain;
+    this.#sender.chain = chain;
+    this.#serving.serve(incoming);
+    this.#sender.chain = before;
+  }
+
+  /** False where it failed at once. */
+  #send(call: Call, request: Request): boolean {
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) {
+      call.fail(refusal);
+      return false;
+    }
+    try {
+      this.#sender.request(call, request);
+    } catch (error) {
+      call.fail(error);
+      return false;
+    }
+    call.scope = scopeOf(this);
+    this.#tables.pending.set(call.id, call);
+    return true;
   }
 
   #refusalOf({ target }: Request): Error | undefined {
@@ -334,17 +401,6 @@ export class Peer implements Session, Caller {
   #closeChannel(): Promise<void> {
     const { clock, limits } = this.#options;
     return closeWithin(this.#channel, clock, limits.closeGraceMs);
-  }
-}
-
-/** Closes in order, or, where the peer does not read, after a while. */
-export async function closeWithin(channel: Channel, clock: Clock, graceMs: number): Promise<void> {
-  const controller = new AbortController();
-  using _timer = clock.after(graceMs, () => controller.abort());
-  try {
-    await channel.close({ signal: controller.signal });
-  } catch (error) {
-    if (!controller.signal.aborted) throw error;
   }
 }
 

@@ -1,8 +1,11 @@
 import { RemoteError } from "../base/errors.ts";
 import { byValue, ByReference, ByValue } from "./by-value.ts";
+import { evaluateFor } from "./evaluate.ts";
 import { serveIterator } from "./iteration-source.ts";
+import { List } from "./list.ts";
 import { checkAccess, checkValue, checkWhole, type Policy, readableKeys } from "./policy.ts";
 import { Operation } from "./protocol.ts";
+import { reflect } from "./reflect.ts";
 import { stubOf } from "./stub-handle.ts";
 
 /** One request, as it reaches the object it is for. */
@@ -23,7 +26,8 @@ export interface Performance {
  * @throws RemoteError `REMOTE_DENIED`; TypeError; whatever the object itself throws
  */
 export function perform(performance: Performance): unknown {
-  const { operation, object, path } = performance;
+  const { operation, object, path, operands, policy } = performance;
+  if (operation === Operation.reflect) return reflect(policy, object, path, operands);
   const onProperty = ACTS_ON_PROPERTY[operation] === true;
   return walk(performance, object, onProperty ? path.length - 1 : path.length, 0);
 }
@@ -39,7 +43,8 @@ function walk(performance: Performance, start: unknown, end: number, from: numbe
   let object = start;
   for (let step = from; step < end; step++) {
     const next = read(performance.policy, bare(object), performance.path[step] as string, "get");
-    if (isThenable(next)) {
+    // Whoever asks for `then` itself wants no result.
+    if (isThenable(next) && performance.path[step + 1] !== "then") {
       return Promise.resolve(next).then((value) => walk(performance, value, end, step + 1));
     }
     object = next;
@@ -57,6 +62,7 @@ function act({ policy, operation, path, operands }: Performance, found: unknown)
       : callMember(policy, object, key, operands);
   }
   if (operation === Operation.construct) return construct(policy, object, operands);
+  if (operation === Operation.evaluate) return evaluateFor(policy, operands);
   if (
     operation === Operation.set ||
     operation === Operation.has ||
@@ -126,7 +132,9 @@ function actOnWhole(
     | typeof Operation.keys
     | typeof Operation.snapshot
     | typeof Operation.iterate
-    | typeof Operation.instanceOf,
+    | typeof Operation.instanceOf
+    | typeof Operation.entries
+    | typeof Operation.reflect,
   object: unknown,
   operands: readonly unknown[],
 ): unknown {
@@ -142,8 +150,19 @@ function actOnWhole(
     return serveIterator(object);
   }
   if (operation === Operation.keys) return byValue(readableKeys(policy, object));
+  if (operation === Operation.entries) return entriesOf(policy, object);
   checkWhole(policy, object, "snapshot");
   return byValue(object);
+}
+
+/** Names and values by turns. Of a Map its own; of anything else what may be read as data, each property through the door. */
+function entriesOf(policy: Policy, object: object): unknown {
+  if (object instanceof Map) {
+    checkWhole(policy, object, "iterate");
+    return new List([...(object as ReadonlyMap<unknown, unknown>)].flat());
+  }
+  const keys = readableKeys(policy, object);
+  return new List(keys.flatMap((key) => [key, read(policy, object, key, "get")]));
 }
 
 function isInstance(object: unknown, Class: unknown): boolean {

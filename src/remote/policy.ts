@@ -120,7 +120,7 @@ export function readableKeys(policy: Policy, object: object): string[] {
   return Object.keys(object).filter((key) => !FORBIDDEN.has(key));
 }
 
-function checkName(object: object, key: string, operation: Access): void {
+function checkName(object: object, key: string | symbol, operation: Access): void {
   if (isForbidden(key)) deny(key, operation, "this name is never reachable from outside");
   const offered = Restricted.namesOf(object);
   if (

@@ -41,8 +41,19 @@ export const Operation = {
   iterate: 9,
   /** Operand: the class. */
   instanceOf: 10,
+  entries: 11,
+  /** Operands: source text, and the object whose properties are its variables. */
+  evaluate: 12,
+  /**
+   * What a proxy asks for (`reflect.ts`). Operands: a number of them, what it is, the rest by that. A
+   * result that is a promise is not waited for.
+   */
+  reflect: 13,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
+
+/** No request's kind is beyond, but for what is added to it. */
+export const LAST_OPERATION: Operation = Operation.reflect;
 
 /** Added to a request's kind: later requests refer to its result. */
 export const KEEP = 0x80;

@@ -2,12 +2,14 @@ import { RemoteError } from "../base/errors.ts";
 import type { ValueLimits } from "../wire/limits.ts";
 import { Reader } from "../wire/reader.ts";
 import { Attachments } from "./attachments.ts";
+import type { Call } from "./call.ts";
 import type { Decoder } from "./decoder.ts";
 import { addCallSite } from "./errors.ts";
 import { valueLimits } from "./outbox.ts";
 import {
   Frame,
   KEEP,
+  LAST_OPERATION,
   MAX_ARGUMENTS,
   Operation,
   OPERATION_BITS,
@@ -15,11 +17,15 @@ import {
   type SessionLimits,
 } from "./protocol.ts";
 import type { Sender } from "./sender.ts";
-import type { Serving } from "./serving.ts";
+import type { Incoming, Serving } from "./serving.ts";
 import type { Tables } from "./tables.ts";
+import { requestEvent, type Trace } from "./trace.ts";
 
 /** What the session does about frames that concern all of it. */
 export interface ReceiverEvents {
+  readonly trace: Trace | undefined;
+  /** The peer asks for something, on behalf of a chain. */
+  request(incoming: Incoming, chain: number): void;
   /** A call was answered. */
   answered(): void;
   /** The peer closed in order. */
@@ -81,7 +87,7 @@ export class Receiver {
       let requests = 0;
       while (reader.left > 0 && !this.#stopped) {
         const kind = reader.u8();
-        if ((kind & OPERATION_BITS) > Operation.instanceOf) {
+        if ((kind & OPERATION_BITS) > LAST_OPERATION) {
           this.#readFrame(kind, reader);
           // Nothing would ever take it out of the table again.
           if (this.#tables.signals.takeReceived() !== undefined)
@@ -113,10 +119,10 @@ export class Receiver {
     reader.count(count);
     for (let i = 0; i < count; i++) operands.push(this.#decoder.readValue(reader));
     const signals = this.#tables.signals.takeReceived();
-    const before = this.#sender.chain;
-    this.#sender.chain = chain;
-    this.#serving.serve({ id, operation, keep, quiet, target, path, operands, signals });
-    this.#sender.chain = before;
+    const incoming = { id, operation, keep, quiet, target, path, operands, signals };
+    const { trace } = this.#events;
+    trace?.(requestEvent("received", { request: id, operation, path, chain }));
+    this.#events.request(incoming, chain);
   }
 
   #readFrame(kind: number, reader: Reader): void {
@@ -146,10 +152,19 @@ export class Receiver {
 
   #readAnswer(succeeded: boolean, reader: Reader): void {
     const id = reader.varint();
-    const value = this.#decoder.readValue(reader);
     const call =
       this.#tables.pending.get(id) ?? violation(`an answer to ${id}, which waits for none`);
     this.#tables.pending.delete(id);
+    if (call.state !== "pending") {
+      this.#discard(reader);
+      return;
+    }
+    const value = this.#readResult(call, reader);
+    this.#events.trace?.({
+      direction: "received",
+      type: succeeded ? "answer" : "failure",
+      request: id,
+    });
     if (call.kept) this.#sender.finish([id]);
     if (succeeded) {
       call.fulfill(value);
@@ -160,6 +175,27 @@ export class Receiver {
       }
       call.fail(value);
     }
+    this.#events.answered();
+  }
+
+  /** What is new in there belongs to the scope that the call was made in. */
+  #readResult({ scope }: Call, reader: Reader): unknown {
+    if (scope === undefined) return this.#decoder.readValue(reader);
+    const { imports } = this.#tables;
+    imports.scope = scope;
+    try {
+      return this.#decoder.readValue(reader);
+    } finally {
+      imports.scope = undefined;
+    }
+  }
+
+  /** An answer that came after its time: nobody waits for it, and nothing of it is held. */
+  #discard(reader: Reader): void {
+    this.#tables.imports.discard(
+      () => void this.#decoder.readValue(reader),
+      (id) => this.#sender.give(id, 1),
+    );
     this.#events.answered();
   }
 
@@ -188,7 +224,8 @@ export class Receiver {
 }
 
 function operandCount(operation: Operation, reader: Reader): number {
-  if (operation > Operation.construct) {
+  if (operation === Operation.evaluate) return 2;
+  if (operation > Operation.construct && operation !== Operation.reflect) {
     return operation === Operation.set || operation === Operation.instanceOf ? 1 : 0;
   }
   const count = reader.varint();

@@ -1,8 +1,18 @@
 import { WireError } from "../base/errors.ts";
 import type { Reader } from "../wire/reader.ts";
 import type { Writer } from "../wire/writer.ts";
+import { describeSymbol, type UniqueSymbols } from "./symbols.ts";
 
-const Scalar = { wellKnownSymbol: 0, registeredSymbol: 1, regExp: 2, url: 3 } as const;
+const Scalar = {
+  wellKnownSymbol: 0,
+  registeredSymbol: 1,
+  regExp: 2,
+  url: 3,
+  /** The sender's number, description. */
+  uniqueSymbol: 4,
+  /** The receiver's number of one of its own. */
+  symbolHome: 5,
+} as const;
 
 const WELL_KNOWN = [
   "asyncIterator",
@@ -31,9 +41,17 @@ export function isScalar(value: object): value is RegExp | URL {
   );
 }
 
-/** False, with something written all the same, for a symbol that exists only here. */
-export function writeScalar(writer: Writer, value: unknown, symbols: RegisteredSymbols): boolean {
-  if (typeof value === "symbol") return writeSymbol(writer, value, symbols);
+/** False, with something written all the same, for what is no scalar. */
+export function writeScalar(
+  writer: Writer,
+  value: unknown,
+  symbols: RegisteredSymbols,
+  unique: UniqueSymbols,
+): boolean {
+  if (typeof value === "symbol") {
+    writeSymbol(writer, value, symbols, unique);
+    return true;
+  }
   if (value instanceof RegExp) {
     writer.u8(Scalar.regExp);
     writer.string(value.source);
@@ -68,12 +86,20 @@ export class RegisteredSymbols {
 }
 
 /** @throws WireError `WIRE_MALFORMED`, `WIRE_LIMIT` */
-export function readScalar(reader: Reader, symbols: RegisteredSymbols): symbol | RegExp | URL {
+export function readScalar(
+  reader: Reader,
+  symbols: RegisteredSymbols,
+  unique: UniqueSymbols,
+): symbol | RegExp | URL {
   switch (reader.u8()) {
     case Scalar.wellKnownSymbol:
       return Symbol[WELL_KNOWN[reader.u8()] ?? malformed("a symbol")];
     case Scalar.registeredSymbol:
       return symbols.named(reader.string());
+    case Scalar.uniqueSymbol:
+      return unique.receive(reader.varint(), reader.string());
+    case Scalar.symbolHome:
+      return unique.home(reader.varint()) ?? malformed("a symbol that left this side");
     case Scalar.regExp:
       return readRegExp(reader);
     case Scalar.url:
@@ -83,19 +109,33 @@ export function readScalar(reader: Reader, symbols: RegisteredSymbols): symbol |
   }
 }
 
-function writeSymbol(writer: Writer, symbol: symbol, symbols: RegisteredSymbols): boolean {
+function writeSymbol(
+  writer: Writer,
+  symbol: symbol,
+  symbols: RegisteredSymbols,
+  unique: UniqueSymbols,
+): void {
   const registered = Symbol.keyFor(symbol);
   if (registered !== undefined) {
     symbols.named(registered);
     writer.u8(Scalar.registeredSymbol);
     writer.string(registered);
-    return true;
+    return;
   }
   const known = WELL_KNOWN.findIndex((name) => Symbol[name] === symbol);
-  if (known < 0) return false;
+  if (known < 0) {
+    writeUnique(writer, symbol, unique);
+    return;
+  }
   writer.u8(Scalar.wellKnownSymbol);
   writer.u8(known);
-  return true;
+}
+
+function writeUnique(writer: Writer, symbol: symbol, unique: UniqueSymbols): void {
+  const origin = unique.originOf(symbol);
+  writer.u8(origin === undefined ? Scalar.uniqueSymbol : Scalar.symbolHome);
+  writer.varint(origin ?? unique.send(symbol));
+  if (origin === undefined) writer.string(describeSymbol(symbol));
 }
 
 function readRegExp(reader: Reader): RegExp {

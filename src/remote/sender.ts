@@ -3,6 +3,8 @@ import type { Call, Request } from "./call.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Outbox } from "./outbox.ts";
 import { Frame, KEEP, Operation, QUIET } from "./protocol.ts";
+import { totals } from "./stats.ts";
+import { requestEvent, type Trace } from "./trace.ts";
 
 /** Of references given back, in one frame: it fits into the smallest message there may be. */
 const NUMBERS_OF_FRAME = 1_024;
@@ -12,6 +14,8 @@ const MAX_VARINT_BYTES = 8;
 export class Sender {
   readonly #outbox: Outbox;
   readonly #encoder: Encoder;
+  /** The last message with a request in it. */
+  #tripMessage = 0;
   #busy = false;
   /** References that are given back with the next message: id, times, id, times... */
   #given: number[] = [];
@@ -20,12 +24,16 @@ export class Sender {
   #kept: Call[] = [];
   /** Requests sent so far. */
   requests = 0;
+  /** Messages with requests. */
+  roundTrips = 0;
+  readonly #trace: Trace | undefined;
   /** On whose behalf requests are made at the moment; 0 starts a chain of their own. */
   chain = 0;
 
-  constructor(outbox: Outbox, encoder: Encoder) {
+  constructor(outbox: Outbox, encoder: Encoder, trace: Trace | undefined) {
     this.#outbox = outbox;
     this.#encoder = encoder;
+    this.#trace = trace;
   }
 
   /** Whether a frame is being written: a getter of what is in it called us. */
@@ -72,6 +80,12 @@ export class Sender {
     call.message = this.#outbox.message;
     call.position = state.length;
     call.signals = encoder.takeSignals();
+    if (this.#tripMessage !== call.message) {
+      this.#tripMessage = call.message;
+      this.roundTrips++;
+      totals.roundTrips++;
+    }
+    this.#trace?.(requestEvent("sent", { request: call.id, operation, path, chain: this.chain }));
     this.#outbox.frameWritten();
   }
 
@@ -110,6 +124,10 @@ export class Sender {
       writer.varint(id);
       put();
     });
+    if (this.#trace !== undefined && kind !== Frame.aborted) {
+      const type = kind === Frame.answer ? "answer" : "failure";
+      this.#trace({ direction: "sent", type, request: id });
+    }
   }
 
   /** @throws what the encoder throws */

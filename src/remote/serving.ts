@@ -1,4 +1,5 @@
 import { RemoteError } from "../base/errors.ts";
+import { RemotePromise } from "./call.ts";
 import type { ReceivedTarget } from "./codec.ts";
 import { PendingOperand } from "./decoder.ts";
 import type { ExportTable } from "./exports.ts";
@@ -77,13 +78,29 @@ export class Serving {
     try {
       outcome = this.#begin(incoming);
       // Whoever wrote a `then` that is no promise's may call back twice, or never.
-      if (isThenable(outcome)) promise = Promise.resolve(outcome);
+      if (isThenable(outcome) && isWaitedFor(incoming, outcome)) promise = Promise.resolve(outcome);
     } catch (error) {
       this.#fail(incoming, error, incoming.keep);
       return;
     }
     if (promise === undefined) this.#answer(incoming, outcome, incoming.keep);
     else this.#answerLater(incoming, promise);
+  }
+
+  /**
+   * Takes hold of what a request is for, so that it can be served later, whatever the peer gives back
+   * or asks for meanwhile.
+   */
+  pin(incoming: Incoming): Incoming {
+    const { target } = incoming;
+    if (target.type === "held") return incoming;
+    let object: unknown;
+    try {
+      object = this.#objectOf(target, incoming.path);
+    } catch (error) {
+      object = quiet(Promise.reject(error));
+    }
+    return { ...incoming, target: { type: "held", object } };
   }
 
   /** What a target and a path stand for: the value, or a promise where it takes longer or fails. */
@@ -164,6 +181,7 @@ export class Serving {
 
   /** @throws RemoteError `REMOTE_NOT_FOUND`; the reason why an earlier request failed */
   #objectOf(target: ReceivedTarget, path: readonly string[]): unknown {
+    if (target.type === "held") return target.object;
     if (target.type === "result") return this.#resultOf(target.distance);
     const object = this.#exports.get(target.id);
     if (object === undefined) {
@@ -217,6 +235,11 @@ export class Serving {
     if (incoming.quiet) this.#results.delete(incoming.id);
     (incoming.quiet ? this.#lent : this.#results).set(incoming.id, result);
   }
+}
+
+/** A proxy gets a promise as one; what another session will answer it can only wait for. */
+function isWaitedFor(incoming: Incoming, outcome: unknown): boolean {
+  return incoming.operation !== Operation.reflect || RemotePromise.callOf(outcome) !== undefined;
 }
 
 function checkName(root: object, name: string | undefined): void {

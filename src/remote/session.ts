@@ -4,13 +4,18 @@ import { deferred } from "../base/deferred.ts";
 import { RemoteError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
+import { closeWithin } from "./close-within.ts";
 import type { PlainMode } from "./codec.ts";
-import { decodeHello, encodeHello, encodeRefusal } from "./handshake.ts";
-import { closeWithin, Peer } from "./peer.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
+import { encodeRefusal } from "./handshake.ts";
+import { type Authenticate, Opening } from "./opening.ts";
+import { Peer } from "./peer.ts";
 import type { Policy } from "./policy.ts";
 import { DEFAULT_SESSION_LIMITS, type SessionLimits } from "./protocol.ts";
 import type { SessionStats } from "./stats.ts";
+import type { Trace } from "./trace.ts";
 import type { Remote } from "./types.ts";
+import type { ValueClass } from "./value-classes.ts";
 
 export interface SessionOptions {
   /** What the peer may ask for by name. Taken as it is now: names added later are not seen. */
@@ -31,6 +36,17 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined;
   /** What the peer gets instead of an error that code of this side threw: to leave out secrets. */
   readonly onError?: ((error: unknown) => unknown) | undefined;
+  /** What this side shows to a peer that asks: plain data of a few kilobytes. The peer may be anybody. */
+  readonly credentials?: unknown;
+  /**
+   * Looks at who is there before anything else of this side can be reached, and answers false, or
+   * throws, to turn them away; `helloMs` bounds it.
+   */
+  readonly authenticate?: Authenticate | undefined;
+  /** Classes whose instances cross as copies, where the other side names the same ones. */
+  readonly valueClasses?: readonly ValueClass[] | undefined;
+  /** Gets to know of every call in either direction. Without it, nothing is noted. */
+  readonly trace?: Trace | undefined;
   /** Records where each call was made, and shows it in the stack of its error. Costs microseconds. */
   readonly callSites?: boolean | undefined;
 }
@@ -66,6 +82,19 @@ export interface Session extends AsyncDisposable {
   stats(): SessionStats;
 
   /**
+   * Runs JavaScript on the other side, as `evaluate` does here. The other side must trust this one.
+   *
+   * @throws RemoteError `REMOTE_DENIED`; SyntaxError; whatever the source throws
+   */
+  evaluate(source: string, options?: EvaluateOptions): Promise<unknown>;
+
+  /**
+   * Runs `body`, then gives back the references that its calls brought, but for those in its result.
+   * References that were there before stay. In a browser, those that others got meanwhile go as well.
+   */
+  scope<T>(body: () => T | Promise<T>): Promise<T>;
+
+  /**
    * Takes no more calls of this side's, waits until every call in either direction is answered
    * (`closeGraceMs` at most), and closes the channel. Idempotent.
    */
@@ -85,23 +114,28 @@ export async function openSession(
   channel: Channel,
   options: SessionOptions = {},
 ): Promise<Session> {
-  const { signal, clock = systemClock, log = silentLog, name = "" } = options;
+  const { signal, clock = systemClock, log = silentLog, name = "", valueClasses = [] } = options;
   const limits: SessionLimits = { ...DEFAULT_SESSION_LIMITS, ...options.limits };
+  const { maxMessageBytes } = limits;
   const opened = deferred<Peer>();
-  const greet = (message: Uint8Array): void => {
-    try {
-      const hello = decodeHello(message);
-      const maxMessageBytes = Math.min(limits.maxMessageBytes, hello.maxMessageBytes);
-      const both = { ...limits, maxMessageBytes };
-      const peer = new Peer(channel, hello.name, { ...options, clock, log, limits: both });
+  const opening = new Opening(channel, options.authenticate, {
+    opened: (hello) => {
+      const smaller = Math.min(maxMessageBytes, hello.maxMessageBytes);
+      const both = { ...limits, maxMessageBytes: smaller };
+      const peer = new Peer(channel, hello.name, {
+        ...options,
+        clock,
+        log,
+        limits: both,
+        describes: hello.proxies === true,
+        peerValues: hello.values ?? [],
+      });
       receive = (next) => peer.receive(next);
       opened.resolve(peer);
-    } catch (error) {
-      receive = ignore;
-      opened.reject(error);
-    }
-  };
-  let receive = greet;
+    },
+    failed: (error) => opened.reject(error),
+  });
+  let receive = (message: Uint8Array): void => opening.receive(message);
   void channel.closed.then((cause) =>
     opened.reject(new RemoteError("REMOTE_BROKEN", "the channel closed before a hello", { cause })),
   );
@@ -109,22 +143,16 @@ export async function openSession(
     opened.reject(new RemoteError("REMOTE_TIMEOUT", `no hello came within ${limits.helloMs} ms`)),
   );
   try {
+    const values = valueClasses.map((valueClass) => valueClass.name);
+    opening.begin({ name, maxMessageBytes, credentials: options.credentials, values });
     channel.receive((message) => receive(message));
-    trySend(channel, encodeHello({ name, maxMessageBytes: limits.maxMessageBytes }));
     return await abortable(opened.promise, signal);
   } catch (error) {
+    opening.stop();
     receive = ignore;
-    if (error instanceof RemoteError) trySend(channel, encodeRefusal(error));
+    if (error instanceof RemoteError) opening.send(encodeRefusal(error));
     void closeWithin(channel, clock, limits.closeGraceMs);
     throw error;
-  }
-}
-
-function trySend(channel: Channel, message: Uint8Array): void {
-  try {
-    channel.send(message);
-  } catch {
-    // `closed` tells why.
   }
 }
 

@@ -13,8 +13,13 @@ export interface SessionStats {
   /** Requests made and served since the session was opened. */
   readonly calls: number;
   readonly served: number;
+  /** Messages with requests since then: what waited for the network. */
+  readonly roundTrips: number;
   readonly sentMessages: number;
   readonly sentBytes: number;
   readonly receivedMessages: number;
   readonly receivedBytes: number;
 }
+
+/** Over all sessions of this thread: for `expectRoundTrips`. */
+export const totals: { roundTrips: number } = { roundTrips: 0 };

@@ -10,6 +10,8 @@ export interface StubHandle {
   readonly path: readonly string[];
   /** Whether it is a reference by itself, not a property of one. */
   readonly isReference: boolean;
+  /** Whether it is a proxy that is used as a local object is: what is done with it is done at once. */
+  readonly isLocalLooking: boolean;
 
   /** Sends one request; `path` stands for the whole way from the target. */
   request(

@@ -39,6 +39,10 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     return this.target.caller;
   }
 
+  get isLocalLooking(): boolean {
+    return false;
+  }
+
   /** Whether it is a reference by itself, not a property of one. */
   get isReference(): boolean {
     return this.path.length === 0;

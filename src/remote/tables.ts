@@ -4,6 +4,7 @@ import { ExportTable } from "./exports.ts";
 import { type Imported, ImportTable } from "./imports.ts";
 import { PromiseTable, type Report } from "./promises.ts";
 import { SignalTable } from "./signals.ts";
+import { UniqueSymbols } from "./symbols.ts";
 
 /** What crossed a session and is alive on either side because of it. */
 export class Tables {
@@ -12,6 +13,7 @@ export class Tables {
   readonly promises: PromiseTable;
   readonly signals: SignalTable;
   readonly errors: KnownErrors = new KnownErrors();
+  readonly symbols: UniqueSymbols = new UniqueSymbols();
   /** Requests of ours that wait for an answer, by number. */
   readonly pending: Map<number, Call> = new Map();
 

@@ -7,6 +7,7 @@ export {
   engineSuite,
   type EngineSuiteOptions,
 } from "./engine-suite.ts";
+export { expectRoundTrips } from "./expect-round-trips.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
 export { sessionPair, type SessionPair, type SessionPairOptions } from "./session-pair.ts";
 export { treeSuite, type TreeSuiteOptions } from "./tree-suite.ts";

@@ -112,8 +112,8 @@ describe("release()", () => {
     const f = pair.near.remote<(...args: unknown[]) => number>("f");
     const signal = new AbortController().signal;
     await expect(
-      f({}, () => {}, Promise.resolve(1), { signal }, signal, Symbol("own")),
-    ).rejects.toMatchObject({ code: "WIRE_UNSUPPORTED" });
+      f({}, () => {}, Promise.resolve(1), { signal }, signal, 2n ** 200_000n),
+    ).rejects.toMatchObject({ code: "WIRE_LIMIT" });
     expect(pair.near.stats()).toMatchObject({ exports: 0, pending: 0, waiting: 0 });
     expect(await f()).toBe(1);
   });

@@ -1,0 +1,121 @@
+import { RemoteError } from "../base/errors.ts";
+import type { Channel } from "../channel/channel.ts";
+import { checkWelcome, decodeHello, encodeHello, encodeWelcome, type Hello } from "./handshake.ts";
+
+/** Somebody who wants in, as they say. */
+export interface Stranger {
+  /** What they call themselves. */
+  readonly name: string;
+  /** What they gave as `credentials`; plain data, from anybody. */
+  readonly credentials: unknown;
+  /** Where they come from, for logs. */
+  readonly label: string;
+}
+
+/** Lets a peer in, or not: by answering false, or by throwing. */
+export type Authenticate = (stranger: Stranger) => boolean | void | Promise<boolean | void>;
+
+export interface OpeningEvents {
+  /** Both sides have let the other in. Whatever comes from now on is the session's. */
+  opened(hello: Hello): void;
+  failed(error: unknown): void;
+}
+
+/** What two sides say before there is a session; see `handshake.ts`. */
+export class Opening {
+  readonly #channel: Channel;
+  readonly #authenticate: Authenticate | undefined;
+  readonly #events: OpeningEvents;
+  #hello: Hello | undefined;
+  #hasLetIn = false;
+  #isLetIn = false;
+  #over = false;
+
+  constructor(channel: Channel, authenticate: Authenticate | undefined, events: OpeningEvents) {
+    this.#channel = channel;
+    this.#authenticate = authenticate;
+    this.#events = events;
+  }
+
+  /** To be called once, before anything is received. */
+  begin(hello: Hello): void {
+    this.send(encodeHello({ ...hello, asks: this.#authenticate !== undefined }));
+  }
+
+  /** Takes part in nothing any more. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  receive(message: Uint8Array): void {
+    if (this.#over) return;
+    try {
+      if (this.#hello === undefined) this.#greet(message);
+      else this.#welcomed(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  send(message: Uint8Array): void {
+    try {
+      this.#channel.send(message);
+    } catch {
+      // `closed` tells why.
+    }
+  }
+
+  #greet(message: Uint8Array): void {
+    const hello = decodeHello(message);
+    this.#hello = hello;
+    this.#isLetIn = hello.asks !== true;
+    if (this.#authenticate === undefined) {
+      this.#hasLetIn = true;
+      this.#openIfDone();
+    } else {
+      void this.#letIn(this.#authenticate, hello);
+    }
+  }
+
+  #welcomed(message: Uint8Array): void {
+    if (this.#isLetIn) {
+      throw new RemoteError("REMOTE_PROTOCOL", "the peer went on before it was let in");
+    }
+    checkWelcome(message);
+    this.#isLetIn = true;
+    this.#openIfDone();
+  }
+
+  async #letIn(authenticate: Authenticate, { name, credentials }: Hello): Promise<void> {
+    const { label } = this.#channel;
+    let refused: unknown;
+    let accepted = false;
+    try {
+      accepted = (await authenticate({ name, credentials, label })) !== false;
+    } catch (error) {
+      refused = error;
+    }
+    if (this.#over) return;
+    if (!accepted) {
+      // The peer is told no more than that.
+      const says = "the credentials were not accepted";
+      this.#fail(new RemoteError("REMOTE_DENIED", says, { cause: refused }));
+      return;
+    }
+    this.#hasLetIn = true;
+    this.send(encodeWelcome());
+    this.#openIfDone();
+  }
+
+  #openIfDone(): void {
+    if (this.#hello === undefined || !this.#hasLetIn || !this.#isLetIn) return;
+    this.#over = true;
+    this.#events.opened(this.#hello);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#events.failed(error);
+  }
+}
