@@ -30,8 +30,14 @@ export interface JobListing {
   readonly comment: string | undefined;
 }
 
-export function listingOf(path: Path, stored: TreeEntry, states: readonly SlotState[]): JobListing {
-  const running = states.filter(({ state }) => state.stopped === null);
+/** @param alive names the nodes whose lease holds: what a dead one left running does not run */
+export function listingOf(
+  path: Path,
+  stored: TreeEntry,
+  states: readonly SlotState[],
+  alive: ReadonlySet<string>,
+): JobListing {
+  const running = states.filter(({ state }) => state.stopped === null && alive.has(state.node));
   const shown = running.length > 0 ? running : states;
   const started =
     shown.length > 0 ? Math.max(...shown.map(({ state }) => state.started)) : undefined;
@@ -47,7 +53,7 @@ export function listingOf(path: Path, stored: TreeEntry, states: readonly SlotSt
     ...common,
     code: entry.code,
     place: placeText(entry.place),
-    state: stateText(entry, states),
+    state: running.length > 0 ? "running" : stateText(entry, states),
     comment: shown.map(({ state }) => state.comment).find((text) => text !== undefined),
   };
 }
@@ -58,9 +64,9 @@ function placeText(place: JobPlace): string {
 }
 
 function stateText(entry: JobEntry, states: readonly SlotState[]): JobListing["state"] {
-  if (states.some(({ state }) => state.stopped === null)) return "running";
   if (!entry.enabled) return "disabled";
   if (states.length === 0) return "new";
   if (states.some(({ state }) => state.backoff > 0)) return "failing";
-  return states.some(({ state }) => state.again !== undefined) ? "interrupted" : "stopped";
+  const cut = states.some(({ state }) => state.again !== undefined || state.stopped === null);
+  return cut ? "interrupted" : "stopped";
 }

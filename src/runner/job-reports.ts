@@ -6,6 +6,7 @@ import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
 import { ANY_SLOT, type JobState, type Run } from "./job.ts";
+import type { CodeSource } from "./run-context.ts";
 import { MAX_STALLS } from "./schedule.ts";
 import type { Loss, RunResult } from "./settle.ts";
 import type { SlotPath } from "./slot-mirror.ts";
@@ -14,6 +15,7 @@ export interface JobReportsOptions {
   readonly tree: Tree;
   readonly clock: Clock;
   readonly node: string;
+  readonly code: Pick<CodeSource, "keyOf" | "settled">;
   /** Does something that nobody waits for. */
   readonly spawn: (name: string, task: () => Promise<unknown>) => void;
 }
@@ -53,15 +55,21 @@ export class JobReports implements AsyncDisposable {
     this.#record("job", path, { error });
   }
 
+  /** The entry can be used; whether its code can is another matter. */
   soundEntry(path: Path): void {
-    const record = this.#open.entry(this.#open.path.concat(path))?.value;
-    if (typeof record !== "object" || record === null) return;
-    if ((record as { resolved?: unknown }).resolved === undefined) this.#working("job", path);
+    const record = this.#openRecord(path);
+    if (record !== undefined && record.code !== "CODE_NOT_FOUND") this.#working("job", path);
   }
 
-  /** A run of it begins: whatever a node found wrong with the job, it can be run. */
-  started(at: SlotPath): void {
-    this.soundEntry(at.path);
+  /** Entry and code can be used, so that whatever a node found wrong with the job is mended. */
+  usable(path: Path): void {
+    if (this.#openRecord(path) !== undefined) this.#working("job", path);
+  }
+
+  /** The job is deleted: nobody is to mend what it left. */
+  removed(path: Path): void {
+    this.#working("job", path);
+    this.#working("run", path);
   }
 
   /** To be told again and again which code a job would need and can't use. */
@@ -69,10 +77,12 @@ export class JobReports implements AsyncDisposable {
     const name = `${at.slot} ${formatPath(at.path)}`;
     const flag = this.#flagged.get(name);
     if (code !== undefined && flag === undefined) {
-      const timer = this.#options.clock.after(MISSING_MS, () => {
-        this.#flagged.set(name, "reported");
-        const text = `the job's code ${formatPath(code)} is missing or broken`;
-        this.#record("job", at.path, { error: new CodeError("CODE_NOT_FOUND", text) });
+      const timer: Disposable = this.#options.clock.after(MISSING_MS, () => {
+        this.#options.spawn("look for code", async () => {
+          // A node that has much to compile sees a job before its code.
+          await this.#options.code.settled?.();
+          if (this.#flagged.get(name) === timer) this.#reportMissing(at, code);
+        });
       });
       this.#flagged.set(name, timer);
     } else if (code === undefined && flag !== undefined) {
@@ -119,6 +129,20 @@ export class JobReports implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const flag of this.#flagged.values()) if (flag !== "reported") flag[Symbol.dispose]();
     await this.#open.close();
+  }
+
+  #reportMissing(at: SlotPath, code: Path): void {
+    if (this.#options.code.keyOf(code) !== undefined) return this.forget(at);
+    this.#flagged.set(`${at.slot} ${formatPath(at.path)}`, "reported");
+    const text = `the job's code ${formatPath(code)} is missing or broken`;
+    this.#record("job", at.path, { error: new CodeError("CODE_NOT_FOUND", text) });
+  }
+
+  #openRecord(path: Path): { readonly code?: unknown } | undefined {
+    const record = this.#open.entry(this.#open.path.concat(path))?.value;
+    if (typeof record !== "object" || record === null) return undefined;
+    const { code, resolved } = record as { readonly code?: unknown; readonly resolved?: unknown };
+    return resolved === undefined ? { code } : undefined;
   }
 
   #record(

@@ -1,6 +1,8 @@
 import type { AbortOptions } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { RunnerError } from "../base/errors.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
+import { checkTree } from "../tree/check-tree.ts";
 import type { TreeEntry } from "../tree/entry.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
@@ -15,7 +17,7 @@ import {
 } from "./job.ts";
 import { requestRoot } from "./job-views.ts";
 import { type JobListing, listingOf, type SlotState } from "./job-listing.ts";
-import { whyJob } from "./job-why.ts";
+import { liveNodes, whyJob } from "./job-why.ts";
 import { toNodeEntry } from "./node-entry.ts";
 import { toOwnerRecord } from "./ownership.ts";
 import { checkJob, parseJob } from "./parse-job.ts";
@@ -34,6 +36,13 @@ export interface JobSetOptions extends AbortOptions {
   /** Writes nothing where the entry is this already. */
   readonly idem?: boolean | undefined;
 }
+
+const SET_OPTIONS: OptionNames<JobSetOptions> = {
+  ...ABORT_OPTIONS,
+  ifRevision: true,
+  onlyNew: true,
+  idem: true,
+};
 
 export interface JobSetResult {
   readonly revision: number;
@@ -64,6 +73,8 @@ export class JobRoot {
 
   /** Uses `tree`, does not own it. */
   static async open(tree: Tree, options: JobRootOptions = {}): Promise<JobRoot> {
+    checkTree(tree, "JobRoot.open");
+    checkOptions(options, { clock: true }, "JobRoot.open");
     return new JobRoot(tree, options.clock ?? systemClock);
   }
 
@@ -76,29 +87,33 @@ export class JobRoot {
   set(path: PathLike, job: JobInput, options?: JobSetOptions): Promise<JobSetResult>;
   set(path: PathLike, job: unknown, options?: JobSetOptions): Promise<JobSetResult>;
   async set(path: PathLike, job: unknown, options: JobSetOptions = {}): Promise<JobSetResult> {
+    checkOptions(options, SET_OPTIONS, "jobs.set");
     const { revision, changed } = await this.#tree.set(this.#at(path), checkJob(job), options);
     return { revision, changed };
   }
 
   /** The entry with its defaults. @throws RunnerError `RUNNER_BAD_JOB` for what is no job entry */
   async get(path: PathLike, options: AbortOptions = {}): Promise<JobEntry | undefined> {
+    checkOptions(options, ABORT_OPTIONS, "jobs.get");
     const stored = await this.raw(path, options);
     return stored === undefined ? undefined : parseJob(stored);
   }
 
   /** The entry as it is stored. */
-  raw(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
+  async raw(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
+    checkOptions(options, ABORT_OPTIONS, "jobs.raw");
     return this.#tree.get(this.#at(path), options);
   }
 
   /** The jobs at and below a path, with what they do. */
   async list(below: PathLike = Path.root): Promise<JobListing[]> {
     const states = await this.#allStates();
+    const alive = new Set((await liveNodes(this.#tree)).map(({ name }) => name));
     const listings: JobListing[] = [];
     const root = this.#tree.system.job;
     for await (const stored of this.#tree.walk(this.#at(below))) {
       const path = Path.fromElements(stored.path.slice(root.length));
-      listings.push(listingOf(path, stored, states.get(formatPath(path)) ?? []));
+      listings.push(listingOf(path, stored, states.get(formatPath(path)) ?? [], alive));
     }
     return listings;
   }
@@ -126,12 +141,14 @@ export class JobRoot {
 
   /** Its runs on all nodes, newest first. */
   async runs(path: PathLike, options: { readonly limit?: number } = {}): Promise<Run[]> {
+    checkOptions(options, { limit: true }, "jobs.runs");
     const found = await this.#slotRuns(toPath(path));
     return found.map(({ run }) => run).slice(0, options.limit);
   }
 
   /** What a run wrote to its log; the newest run if none is named. */
   async logs(path: PathLike, options: { readonly run?: string } = {}): Promise<LogLine[]> {
+    checkOptions(options, { run: true }, "jobs.logs");
     const job = toPath(path);
     const runs = await this.#slotRuns(job);
     const wanted =
@@ -168,6 +185,7 @@ export class JobRoot {
    * @throws RunnerError `RUNNER_BUSY` while it runs, unless `force`, which cancels the run
    */
   async remove(path: PathLike, options: { readonly force?: boolean } = {}): Promise<boolean> {
+    checkOptions(options, { force: true }, "jobs.remove");
     const job = toPath(path);
     const busy = await this.#busySlots(job);
     const [first] = busy;
@@ -209,6 +227,7 @@ export class JobRoot {
     below: PathLike = Path.root,
     options: AbortOptions = {},
   ): AsyncIterable<JobStateEvent> {
+    checkOptions(options, ABORT_OPTIONS, "jobs.watch");
     const prefix = toPath(below);
     const root = this.#tree.system.state;
     for await (const event of this.#tree.watch(root, { ...options, minDepth: 1 })) {

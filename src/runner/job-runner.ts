@@ -164,14 +164,17 @@ export class JobRunner {
 
   #judge(state: JobState | undefined): Decision {
     const { ownership, reports } = this.#parts;
+    const present = this.#present();
     const decision = decide({
-      ...this.#present(),
+      ...present,
       state: this.#sighting.of(state, this.#parts.clock),
       owned: ownership.owner(this.at) !== undefined,
       slot: this.at.slot,
     });
     const missing = decision.type === "none" ? decision.missing : undefined;
     reports.codeMissing(this.at, missing);
+    // Whoever missed it, and may be gone by now.
+    if (present.codeKey !== undefined) reports.usable(this.at.path);
     return decision;
   }
 
@@ -326,6 +329,7 @@ export class JobRunner {
 
   async #removeTraces(job: OwnedJob): Promise<void> {
     await job.removeTraces();
+    this.#parts.reports.removed(this.at.path);
     this.#leave(job);
   }
 

@@ -28,6 +28,7 @@ export class JobViews implements AsyncDisposable {
   readonly #requests: Mirror;
   readonly #onBad: (path: Path, error: unknown) => void;
   readonly #onSound: (path: Path) => void;
+  readonly #onRemoved: (path: Path) => void;
   readonly #entries = new Map<
     string,
     { readonly path: Path; readonly entry: JobEntry | undefined }
@@ -43,6 +44,7 @@ export class JobViews implements AsyncDisposable {
     this.#requests = mirrors.requests;
     this.#onBad = options.onBad;
     this.#onSound = options.onSound;
+    this.#onRemoved = options.onRemoved;
   }
 
   static async open(tree: Tree, options: JobViewsOptions): Promise<JobViews> {
@@ -100,7 +102,7 @@ export class JobViews implements AsyncDisposable {
     const stored = this.#jobs.entry(this.#jobs.path.concat(path));
     if (stored === undefined) {
       this.#entries.delete(name);
-      this.#onSound(path);
+      this.#onRemoved(path);
       return;
     }
     try {
@@ -116,8 +118,9 @@ export class JobViews implements AsyncDisposable {
 export interface JobViewsOptions {
   /** The entry is none; called again whenever it is written. */
   readonly onBad: (path: Path, error: unknown) => void;
-  /** The entry can be used, or is gone. */
+  /** The entry can be used. */
   readonly onSound: (path: Path) => void;
+  readonly onRemoved: (path: Path) => void;
 }
 
 export function toRequest(value: unknown): JobRequest | undefined {

@@ -31,7 +31,7 @@ export async function whyJob(
   return Object.fromEntries(
     slots.map((slot) => {
       const state = states.find((one) => one.slot === slot)?.state;
-      if (state?.stopped === null) return [slot, whyRunning(state, nodes)];
+      if (state?.stopped === null) return [slot, whyRunning(state, nodes, codeError)];
       // The key is the nodes' business: whether it changed can't be told from here.
       const codeKey = state?.code ?? "?";
       const plan = planJob({ entry, state, request, codeKey, now: input.now });
@@ -45,7 +45,8 @@ export async function whyJob(
   );
 }
 
-async function liveNodes(tree: Tree): Promise<Candidate[]> {
+/** The nodes whose lease holds, as far as the store knows. */
+export async function liveNodes(tree: Tree): Promise<Candidate[]> {
   const nodes: Candidate[] = [];
   for await (const stored of tree.walk(tree.system.node, { minDepth: 1, maxDepth: 1 })) {
     const entry = toNodeEntry(stored.value);
@@ -56,8 +57,14 @@ async function liveNodes(tree: Tree): Promise<Candidate[]> {
 }
 
 function noneEligible(entry: JobEntry, nodes: readonly Candidate[]): string {
+  const { place } = entry;
+  if ("node" in place && nodes.every(({ name }) => name !== place.node)) {
+    return `it is for node ${place.node}, which is not there`;
+  }
   if (nodes.length === 0) return "no node is alive";
-  const reasons = nodes.map(
+  // Of a job for one node, the others have nothing to say.
+  const asked = nodes.filter(({ name }) => !("node" in place) || name === place.node);
+  const reasons = asked.map(
     (node) => `${node.name}: ${whyNotEligible(entry, node) ?? "may run it"}`,
   );
   return `no eligible node (${reasons.join("; ")})`;
@@ -79,8 +86,14 @@ async function readRequest(tree: Tree, path: Path): Promise<PendingRequest | und
   return { ...request, revision: stored.revision };
 }
 
-function whyRunning(state: JobState, nodes: readonly Candidate[]): string {
+function whyRunning(
+  state: JobState,
+  nodes: readonly Candidate[],
+  codeError: string | undefined,
+): string {
   const alive = nodes.some(({ name }) => name === state.node);
   const where = `${state.node}, since ${new Date(state.started * 1000).toISOString()}`;
-  return alive ? `it runs on ${where}` : `it ran on ${where}, and that node is gone`;
+  if (!alive) return `it ran on ${where}, and that node is gone`;
+  const old = codeError === undefined ? "" : `; it goes on with the code it has: ${codeError}`;
+  return `it runs on ${where}${old}`;
 }

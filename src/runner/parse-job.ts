@@ -5,6 +5,7 @@ import { BanyanError, type RunnerError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
 import { Path, type PathElement } from "../wire/path.ts";
 import { parsePath } from "../wire/path-text.ts";
+import { isName, NAME_TEXT } from "./names.ts";
 import { badJob, JOB_DEFAULTS, type JobEntry, type JobPlace } from "./job.ts";
 
 /** What is wrong at one place of an entry. */
@@ -42,7 +43,10 @@ export function checkJob(input: unknown): Readonly<Record<string, unknown>> {
 
 const seconds = v.pipe(v.number(), v.finite("a finite number"), v.minValue(0, "at least 0"));
 
-const name = v.pipe(v.string(), v.nonEmpty("a name that is not empty"));
+const name = v.pipe(
+  v.string(),
+  v.check((text) => isName(text), NAME_TEXT),
+);
 
 const FIELDS = v.strictObject({
   code: v.pipe(v.unknown(), v.rawTransform(toCodePath)),
@@ -138,8 +142,7 @@ function toIssue(issue: v.BaseIssue<unknown>): JobIssue {
     const like = closest(key, known);
     return {
       at,
-      expected:
-        like === undefined ? `one of ${known.join(", ")}` : `a known field (did you mean ${like}?)`,
+      expected: like === undefined ? `there are ${known.join(", ")}` : `did you mean ${like}?`,
       received: "an unknown field",
     };
   }
@@ -163,7 +166,7 @@ function expectedBy(issue: v.BaseIssue<unknown>): string {
 function refused(issues: readonly JobIssue[]): RunnerError {
   const text = issues.map(({ at, expected, received }) =>
     received === "an unknown field"
-      ? `unknown field \`${at}\`: ${expected}`
+      ? `unknown field \`${at}\` (${expected})`
       : `${at === "" ? "the entry" : `\`${at}\``} must be ${expected}, not ${received}`,
   );
   return badJob(text.join("; "), { issues });

@@ -36,7 +36,7 @@ export function isEligible(entry: JobEntry, node: Candidate): boolean {
 export function whyNotEligible(entry: JobEntry, node: Candidate): string | undefined {
   if (isEligible(entry, node)) return undefined;
   const { place } = entry;
-  if ("node" in place && place.node !== node.name) return `it belongs to ${place.node}`;
+  if ("node" in place && place.node !== node.name) return `it is for node ${place.node}`;
   const group = groupOf(place);
   if (group !== undefined && !node.groups.includes(group)) return `not in group ${group}`;
   if (!node.types.includes(typeOf(place))) return `does not serve ${typeOf(place)}-node jobs`;

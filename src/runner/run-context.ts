@@ -63,6 +63,8 @@ export interface CodeSource {
   shipment(path: Path): unknown;
   /** Calls `listener` after each switch to new code. */
   onSwitch(listener: () => void): Disposable;
+  /** Resolves when all code that had arrived can be used; one without it has nothing to wait for. */
+  settled?(): Promise<void>;
 }
 
 /** Where code runs. */

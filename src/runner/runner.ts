@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { BanyanError, RunnerError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { kindOf } from "../base/kind-of.ts";
 import { Scope } from "../base/scope.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
@@ -13,6 +14,7 @@ import { JobReports } from "./job-reports.ts";
 import { JobRunner, type JobRunnerParts } from "./job-runner.ts";
 import { JobViews } from "./job-views.ts";
 import { DEFAULT_LEASE, type LeaseTimes, type NodeFacts } from "./node-entry.ts";
+import { checkName } from "./names.ts";
 import { NodeLease } from "./node-lease.ts";
 import { Ownership } from "./ownership.ts";
 import type { Candidate, PlaceType } from "./placement.ts";
@@ -99,7 +101,7 @@ export class Runner implements AsyncDisposable {
    * @throws RunnerError `RUNNER_NAME_TAKEN`
    */
   static async open(options: RunnerOptions): Promise<Runner> {
-    checkName(options.name);
+    checkNames(options);
     const runner = new Runner(options);
     try {
       await runner.#open();
@@ -157,17 +159,18 @@ export class Runner implements AsyncDisposable {
     const ownership = scope.use(await Ownership.open(tree, name, roster));
     const states = scope.use(await SlotMirror.open(tree, tree.system.state, name));
     const spawn = this.#spawn.bind(this);
-    const reports = scope.use(await JobReports.open({ tree, clock, node: name, spawn }));
+    const { code, executors, openObjects, onStuck } = this.#options;
+    const reports = scope.use(await JobReports.open({ tree, clock, node: name, code, spawn }));
     const views = scope.use(
       await JobViews.open(tree, {
         onBad: (path, error) => reports.badEntry(path, error),
         onSound: (path) => reports.soundEntry(path),
+        onRemoved: (path) => reports.removed(path),
       }),
     );
     const gate = new StartGate(clock, this.#options.startSpacingMs ?? 0);
     scope.defer(() => gate.close());
     this.#views = views;
-    const { code, executors, openObjects, onStuck } = this.#options;
     this.#parts = {
       tree,
       clock,
@@ -310,8 +313,10 @@ function keyOf({ slot, path }: SlotPath): string {
   return `${slot} ${formatPath(path)}`;
 }
 
-function checkName(name: string): void {
-  if (name === "" || name === ANY_SLOT) {
-    throw new RangeError(`"${name}" is no name for a node: it stands for something else`);
+function checkNames({ name, groups = [] }: RunnerOptions): void {
+  checkName(name, "a node's name");
+  if (!Array.isArray(groups)) {
+    throw new TypeError(`a node's groups are a list of names, not ${kindOf(groups)}`);
   }
+  for (const group of groups as readonly unknown[]) checkName(group, "a group's name");
 }

@@ -70,7 +70,7 @@ export class Shift {
     if (!(await job.persist(() => job.setState(shift.#started)))) {
       throw new RunnerError("RUNNER_FENCED", "the job was lost while it was being started");
     }
-    parts.reports.started(job.at);
+    parts.reports.usable(job.at.path);
     // Nobody misses the record before the run has ended, so nothing waits for it.
     shift.#recorded = job.persist(() => job.writeRun(shift.#record)).catch(() => false);
     return shift;

@@ -25,7 +25,58 @@ const STATE = {
   reason: "first",
 };
 
+/** Of a node that is alive. */
+const NODE = {
+  id: "x",
+  pid: 1,
+  start: 1,
+  host: "here",
+  hostname: "here",
+  lease: { length: 5, renewal: 1, margin: 0.5 },
+  groups: ["g"],
+  types: ["all"],
+  labels: {},
+  load: 0,
+  slots: 1,
+  running: 1,
+  beat: 1,
+};
+
 describe("JobRoot", () => {
+  it.each([5, undefined, null, {}, "memory:"])(
+    "open() refuses %o, which is no tree",
+    async (no) => {
+      const opening = JobRoot.open(no as Tree);
+      await expect(opening).rejects.toThrow(
+        /^JobRoot.open takes a Tree, as open\(\) gives it, not /,
+      );
+    },
+  );
+
+  it("refuses options that it does not have, and what is no path", async () => {
+    await using rig = await open();
+    const { tree, jobs } = rig;
+    const odd = { onlynew: true } as object;
+    await expect(jobs.set("a", { code: "b" }, odd)).rejects.toThrow(/did you mean onlyNew\?/);
+    await expect(JobRoot.open(tree, { clok: 1 } as object)).rejects.toThrow(/clock\?/);
+    await expect(jobs.runs("a", { limt: 1 } as object)).rejects.toThrow(/limit\?/);
+    await expect(jobs.logs("a", { rum: "1" } as object)).rejects.toThrow(/run\?/);
+    await expect(jobs.remove("a", { forse: true } as object)).rejects.toThrow(/force\?/);
+    for (const path of [5, {}, null] as unknown[] as string[]) {
+      for (const run of [
+        () => jobs.set(path, { code: "b" }),
+        () => jobs.get(path),
+        () => jobs.run(path),
+        () => jobs.remove(path),
+        () => jobs.states(path),
+        () => jobs.why(path),
+      ]) {
+        await expect(run()).rejects.toMatchObject({ code: "WIRE_BAD_PATH" });
+      }
+    }
+    for await (const entry of tree.walk(":")) expect(entry).toBeUndefined();
+  });
+
   it("refuses what is no job, and writes nothing", async () => {
     await using rig = await open();
     const bad = rig.jobs.set("a", { code: "b", reapeat: 5 } as unknown);
@@ -46,12 +97,17 @@ describe("JobRoot", () => {
     await using rig = await open();
     const { tree, jobs } = rig;
     await jobs.set("all.of.them", { code: "b", place: { all: "g" } });
+    await tree.set(tree.system.node.append("n1"), NODE);
     await tree.set(tree.system.state.concat(["n1", "all", "of", "them"]), STATE);
+    await tree.set(tree.system.state.concat(["n2", "all", "of", "them"]), { ...STATE, node: "n2" });
+    await jobs.set("dead", { code: "b" });
+    await tree.set(tree.system.state.concat(["-", "dead"]), { ...STATE, node: "n2" });
     await jobs.set("off", { code: "b", enabled: false });
     await tree.set(tree.system.job.append("odd"), 5);
     const rows = (await jobs.list()).map(({ place, state, nodes }) => [place, state, ...nodes]);
     expect(rows).toEqual([
       ["all g", "running", "n1"],
+      ["any default", "interrupted", "n2"],
       ["", "bad entry"],
       ["any default", "disabled"],
     ]);

@@ -47,6 +47,9 @@ describe("JobRunner, where the code changes", () => {
     const during = await cluster.jobs.state("my.job");
     expect(during).toMatchObject({ token, stopped: null });
     expect(during?.comment).toMatch(/^running old version: /);
+    const says =
+      /^it runs on n1, .*; it goes on with the code it has: its code endless is broken: /;
+    expect((await cluster.jobs.why("my.job"))["-"]).toMatch(says);
     await cluster.proc("endless", ENDLESS);
     await cluster.clock.advanceAsync(1_000);
     const healed = await cluster.jobs.state("my.job");
@@ -144,6 +147,26 @@ describe("JobRunner, where people intervene", () => {
     for (const root of [system.job, system.state, system.owner, system.run]) {
       for await (const entry of cluster.tree.walk(root)) expect(entry).toBeUndefined();
     }
+  });
+
+  it("resolves the errors of a failing job that is deleted", async () => {
+    await using cluster = await open();
+    const place = { subsystem: "run", path: "my.job" };
+    await cluster.proc("bad", "throw new Error('no')");
+    await cluster.jobs.set("my.job", { code: "bad", place: { all: "default" } });
+    await cluster.until(() => stopped(cluster, "my.job"));
+    await cluster.until(() => cluster.tree.errors.get(place));
+    await cluster.tree.delete(cluster.tree.system.job.concat(["my", "job"]));
+    await cluster.clock.advanceAsync(1_000);
+    expect((await cluster.tree.errors.get(place))?.resolved).toBeGreaterThan(0);
+  });
+
+  it("says of a job for a node that is not there that it waits for that", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: "nonode" } });
+    expect(await cluster.jobs.why("my.job")).toEqual({
+      "-": "it is for node nonode, which is not there",
+    });
   });
 
   it("moves to the node that the entry names now", async () => {
@@ -304,6 +327,42 @@ describe("JobRunner, where code is missing", () => {
     await cluster.clock.advanceAsync(5_000);
     const record = await cluster.tree.errors.get({ subsystem: "job", path: "my.job" });
     expect(record).toBeUndefined();
+  });
+
+  it("does not report what has only not arrived here yet", async () => {
+    await using cluster = await open();
+    const arrived = deferred<void>();
+    let key: string | undefined;
+    const late: CodeSource = {
+      keyOf: () => key,
+      errorOf: () => undefined,
+      shipment: () => undefined,
+      onSwitch: () => ({ [Symbol.dispose]: () => {} }),
+      settled: () => arrived.promise,
+    };
+    await cluster.start("n2", { ...QUICK, code: late });
+    await cluster.jobs.set("my.job", { code: "endless", place: { node: "n2" } });
+    await cluster.clock.advanceAsync(5_000);
+    key = "key";
+    arrived.resolve();
+    await cluster.clock.advanceAsync(1_000);
+    const place = { subsystem: "job", path: "my.job" };
+    expect(await cluster.tree.errors.get(place)).toBeUndefined();
+  });
+
+  it("heals what a node has reported when the code is there, also where nothing is started", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "late", place: { node: "n1" } });
+    await cluster.clock.advanceAsync(3_000);
+    const place = { subsystem: "job", path: "my.job" };
+    expect((await cluster.tree.errors.get(place))?.resolved).toBeUndefined();
+    cluster.nodes[0]?.kill();
+    await cluster.start("n2", QUICK);
+    await cluster.clock.advanceAsync(1_000);
+    expect((await cluster.tree.errors.get(place))?.resolved).toBeUndefined();
+    await cluster.proc("late", "return 1");
+    await cluster.clock.advanceAsync(1_000);
+    expect((await cluster.tree.errors.get(place))?.resolved).toBeGreaterThan(0);
   });
 
   it("heals what a node has reported that is gone since", async () => {

@@ -47,6 +47,10 @@ describe("parseJob()", () => {
       '`target` must be seconds since 1970, a Date, or null, not the string "soon"',
     ],
     [{ code: "a", place: { any: 5 } }, "`place.any` must be a string, not number 5"],
+    ...["", "-", "x".repeat(129), "a\ud800"].map((name): [unknown, string] => [
+      { code: "a", place: { node: name } },
+      `\`place.node\` must be a name: text of 1 to 128 characters, and not "-", not the string ${JSON.stringify(name.slice(0, 40))}`,
+    ]),
     [{ code: "a", place: {} }, "`place` must be one of `any`, `node` and `all`, not 0 of them"],
     [
       { code: "a", place: { any: "g", all: "g" } },
@@ -57,11 +61,8 @@ describe("parseJob()", () => {
       "`place.group` must be `node` beside it, not no node",
     ],
     [{ code: "a", labels: { gpu: 1 } }, "`labels.gpu` must be a string, not number 1"],
-    [{ code: "a", repat: 5 }, "unknown field `repat`: a known field (did you mean repeat?)"],
-    [
-      { code: "a", place: { nod: "n" } },
-      "unknown field `place.nod`: a known field (did you mean node?)",
-    ],
+    [{ code: "a", repat: 5 }, "unknown field `repat` (did you mean repeat?)"],
+    [{ code: "a", place: { nod: "n" } }, "unknown field `place.nod` (did you mean node?)"],
   ])("refuses %j", (input, says) => {
     expect(refusal(input)).toBe(says);
   });

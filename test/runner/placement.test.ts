@@ -70,7 +70,7 @@ describe("rankNodes()", () => {
 
 describe("isEligible()", () => {
   it.each([
-    [{ place: { node: "n2" } }, {}, "it belongs to n2"],
+    [{ place: { node: "n2" } }, {}, "it is for node n2"],
     [{ place: { any: "house" } }, {}, "not in group house"],
     [{ place: { node: "n1", group: "house" } }, {}, "not in group house"],
     [{ place: { all: "default" } }, { types: ["any"] as const }, "does not serve all-node jobs"],
