@@ -34,9 +34,9 @@ export abstract class BaseChannel implements Channel {
   readonly label: string;
   readonly closed: Promise<ChannelError | undefined>;
   readonly crossesNetwork: boolean;
-  /** A subclass counts what it sees come in. */
-  receivedBytes = 0;
 
+  /** A subclass counts what it sees come in. */
+  protected seenBytes = 0;
   readonly #presence: (() => Promise<PeerPresence>) | undefined;
   protected readonly limits: ChannelLimits;
   readonly #closed = deferred<ChannelError | undefined>();
@@ -77,6 +77,10 @@ export abstract class BaseChannel implements Channel {
   protected abstract setReading(on: boolean): void;
   /** Called after the receiver has had `message`. */
   protected delivered(_message: Uint8Array): void {}
+
+  get receivedBytes(): number {
+    return this.seenBytes;
+  }
 
   get state(): ChannelState {
     return this.#lifecycle.state;

@@ -33,6 +33,8 @@ export interface PostEvents {
 export interface Post {
   /** The array and its memory are the transport's from here on. */
   post(posted: Uint8Array<ArrayBuffer>): void;
+  /** How many bytes have come, where the transport tells before a whole array is there. */
+  readonly receivedBytes?: () => number;
   /** Lets go of the transport, when what was posted has left; no event comes after it. */
   close(): void;
 }
@@ -72,6 +74,10 @@ export class PostingChannel extends BaseChannel {
       },
       onGarbage: (cause) => this.#breakOff("a message can't be read", cause),
     });
+  }
+
+  override get receivedBytes(): number {
+    return this.#post.receivedBytes?.() ?? this.seenBytes;
   }
 
   protected transmit(message: Uint8Array): void {
@@ -166,7 +172,7 @@ export class PostingChannel extends BaseChannel {
     const header = new DataView(data.buffer, data.byteOffset, HEADER_BYTES);
     const kind = KINDS[header.getUint32(0, true)];
     const credit = header.getUint32(4, true);
-    this.receivedBytes += data.byteLength;
+    this.seenBytes += data.byteLength;
     this.#heldBytes += data.byteLength - HEADER_BYTES;
     if (kind === undefined || credit > this.#unreadBytes || this.#peerHasEnded) {
       this.#breakOff("a message has a header that can't be");

@@ -170,7 +170,7 @@ export class StreamChannel extends BaseChannel {
 
   #onData(chunk: Uint8Array): void {
     if (this.#peerMarked) return;
-    this.receivedBytes += chunk.byteLength;
+    this.seenBytes += chunk.byteLength;
     if (!this.#reading) this.#stream.pause();
     try {
       this.#decoder.push(chunk, this.#onMessage);

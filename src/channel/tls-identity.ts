@@ -1,4 +1,6 @@
-import type { SecureContextOptions, TLSSocket } from "node:tls";
+import { connect, type SecureContextOptions, type TLSSocket } from "node:tls";
+
+import { type HostAndPort, refused, untilOpen } from "./network.ts";
 
 /** Who one side of a TLS connection is, and whom it trusts. Keys and certificates are PEM. */
 export interface TlsIdentity {
@@ -30,6 +32,24 @@ export function tlsSettings(identity: TlsIdentity): TlsSettings {
     // What is pinned needs no authority: `hasTrustedCertificate` looks at it, before anything else.
     rejectUnauthorized: !pinned,
   };
+}
+
+/**
+ * A TLS connection to a server whose certificate is trusted.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED`; the signal's reason
+ */
+export async function connectTls(
+  where: HostAndPort,
+  identity: TlsIdentity,
+  context: { readonly address: string; readonly signal: AbortSignal },
+): Promise<TLSSocket> {
+  const settings = { ...where, ...tlsSettings(identity), allowHalfOpen: true };
+  const socket = connect(settings);
+  await untilOpen(socket, "secureConnect", context);
+  if (hasTrustedCertificate(socket, identity)) return socket;
+  socket.destroy();
+  throw refused(`the certificate of ${context.address} has none of the expected fingerprints`);
 }
 
 /** Whether the peer shows a certificate that is pinned, where any is. The rest `tls` has checked. */

@@ -1,4 +1,4 @@
-import { connect, createServer, type TLSSocket } from "node:tls";
+import { createServer, type TLSSocket } from "node:tls";
 
 import type { Channel, ChannelLimits, DialOptions, Listener } from "./channel.ts";
 import {
@@ -7,13 +7,16 @@ import {
   type NetworkListenOptions,
   parseHostAndPort,
   prepareSocket,
-  refused,
   serverListener,
-  untilOpen,
 } from "./network.ts";
 import { socketPresence } from "./socket-presence.ts";
 import { StreamChannel } from "./stream.ts";
-import { hasTrustedCertificate, type TlsIdentity, tlsSettings } from "./tls-identity.ts";
+import {
+  connectTls,
+  hasTrustedCertificate,
+  type TlsIdentity,
+  tlsSettings,
+} from "./tls-identity.ts";
 
 const SCHEME = "tls";
 
@@ -41,13 +44,7 @@ export async function dialTls(
 ): Promise<Channel> {
   signal.throwIfAborted();
   const where = parseHostAndPort(address, SCHEME);
-  const settings = { ...where, ...tlsSettings(tls), allowHalfOpen: true };
-  const socket = connect(settings);
-  await untilOpen(socket, "secureConnect", { address, signal });
-  if (!hasTrustedCertificate(socket, tls)) {
-    socket.destroy();
-    throw refused(`the certificate of ${address} has none of the expected fingerprints`);
-  }
+  const socket = await connectTls(where, tls, { address, signal });
   return overSocket(socket, address, limits);
 }
 
