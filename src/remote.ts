@@ -1,6 +1,8 @@
 /** Objects that live on one side of a session and are used from the other: `banyan/remote`. */
 import { NodeError } from "./base/errors.ts";
+import { kindOf } from "./base/kind-of.ts";
 import type { Channel, Dial, Listen, Listener, ListenOptions } from "./channel/channel.ts";
+import { checkSessionOptions, SESSION_OPTIONS } from "./remote/check-options.ts";
 import { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 
 export { BanyanError, RemoteError, WireError } from "./base/errors.ts";
@@ -56,6 +58,7 @@ const DEFAULT_DIAL_MS = 10_000;
  * @throws ChannelError `CHANNEL_REFUSED`; as `openSession`; NodeError `NODE_BAD_URL`
  */
 export async function connect(url: string, options: SessionOptions = {}): Promise<Session> {
+  checkSessionOptions(options, SESSION_OPTIONS, "connect");
   const { dial } = transportOf(url);
   const signal = options.signal ?? AbortSignal.timeout(DEFAULT_DIAL_MS);
   const channel = await dial(url, { signal, ...channelLimits(options) });
@@ -67,6 +70,8 @@ export interface ListenSessionOptions extends SessionOptions {
   readonly onSession?: ((session: Session) => void) | undefined;
 }
 
+const LISTEN_OPTIONS = { ...SESSION_OPTIONS, onSession: true } as const;
+
 /**
  * Offers objects at `url` to whoever connects. Closing ends the sessions too, in order; peers whose
  * hello is not done are cut off. Set `onSession` to know them; `signal` is not used.
@@ -74,14 +79,16 @@ export interface ListenSessionOptions extends SessionOptions {
  * @throws ChannelError `CHANNEL_REFUSED`; NodeError `NODE_BAD_URL`
  */
 export async function listen(url: string, options: ListenSessionOptions): Promise<Listener> {
+  checkSessionOptions(options, LISTEN_OPTIONS, "listen");
+  const { onSession, ...sessionOptions } = options;
   const sessions = new Set<Session>();
   const closing = new AbortController();
   const accept = async (channel: Channel): Promise<void> => {
     try {
-      const session = await openSession(channel, { ...options, signal: closing.signal });
+      const session = await openSession(channel, { ...sessionOptions, signal: closing.signal });
       sessions.add(session);
       void session.closed.then(() => sessions.delete(session));
-      options.onSession?.(session);
+      onSession?.(session);
     } catch (error) {
       if (closing.signal.aborted) return;
       options.log?.warn("a peer was turned away", { peer: channel.label, error });
@@ -98,6 +105,7 @@ export async function listen(url: string, options: ListenSessionOptions): Promis
 }
 
 function transportOf(url: string): Transport {
+  if (typeof url !== "string") throw new TypeError(`an address is a string, not ${kindOf(url)}`);
   const scheme = url.slice(0, Math.max(0, url.indexOf(":")));
   const transport = TRANSPORTS.get(scheme);
   if (transport === undefined) {

@@ -4,6 +4,7 @@ import { deferred } from "../base/deferred.ts";
 import { RemoteError } from "../base/errors.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
+import { checkSessionOptions, SESSION_OPTIONS } from "./check-options.ts";
 import { closeWithin } from "./close-within.ts";
 import type { PlainMode } from "./codec.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
@@ -108,12 +109,18 @@ export interface Session extends AsyncDisposable {
  * Opens a session over a channel, which belongs to the session from here on, also if this fails.
  *
  * @throws RemoteError `REMOTE_VERSION`, `REMOTE_PROTOCOL`, `REMOTE_TIMEOUT`, `REMOTE_BROKEN`; the
- *   signal's reason
+ *   signal's reason; TypeError for options that a session does not have
  */
 export async function openSession(
   channel: Channel,
   options: SessionOptions = {},
 ): Promise<Session> {
+  try {
+    checkSessionOptions(options, SESSION_OPTIONS, "openSession");
+  } catch (error) {
+    void closeWithin(channel, systemClock, DEFAULT_SESSION_LIMITS.closeGraceMs);
+    throw error;
+  }
   const { signal, clock = systemClock, log = silentLog, name = "", valueClasses = [] } = options;
   const limits: SessionLimits = { ...DEFAULT_SESSION_LIMITS, ...options.limits };
   const { maxMessageBytes } = limits;
