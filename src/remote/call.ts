@@ -47,6 +47,8 @@ export class Call {
   /** Set where the peer keeps the result and says nothing; all calls that share it are let go at once. */
   hold: object | undefined;
   state: CallState = "pending";
+  /** Set where a thread blocks for the outcome, so that nobody has its promise. */
+  blocks = false;
   /** The result, or the reason it failed. */
   outcome: unknown;
   /** Where it was made, if that is recorded. */
@@ -83,7 +85,7 @@ export class Call {
     if (this.state !== "pending") return;
     this.state = "fulfilled";
     this.outcome = value;
-    this.#resolve(value);
+    if (!this.blocks) this.#resolve(value);
     this.#settled();
   }
 
@@ -92,8 +94,10 @@ export class Call {
     if (this.state !== "pending") return;
     this.state = "rejected";
     this.outcome = reason;
-    this.promise.then(undefined, ignore);
-    this.#reject(reason);
+    if (!this.blocks) {
+      this.promise.then(undefined, ignore);
+      this.#reject(reason);
+    }
     this.#settled();
   }
 

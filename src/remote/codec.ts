@@ -41,6 +41,8 @@ export const Tag = {
   list: FIRST_EXTENSION_TAG + 12,
   /** An instance of a value class: the name of the class, what it packed. */
   packed: FIRST_EXTENSION_TAG + 13,
+  /** 0 for a readable, 1 for a writable stream of the sender's; then what it is read or written by. */
+  stream: FIRST_EXTENSION_TAG + 14,
 } as const;
 
 /** Breaks off what can't be read. */

@@ -10,6 +10,8 @@ import { List } from "./list.ts";
 import { ReceivedNames } from "./names.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
+import { readableFrom, type RemoteStreamEnd, writableTo } from "./streams.ts";
+import { stubOf } from "./stub-handle.ts";
 import type { UniqueSymbols } from "./symbols.ts";
 import type { ValueClasses } from "./value-classes.ts";
 
@@ -129,9 +131,17 @@ export class Decoder implements ValueReadExtension {
     const { types } = this.#context;
     if (tag === Tag.list) return this.#readList(reader);
     if (tag === Tag.packed) return this.#readPacked(reader);
+    if (tag === Tag.stream) return this.#readStream(reader);
     if (types !== undefined && tag === Tag.described) return types.readReference(reader, this);
     if (types !== undefined && tag === Tag.intrinsic) return types.intrinsic(this.readName(reader));
     return malformed(`there is no tag ${tag}`);
+  }
+
+  #readStream(reader: Reader): ReadableStream | WritableStream {
+    const isWritable = reader.u8() === 1;
+    const end = readValue(reader, this);
+    if (stubOf(end) === undefined) malformed("a stream that is nowhere");
+    return isWritable ? writableTo(end as RemoteStreamEnd) : readableFrom(end as RemoteStreamEnd);
   }
 
   #readPacked(reader: Reader): unknown {

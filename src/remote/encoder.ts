@@ -18,6 +18,7 @@ import type { Policy } from "./policy.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
 import { isScalar, RegisteredSymbols, writeScalar } from "./scalars.ts";
 import { shapeOf } from "./shape-of.ts";
+import { endOf, isStream } from "./streams.ts";
 import { type StubHandle, stubOf } from "./stub-handle.ts";
 import type { UniqueSymbols } from "./symbols.ts";
 import type { ValueClasses } from "./value-classes.ts";
@@ -177,6 +178,7 @@ export class Encoder implements ValueWriteExtension {
     else if (value instanceof Promise) this.#writePromise(writer, value);
     else if (value instanceof AbortSignal && this.#inRequest) this.#writeSignal(writer, value);
     else if (isScalar(value)) this.#writeScalar(writer, value);
+    else if (isStream(value)) this.#writeStream(writer, value);
     else if (this.#writePacked(writer, value)) return;
     else if (kindOf(value) === "error") this.#writeError(writer, value as Error);
     else if (isDeeplyFrozen(value, isPlain)) this.#writeGraph(writer, value, true);
@@ -199,6 +201,13 @@ export class Encoder implements ValueWriteExtension {
     if (writeScalar(writer, value, this.#symbols, this.#context.symbols)) return true;
     writer.restore(state);
     return false;
+  }
+
+  #writeStream(writer: Writer, stream: ReadableStream | WritableStream): void {
+    const end = endOf(stream);
+    writer.u8(Tag.stream);
+    writer.u8(stream instanceof WritableStream ? 1 : 0);
+    this.#writeReference(writer, end, Shape.object);
   }
 
   /** False, with nothing written, for what is of no value class. */

@@ -20,7 +20,7 @@ const waiting: Caller = {
  * reference, or the value, later. Calls made on it until then are kept, and made in their order.
  */
 export function eventual<T, Mode extends PlainMode = "reference">(
-  promise: PromiseLike<Remote<T, Mode>> | PromiseLike<T>,
+  promise: PromiseLike<Remote<T, Mode> | T>,
 ): RemoteResult<T, Mode> {
   const call = new Call(waiting);
   (promise as PromiseLike<unknown>).then(

@@ -1,6 +1,7 @@
 import { RemotePromise } from "./call.ts";
 import { List } from "./list.ts";
 import { Operation } from "./protocol.ts";
+import { sourceOf } from "./streams.ts";
 import { Stub } from "./stub.ts";
 import { stubOf } from "./stub-handle.ts";
 
@@ -16,7 +17,8 @@ export function isRemote(value: unknown): boolean {
  * when the session ends.
  */
 export function release(value: unknown): void {
-  stubOf(value)?.release();
+  const source = typeof value === "object" && value !== null ? sourceOf(value) : undefined;
+  stubOf(source ?? value)?.release();
 }
 
 /** Sets a property of a remote object. */

@@ -34,8 +34,12 @@ export class IterationSource extends Lent {
   #done = false;
   #ended = false;
 
-  constructor(iterator: Iterator<unknown> | AsyncIterator<unknown>) {
-    super(() => void this.end().catch(() => {}));
+  /** `onReleased` gets what ends the iterator, once the peer holds this no more. */
+  constructor(
+    iterator: Iterator<unknown> | AsyncIterator<unknown>,
+    onReleased: (end: () => Promise<void>) => void = (end) => void end().catch(() => {}),
+  ) {
+    super(() => onReleased(() => this.end()));
     this.#iterator = iterator;
   }
 

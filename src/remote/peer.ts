@@ -170,6 +170,7 @@ export class Peer implements Session, Caller {
   requestNow(request: Request, chain: number): Call {
     const call = new Call(this);
     call.observed = true;
+    call.blocks = true;
     const before = this.#sender.chain;
     this.#sender.chain = chain;
     if (this.#send(call, request)) this.#outbox.flush();
@@ -266,6 +267,7 @@ export class Peer implements Session, Caller {
     return new Receiver(parts, limits, {
       trace: this.#options.trace,
       request: (incoming, chain) => this.#serve(incoming, chain),
+      aborted: (tell) => (flavour === undefined ? tell() : flavour.soon(tell)),
       answered: () => this.#checkIdle(),
       bye: () => this.#peerClosed(),
       broken: (reason) => this.#peerAborted(reason),

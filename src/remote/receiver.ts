@@ -26,6 +26,8 @@ export interface ReceiverEvents {
   readonly trace: Trace | undefined;
   /** The peer asks for something, on behalf of a chain. */
   request(incoming: Incoming, chain: number): void;
+  /** The peer aborted a signal; `tell` tells those who listen to it. */
+  aborted(tell: () => void): void;
   /** A call was answered. */
   answered(): void;
   /** The peer closed in order. */
@@ -137,7 +139,7 @@ export class Receiver {
       case Frame.settled:
         return this.#readSettled(reader);
       case Frame.aborted:
-        return this.#tables.signals.abort(reader.varint(), this.#decoder.readValue(reader));
+        return this.#readAborted(reader);
       case Frame.attached:
         this.#attachments.announce(reader.varint());
         return reader.expectEnd();
@@ -197,6 +199,12 @@ export class Receiver {
       (id) => this.#sender.give(id, 1),
     );
     this.#events.answered();
+  }
+
+  #readAborted(reader: Reader): void {
+    const id = reader.varint();
+    const reason = this.#decoder.readValue(reader);
+    this.#events.aborted(() => this.#tables.signals.abort(id, reason));
   }
 
   #readReleases(reader: Reader): void {

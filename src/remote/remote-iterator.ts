@@ -14,12 +14,15 @@ export class RemoteIterator implements AsyncIterableIterator<unknown> {
   #values: readonly unknown[] = [];
   #at = 0;
   #done = false;
-  #chunk = FIRST_CHUNK;
+  #chunk: number;
+  readonly #maxChunk: number;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `first` is the answer to the request that began the iteration: a `Chunk`. */
-  constructor(first: PromiseLike<unknown>) {
+  constructor(first: PromiseLike<unknown>, maxChunk: number = MAX_CHUNK) {
     this.#first = first;
+    this.#maxChunk = maxChunk;
+    this.#chunk = Math.min(FIRST_CHUNK, maxChunk);
   }
 
   next(): Promise<IteratorResult<unknown>> {
@@ -69,7 +72,7 @@ export class RemoteIterator implements AsyncIterableIterator<unknown> {
   async #pull(source: Source): Promise<void> {
     try {
       this.#take(await source.pull(this.#chunk));
-      this.#chunk = Math.min(this.#chunk * 2, MAX_CHUNK);
+      this.#chunk = Math.min(this.#chunk * 2, this.#maxChunk);
     } catch (error) {
       this.#finish(true);
       throw error;

@@ -1,6 +1,7 @@
 import { kindOf } from "../wire/kind.ts";
 import type { Caller } from "./call.ts";
 import { Imported } from "./imports.ts";
+import { sourceOf } from "./streams.ts";
 import { stubOf } from "./stub-handle.ts";
 
 /** What this needs of Node, where there is one. */
@@ -72,7 +73,8 @@ export async function runScope<T>(caller: Caller, body: () => T | Promise<T>): P
 function collectReferences(value: unknown, into: Set<Imported>): void {
   const seen = new Set<unknown>([value]);
   for (const item of seen) {
-    const stub = stubOf(item);
+    const source = typeof item === "object" && item !== null ? sourceOf(item) : undefined;
+    const stub = stubOf(source ?? item);
     if (stub === undefined) {
       for (const inner of containedIn(item)) seen.add(inner);
     } else if (stub.target instanceof Imported) {

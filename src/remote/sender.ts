@@ -62,7 +62,9 @@ export class Sender {
       writer.varint(this.chain);
       encoder.writeTarget(writer, target);
       encoder.writePath(writer, path);
-      if (operation <= Operation.construct) writer.varint(operands.length);
+      if (operation <= Operation.construct || operation === Operation.reflect) {
+        writer.varint(operands.length);
+      }
       writer.count(operands.length);
       for (const operand of operands) encoder.writeOperand(writer, operand);
       writer.checkSize();

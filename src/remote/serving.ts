@@ -78,7 +78,7 @@ export class Serving {
     try {
       outcome = this.#begin(incoming);
       // Whoever wrote a `then` that is no promise's may call back twice, or never.
-      if (isThenable(outcome) && isWaitedFor(incoming, outcome)) promise = Promise.resolve(outcome);
+      if (isWaitedFor(incoming, outcome) && isThenable(outcome)) promise = Promise.resolve(outcome);
     } catch (error) {
       this.#fail(incoming, error, incoming.keep);
       return;

@@ -17,7 +17,9 @@ type CopiedValue =
   | Error
   | Path
   | ArrayBuffer
-  | ArrayBufferView;
+  | ArrayBufferView
+  | ReadableStream
+  | WritableStream;
 
 declare const remoteOf: unique symbol;
 
