@@ -83,7 +83,7 @@ export const ERROR_CODES = {
   RUNNER_CODE_CHANGED: { retryable: true, says: "the code changed while the job ran" },
   RUNNER_POISONED: {
     retryable: false,
-    says: "the code stalled too often and is not started again",
+    says: "the code blocked or ended its thread too often and is not started again",
   },
   RUNNER_CANCELLED: { retryable: false, says: "the job was cancelled" },
 

@@ -38,14 +38,22 @@ export interface StallPlace {
 
 export type RunEnd =
   | { readonly type: "returned"; readonly value: unknown }
-  /** Also where it took its thread with it: `process.exit()`, or out of memory and alone there. */
   | { readonly type: "threw"; readonly error: unknown }
   /** It was cancelled and ended, by itself or with its thread. */
   | { readonly type: "cancelled" }
   /** This run blocked its thread and was stopped. */
   | { readonly type: "stalled"; readonly place: StallPlace }
-  /** Its thread ended for a reason that was not its own; it may be started again at once. */
-  | { readonly type: "lost"; readonly error: unknown };
+  /** This run ended its thread: `process.exit()`, or out of memory and alone there. */
+  | { readonly type: "crashed"; readonly error: unknown }
+  /** Its thread ended, not for a reason known as its own; it may be started again at once. */
+  | { readonly type: "lost"; readonly error: unknown; readonly blame?: LossBlame };
+
+/**
+ * What is known about why a thread was lost. "other": another run is known as the cause. "any": one of
+ * the runs there was, and it can't be told which, so that they are best started apart from each other.
+ * Nothing: perhaps none of them.
+ */
+export type LossBlame = "other" | "any";
 
 export interface Execution {
   readonly id: string;
@@ -84,6 +92,8 @@ export interface RunContext {
   fail(error: unknown): void;
   /** Where its `console` output goes from now on, as whole lines. */
   onPrint(print: (level: PrintLevel, text: string) => void): void;
+  /** Prints the lines that were begun and not ended: for the end of the run. */
+  endLines(): void;
 }
 
 export type PrintLevel = "debug" | "info" | "warn" | "error";

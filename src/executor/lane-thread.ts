@@ -7,9 +7,11 @@ import { randomId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
 import { openSession, type Session } from "../remote/session.ts";
-import type { Execution, RunEnd, RunRequest, StallPlace } from "./executor.ts";
+import type { Execution, LossBlame, RunEnd, RunRequest, StallPlace } from "./executor.ts";
 import { inspectThread } from "./inspect.ts";
 import { LaneExecution, type ExecutionOwner } from "./lane-execution.ts";
+import { V8_HEADROOM_MB } from "./memory-limit.ts";
+import { MemoryWatch } from "./memory-watch.ts";
 import { StallWatch } from "./stall.ts";
 import {
   OWNER,
@@ -25,7 +27,7 @@ export interface LaneThreadOptions {
   readonly entry: URL;
   readonly channel: (worker: Worker) => Channel;
   readonly stallMs: number;
-  readonly memoryMb?: number | undefined;
+  readonly memoryMb: number;
   readonly startMs: number;
   readonly showFrame: (frame: string) => string;
   readonly name: string;
@@ -39,6 +41,8 @@ interface ThreadEnd {
   readonly error: ExecutorError;
   readonly culprit?: LaneExecution | undefined;
   readonly culpritEnd?: RunEnd;
+  /** Where there is no culprit: whether it must be one of them. */
+  readonly blame?: LossBlame;
 }
 
 /**
@@ -63,6 +67,7 @@ export class LaneThread implements ExecutionOwner {
   readonly #session: Promise<Session>;
   readonly #gone = deferred<void>();
   readonly #watch: StallWatch;
+  readonly #memory: MemoryWatch;
   readonly #executions = new Map<string, LaneExecution>();
   #end: ThreadEnd | undefined;
   #runNumber = 0;
@@ -74,11 +79,13 @@ export class LaneThread implements ExecutionOwner {
     this.gone = this.#gone.promise;
     this.#worker = new Worker(options.entry, {
       name: this.#threadName,
-      workerData: { shared: this.#shared.buffer } satisfies ThreadBoot,
+      workerData: {
+        shared: this.#shared.buffer,
+        memoryMb: options.memoryMb,
+      } satisfies ThreadBoot,
       stdout: true,
       stderr: true,
-      resourceLimits:
-        options.memoryMb === undefined ? {} : { maxOldGenerationSizeMb: options.memoryMb },
+      resourceLimits: { maxOldGenerationSizeMb: options.memoryMb + V8_HEADROOM_MB },
     });
     this.#worker.unref();
     this.#worker.on("error", (error) => this.#finish(this.#endOfCrash(error)));
@@ -91,6 +98,14 @@ export class LaneThread implements ExecutionOwner {
       read: () => this.#shared.beat,
       limitMs: options.stallMs,
       onStall: () => void this.#onStall(),
+    });
+    this.#memory = new MemoryWatch({
+      clock: options.clock,
+      limitMb: options.memoryMb,
+      beat: () => this.#shared.beat,
+      heldMb: () => this.#shared.heldMb,
+      processMb: () => process.memoryUsage.rss() / 2 ** 20,
+      onOver: (heldMb) => this.#finish(this.#endOfMemory(`${heldMb} MB`)),
     });
     this.#session = this.#open();
     this.ready = this.#session.then(() => undefined);
@@ -129,6 +144,8 @@ export class LaneThread implements ExecutionOwner {
   kill(execution: LaneExecution): void {
     this.#finish({
       error: lost(`its thread was ended with "${execution.name}", which had to stop`),
+      culprit: execution,
+      culpritEnd: { type: "cancelled" },
     });
   }
 
@@ -180,6 +197,7 @@ export class LaneThread implements ExecutionOwner {
       // Cancelled before it began.
       if (execution.cancelled) return this.#settle(execution, { type: "cancelled" });
       this.#watch.start();
+      this.#memory.start();
       const { id, name, code, values } = request;
       const order = { id, number: execution.number, name, code, values };
       this.#onOutcome(
@@ -208,7 +226,7 @@ export class LaneThread implements ExecutionOwner {
     execution.settle(end);
     this.#executions.delete(execution.id);
     if (this.#executions.size > 0) return;
-    this.#watch.stop();
+    this.#stopWatches();
     this.#worker.unref();
   }
 
@@ -245,13 +263,13 @@ export class LaneThread implements ExecutionOwner {
     const error = new ExecutorError("EXECUTOR_STALLED", `the thread was ended because ${where}`, {
       details: { frames },
     });
-    this.#finish({ error, culprit, culpritEnd: { type: "stalled", place } });
+    this.#finish({ error, culprit, culpritEnd: { type: "stalled", place }, blame: "any" });
   }
 
   #finish(end: ThreadEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#watch.stop();
+    this.#stopWatches();
     // The runs are told when it is gone: until then their code may still act.
     this.#terminate(FIRST_TERMINATE_MS);
   }
@@ -265,12 +283,13 @@ export class LaneThread implements ExecutionOwner {
 
   #onExit(code: number): void {
     const end = (this.#end ??= this.#endOfExit(code));
-    const others: RunEnd = { type: "lost", error: end.error };
+    const blame = end.culprit === undefined ? end.blame : "other";
+    const others: RunEnd = { type: "lost", error: end.error, ...(blame && { blame }) };
     for (const execution of this.#executions.values()) {
       execution.settle(execution === end.culprit ? (end.culpritEnd ?? others) : others);
     }
     this.#executions.clear();
-    this.#watch.stop();
+    this.#stopWatches();
     void this.#session.then(
       (session) => session.abort(end.error),
       () => {},
@@ -280,20 +299,37 @@ export class LaneThread implements ExecutionOwner {
 
   /** It ended by itself. */
   #endOfExit(code: number): ThreadEnd {
-    const exit = this.#shared.exit;
-    if (exit === undefined) return { error: lost(`the thread exited with code ${code}`) };
-    const culprit = [...this.#executions.values()].find(({ number }) => number === exit.run);
-    const who = culprit === undefined ? "a run that had ended" : `"${culprit.name}"`;
-    const error = lost(`${who} called process.exit(${exit.code}), which ends the whole thread`);
-    return { error, culprit, culpritEnd: { type: "threw", error } };
+    const { exit } = this.#shared;
+    const known = [...this.#executions.values()].find(({ number }) => number === exit?.run);
+    const culprit = known ?? this.#onlyRun();
+    const who = culprit === undefined ? "a run" : `"${culprit.name}"`;
+    const did = `${who} called process.exit(${exit?.code ?? code})`;
+    const own = lost(`${did}, which ends its thread: let it return or throw`);
+    const error = lost(`${did}, which ended the thread`);
+    return { error, culprit, culpritEnd: { type: "crashed", error: own }, blame: "any" };
   }
 
   #endOfCrash(cause: Error): ThreadEnd {
     const isMemory = (cause as { code?: unknown }).code === "ERR_WORKER_OUT_OF_MEMORY";
     if (!isMemory) return { error: lost("the thread crashed", cause) };
-    const message = "the code on the thread used more memory than it may";
+    return this.#endOfMemory("more than V8 allows", cause);
+  }
+
+  #endOfMemory(held: string, cause?: Error): ThreadEnd {
+    const { memoryMb } = this.#options;
+    const culprit = this.#onlyRun();
+    const who = culprit === undefined ? `${this.runs} runs on one thread` : `"${culprit.name}"`;
+    const message =
+      `${who} held ${held}, and may hold ${memoryMb} MB: ` +
+      "let it hold less, or give its node more with --memory";
     const error = new ExecutorError("EXECUTOR_MEMORY", message, { cause });
-    return { error, culprit: this.#onlyRun(), culpritEnd: { type: "threw", error } };
+    this.#log(message);
+    return { error, culprit, culpritEnd: { type: "crashed", error }, blame: "any" };
+  }
+
+  #stopWatches(): void {
+    this.#watch.stop();
+    this.#memory.stop();
   }
 
   /** Where there is no other, it was this one. */

@@ -6,6 +6,7 @@ import { silentLog, type Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { Execution, Executor, RunRequest } from "./executor.ts";
 import { LaneThread } from "./lane-thread.ts";
+import { defaultMemoryMb } from "./memory-limit.ts";
 
 export interface LaneOptions {
   /** The built entry file of the thread: `dist/entry/lane.js`. */
@@ -14,8 +15,11 @@ export interface LaneOptions {
   readonly channel: (worker: Worker) => Channel;
   /** How long code may block the thread before it is stopped. Default 2,000, at least 200. */
   readonly stallMs?: number;
-  /** What the thread's heap may hold; buffers don't count. Default: as much as Node allows. */
-  readonly memoryMb?: number;
+  /**
+   * What the runs on the thread may hold together, buffers included, before it is ended; code that
+   * blocks it may get to twice as much and more. Default: 512, and no more than a quarter of the machine's.
+   */
+  readonly memoryMb?: number | undefined;
   /** How long the thread may take to answer for the first time. Default 30,000. */
   readonly startMs?: number;
   /** Makes a stack frame (`url:line:column`) fit to be shown; default: as it is. */
@@ -42,11 +46,12 @@ const MIN_STALL_MS = 200;
  * Runs all it is given on one worker thread, which is started with the first run and replaced when
  * it had to end. Code that blocks the thread is found, named, and stopped together with the thread;
  * the others there end as "lost". Making one costs nothing until it runs something, so code that is
- * known as bad can be given a lane of its own.
+ * known as bad can be given a lane of its own. The same goes for code that ends the thread, or holds
+ * more than it may.
  */
 export class Lane implements Executor {
   readonly kind = "lane";
-  readonly #options: Required<Omit<LaneOptions, "memoryMb">> & Pick<LaneOptions, "memoryMb">;
+  readonly #options: Required<LaneOptions> & { readonly memoryMb: number };
   readonly #threads = new Set<LaneThread>();
   #thread: LaneThread | undefined;
   #started = 0;
@@ -61,9 +66,13 @@ export class Lane implements Executor {
       clock: systemClock,
       log: silentLog,
       ...options,
+      memoryMb: options.memoryMb ?? defaultMemoryMb(),
     };
     if (!(this.#options.stallMs >= MIN_STALL_MS)) {
       throw new RangeError(`stallMs is at least ${MIN_STALL_MS}, not ${this.#options.stallMs}`);
+    }
+    if (!(this.#options.memoryMb > 0)) {
+      throw new RangeError(`memoryMb is more than 0, not ${this.#options.memoryMb}`);
     }
   }
 

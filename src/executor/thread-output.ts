@@ -1,3 +1,4 @@
+import { StringDecoder } from "node:string_decoder";
 import { format } from "node:util";
 
 import type { PrintLevel } from "./executor.ts";
@@ -32,24 +33,20 @@ function captureConsole(current: () => ThreadRun | undefined): void {
   }
 }
 
-/** A line over this is cut, so that a run that never ends its line keeps no more. */
-const MAX_LINE_LENGTH = 16_384;
-
 function captureStream(
   stream: NodeJS.WriteStream,
   level: PrintLevel,
   current: () => ThreadRun | undefined,
 ): void {
   const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
-  const unfinished = new WeakMap<ThreadRun, string>();
+  // Of each run, for a character may come in two pieces.
+  const decoders = new WeakMap<ThreadRun, StringDecoder>();
   stream.write = (chunk: Uint8Array | string, ...rest: unknown[]): boolean => {
     const run = current();
     if (run === undefined || run.ended) return write(chunk, ...rest);
-    const text = typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk);
-    const lines = ((unfinished.get(run) ?? "") + text).split("\n");
-    const last = lines.pop() ?? "";
-    unfinished.set(run, last.slice(0, MAX_LINE_LENGTH));
-    for (const line of lines) run.print(level, line);
+    let decoder = decoders.get(run);
+    if (decoder === undefined) decoders.set(run, (decoder = new StringDecoder()));
+    run.write(level, typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk)));
     const done = rest.at(-1);
     if (typeof done === "function") queueMicrotask(() => void done());
     return true;

@@ -4,6 +4,8 @@
 export interface ThreadBoot {
   /** Written by both sides; see `SharedState`. */
   readonly shared: SharedArrayBuffer;
+  /** What the thread may hold. */
+  readonly memoryMb: number;
 }
 
 /** A run as it is sent: the host objects follow as an argument of their own. */
@@ -55,7 +57,8 @@ export const CURRENT_RUN_SYMBOL = "banyan.thread.current-run";
 const BEAT = 0;
 const EXIT_RUN = 1;
 const EXIT_CODE = 2;
-const CANCELLED = 3;
+const HELD_MB = 3;
+const CANCELLED = 4;
 /** More runs at once only lose the early notice: their signal still aborts. */
 const CANCELLED_SLOTS = 1021;
 
@@ -76,6 +79,15 @@ export class SharedState {
 
   moveBeat(): void {
     Atomics.add(this.#cells, BEAT, 1);
+  }
+
+  /** What the thread held when its event loop last turned. */
+  get heldMb(): number {
+    return Atomics.load(this.#cells, HELD_MB);
+  }
+
+  setHeldMb(heldMb: number): void {
+    Atomics.store(this.#cells, HELD_MB, heldMb);
   }
 
   /** The number of the run that ended the thread by `process.exit(code)`. */

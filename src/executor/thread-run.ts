@@ -5,6 +5,9 @@ import type { SharedState, ThreadOrder, ThreadOutcome } from "./thread-protocol.
 /** How long a failed run's code may take to notice, before its thread has to end. */
 const FAILED_GRACE_MS = 2_000;
 
+/** A line over this is cut, so that a run that never ends its line keeps no more. */
+const MAX_LINE_LENGTH = 16_384;
+
 /** One run inside its thread. */
 export class ThreadRun implements RunContext {
   readonly id: string;
@@ -17,6 +20,8 @@ export class ThreadRun implements RunContext {
   readonly #controller = new AbortController();
   readonly #failed = deferred<{ error: unknown }>();
   readonly #timers = new Set<Disposable>();
+  /** By level, what was written of a line so far. */
+  readonly #begun = new Map<PrintLevel, string>();
   #print: ((level: PrintLevel, text: string) => void) | undefined;
   #ended = false;
 
@@ -60,6 +65,18 @@ export class ThreadRun implements RunContext {
     if (this.#print === undefined || this.#ended) return false;
     this.#print(level, text);
     return true;
+  }
+
+  /** Prints the lines that `text` ends, and keeps the beginning of the next. */
+  write(level: PrintLevel, text: string): void {
+    const lines = ((this.#begun.get(level) ?? "") + text).split("\n");
+    this.#begun.set(level, (lines.pop() ?? "").slice(0, MAX_LINE_LENGTH));
+    for (const line of lines) this.print(level, line);
+  }
+
+  endLines(): void {
+    for (const [level, text] of this.#begun) if (text !== "") this.print(level, text);
+    this.#begun.clear();
   }
 
   /** Disposes of `timer` with the run; dispose of the result when the timer is over. */

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Channel } from "../channel/channel.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { RunCode } from "./executor.ts";
+import { MemoryMeter } from "./thread-memory.ts";
 import { captureOutput } from "./thread-output.ts";
 import {
   CURRENT_RUN_SYMBOL,
@@ -55,7 +56,11 @@ export async function serveThread(options: ServeThreadOptions): Promise<void> {
     plain: "copy",
   });
   server.session = session;
-  setBeat(() => shared.moveBeat(), BEAT_MS);
+  const memory = new MemoryMeter(options.boot.memoryMb, (heldMb) => shared.setHeldMb(heldMb));
+  setBeat(() => {
+    shared.moveBeat();
+    memory.look();
+  }, BEAT_MS);
   reportUncaught(context, session.remote<OwnerApi>(OWNER));
 }
 
@@ -99,12 +104,21 @@ class ThreadServer implements ThreadApi {
   }
 }
 
-/** The owner must know whose `process.exit()` it was. */
+/**
+ * The owner must know whose `process.exit()` it was. What is left of a run that has ended can't be held
+ * to account any more, so it can't end the thread of the others either.
+ */
 function markExit(context: AsyncLocalStorage<ThreadRun>, shared: SharedState): void {
+  const mark = (code: unknown): void => {
+    const run = context.getStore();
+    if (run?.ended === true) {
+      throw new Error("process.exit() does nothing: the run that it belongs to has ended");
+    }
+    if (run !== undefined) shared.setExit(run.number, Number(code ?? process.exitCode ?? 0));
+  };
   const exit = process.exit.bind(process);
   process.exit = (code) => {
-    const run = context.getStore();
-    if (run !== undefined) shared.setExit(run.number, Number(code ?? process.exitCode ?? 0));
+    mark(code);
     return exit(code);
   };
 }

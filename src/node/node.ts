@@ -9,6 +9,7 @@ import { portChannel } from "../channel/port.ts";
 import { CodeLibrary } from "../code/library.ts";
 import { cleanStack } from "../code/source-url.ts";
 import { Lane, type LaneOptions } from "../executor/lane.ts";
+import { LanesApart } from "../executor/lanes-apart.ts";
 import { ANY_SLOT } from "../runner/job.ts";
 import type { LeaseTimes } from "../runner/node-entry.ts";
 import type { PlaceType } from "../runner/placement.ts";
@@ -34,8 +35,13 @@ export interface NodeOptions {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** The directory from which stored code imports packages. Default: the current. */
   readonly resolveFrom?: string | undefined;
+  /**
+   * What the runs of its jobs may hold together, in MB, buffers included; also what a job may that got a
+   * thread for itself. Default: 512, and no more than a quarter of the machine's memory.
+   */
+  readonly memoryMb?: number | undefined;
   /** Of the thread that jobs share, and of those that a job gets for itself. */
-  readonly lane?: Partial<Omit<LaneOptions, "clock" | "log">> | undefined;
+  readonly lane?: Partial<Omit<LaneOptions, "clock" | "log" | "memoryMb">> | undefined;
   /** Milliseconds between two starts. Default 0. */
   readonly startSpacingMs?: number | undefined;
   /** How many runs of a job are kept as history. Default 20. */
@@ -86,13 +92,14 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
   }
 }
 
-function checkOptions({ name, slots = 0 }: NodeOptions): void {
+function checkOptions({ name, slots = 0, memoryMb = 1 }: NodeOptions): void {
   if (typeof name !== "string" || name === "" || name === ANY_SLOT) {
     throw new RangeError(`a node can't be called ${JSON.stringify(name)}`);
   }
   if (!Number.isSafeInteger(slots) || slots < 0) {
     throw new RangeError(`a node has a whole number of slots, not ${slots}`);
   }
+  if (!(memoryMb > 0)) throw new RangeError(`memoryMb is more than 0, not ${memoryMb}`);
 }
 
 async function openRunner(
@@ -112,13 +119,19 @@ async function openRunner(
       name: laneName,
       clock,
       log,
+      memoryMb: options.memoryMb,
       ...options.lane,
     });
   const shared = scope.use(lane("lane"));
+  const apart = new LanesApart(() => lane("lane apart"));
   const runner = await Runner.open({
     ...options,
     code,
-    executors: { shared, own: () => lane("own lane") },
+    executors: {
+      shared,
+      own: () => lane("own lane"),
+      apart: (round) => apart.seat(round),
+    },
     openObjects: runObjects({ code, config: config ?? {} }),
     hostname: hostname(),
     load: machineLoad,

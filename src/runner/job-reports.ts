@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
-import { CodeError, RunnerError } from "../base/errors.ts";
+import { type BanyanError, CodeError, RunnerError } from "../base/errors.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
@@ -110,11 +110,11 @@ export class JobReports implements AsyncDisposable {
     const { outcome, error } = result;
     const data = { run: run.id, reason: run.reason, outcome };
     if (outcome === "ok") return this.working(at);
-    if (outcome === "stalled" && (state.stalls ?? 0) >= MAX_STALLS) {
+    const harmful = outcome === "stalled" || outcome === "crashed";
+    if (harmful && (state.stalls ?? 0) >= MAX_STALLS) {
       const text = `${(error as Error).message}, for the second time: it is not started again until it changes`;
-      const poisoned = new RunnerError("RUNNER_POISONED", text, {
-        details: (error as RunnerError).details,
-      });
+      const { details } = error as BanyanError;
+      const poisoned = new RunnerError("RUNNER_POISONED", text, { details });
       return this.#record("run", at.path, { error: poisoned, data });
     }
     // A thread that was lost through somebody else is that one's failure.

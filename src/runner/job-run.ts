@@ -43,8 +43,10 @@ export interface RunSpec extends SlotPath {
   readonly incarnation: Incarnation;
   readonly reason: RunReason;
   readonly codeKey: string;
-  /** It has blocked its thread before, so that it gets one of its own. */
+  /** It has blocked or ended its thread before, so that it gets one of its own. */
   readonly alone: boolean;
+  /** How often it was lost with others, through one of them: it runs apart from them. */
+  readonly suspected: number;
   readonly onSetupDone: () => void;
   readonly onProgress: (value: unknown) => void;
   /** It has run for the entry's `ok_after`. */
@@ -56,6 +58,8 @@ const GRACE_MS = 5_000;
 
 /** The same where the run has lost its right to act: of the lease's margin, which is all there is. */
 const URGENT_GRACE_SHARE = 0.5;
+/** The same where only its writes are refused: the others on its thread are worth more. */
+const FENCED_GRACE_MS = 500;
 
 /**
  * One execution of a job's code, from its start to its end: the deadline check and the fence of what it
@@ -104,7 +108,7 @@ export class JobRun {
     try {
       this.check();
       objects = this.#parts.openObjects(this.#context());
-      executor = this.spec.alone ? this.#parts.executors.own() : this.#parts.executors.shared;
+      executor = this.#executor();
       this.#execution = executor.start({
         id: `${this.spec.slot}/${this.spec.token}`,
         name: formatPath(this.spec.path),
@@ -124,6 +128,13 @@ export class JobRun {
       this.#controller.abort(new RunnerError("RUNNER_CANCELLED", "the run has ended"));
       await this.#tidy(objects, executor);
     }
+  }
+
+  #executor(): Executor {
+    const { executors } = this.#parts;
+    const { alone, suspected } = this.spec;
+    if (alone) return executors.own();
+    return suspected > 0 ? executors.apart(suspected) : executors.shared;
   }
 
   /** Asks it to end, or, where it has lost its right to run, sees to it that it does. Idempotent. */
@@ -159,7 +170,7 @@ export class JobRun {
     if (execution === undefined || this.#over) return;
     if (!isUrgent(cause)) return execution.cancel(reason, { graceMs: GRACE_MS });
     // Not killed at once: that would cost every other run on its thread, and it can do no harm.
-    const graceMs = this.#marginMs * URGENT_GRACE_SHARE;
+    const graceMs = cause === "fenced" ? FENCED_GRACE_MS : this.#marginMs * URGENT_GRACE_SHARE;
     execution.cancel(reason, { graceMs });
     // It may have been cancelled before, with a longer grace.
     this.#timers.push(clock.after(graceMs, () => execution.kill()));
@@ -224,18 +235,20 @@ export class JobRun {
         return returned(end.value);
       case "threw":
         return { outcome: "error", error: end.error };
+      case "crashed":
+        return { outcome: "crashed", error: end.error };
       case "cancelled":
         return { outcome: "cancelled", cause: "drain" };
       case "lost":
         break;
     }
-    return { outcome: "lost", error: end.error };
+    return { outcome: "lost", error: end.error, blame: end.blame };
   }
 
   async #tidy(objects: RunObjects | undefined, executor: Executor | undefined): Promise<void> {
     try {
       await objects?.close();
-      if (this.spec.alone) await executor?.close();
+      if (executor !== this.#parts.executors.shared) await executor?.close();
     } catch (error) {
       this.#parts.log.warn("what a run had opened could not be closed", { error });
     }

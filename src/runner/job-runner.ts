@@ -276,7 +276,9 @@ export class JobRunner {
 
   /** A thread that is lost again and again is lost through this job. */
   #blame(result: RunResult, shift: Shift): RunResult {
-    const lane = result.outcome === "lost" && result.cause === undefined;
+    const { outcome, cause, blame } = result;
+    // Where it is known whose fault it was, or will be found out, nobody has to guess.
+    const lane = outcome === "lost" && cause === undefined && blame === undefined;
     const quick = this.#now() - shift.started < QUICK_LOSS;
     this.#laneLosses = lane && quick ? this.#laneLosses + 1 : 0;
     return this.#laneLosses < MAX_LANE_LOSSES ? result : { ...result, outcome: "error" };

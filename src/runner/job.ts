@@ -100,8 +100,20 @@ export type RunReason =
   /** Somebody asked for it. */
   | "manual";
 
-/** How a run ended. "timeout" and "stalled" count as failures, "cancelled" and "lost" do not. */
-export type RunOutcome = "ok" | "error" | "timeout" | "cancelled" | "stalled" | "lost";
+/**
+ * How a run ended. "stalled": it blocked its thread; "crashed": it ended its thread. "error", "timeout" and
+ * these two count as failures, "cancelled" and "lost" do not.
+ */
+export type RunOutcome = "ok" | "error" | "timeout" | "cancelled" | "stalled" | "crashed" | "lost";
+
+/** What code did to the thread that it shared. */
+export type ThreadHarm =
+  /** It never gave it back. */
+  | "stall"
+  /** It ended it, by `process.exit()`. */
+  | "exit"
+  /** It held more memory than it may. */
+  | "memory";
 
 /**
  * What a runner knows about a job in one slot. Written only by the run that owns the job at that
@@ -134,8 +146,15 @@ export interface JobState {
   readonly setup_done?: boolean;
   /** The last run was interrupted and is to be started again at once, for this reason. */
   readonly again?: RunReason;
-  /** How often the code under this key blocked its thread. */
+  /** How often the code under this key blocked its thread, or ended it. */
   readonly stalls?: number;
+  /** What it did the last time. */
+  readonly harm?: ThreadHarm;
+  /**
+   * How many times in a row it was lost with others through one of them, it can't be told which: it runs
+   * apart from them, until it has ended otherwise.
+   */
+  readonly suspected?: number;
   /** So many runs in a row were lost with their node; those lost late count once. */
   readonly losses?: number;
   /** The revision of the last request ("run", "cancel") that was seen to. */

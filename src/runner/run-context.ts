@@ -71,6 +71,11 @@ export interface CodeSource {
 export interface RunExecutors {
   /** What the jobs of a node share. */
   readonly shared: Executor;
-  /** One for a single run, of code that has blocked its thread before. Its caller closes it. */
+  /** One for a single run, of code that has blocked or ended its thread before. Its caller closes it. */
   own(): Executor;
+  /**
+   * One for a single run that was lost with others `round` times, through one of them; it may share a
+   * thread with some of them. Its caller closes it.
+   */
+  apart(round: number): Executor;
 }

@@ -21,9 +21,18 @@ export function startedState(before: JobState | undefined, facts: StartFacts): J
     run: String(facts.token),
     backoff: before?.backoff ?? 0,
     result: before?.result ?? null,
-    ...(sameCode && before.stalls !== undefined ? { stalls: before.stalls } : {}),
+    ...(sameCode ? keptOfCode(before) : {}),
     ...(before?.losses === undefined ? {} : { losses: before.losses }),
     ...(before?.request === undefined ? {} : { request: before.request }),
+  };
+}
+
+/** What is held against code, until it changes. */
+function keptOfCode({ stalls, harm, suspected }: JobState): Partial<JobState> {
+  return {
+    ...(stalls === undefined ? {} : { stalls }),
+    ...(harm === undefined ? {} : { harm }),
+    ...(suspected === undefined ? {} : { suspected }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { backoffMs } from "../base/backoff.ts";
-import type { JobEntry, JobState, RunReason } from "./job.ts";
+import type { JobEntry, JobState, RunReason, ThreadHarm } from "./job.ts";
 import { unitHash } from "./unit-hash.ts";
 
 /** A request that may still have to be seen to. */
@@ -36,8 +36,14 @@ export type Plan =
   /** Its state says that it runs, so whoever ran it is gone: settle that first. */
   | { readonly type: "lost"; readonly why: string };
 
-/** Code that blocked its thread this often is not started again until it changes. */
+/** Code that blocked or ended its thread this often is not started again until it changes. */
 export const MAX_STALLS = 2;
+
+const HARM_TEXT: Readonly<Record<ThreadHarm, string>> = {
+  stall: "blocked the thread",
+  exit: "ended the thread",
+  memory: "held too much memory",
+};
 
 /** A request that nobody saw to in this time (seconds) is void. */
 const REQUEST_VALID = 600;
@@ -52,7 +58,8 @@ export function planJob(input: ScheduleInput): Plan {
   if (requested?.type === "forget") return requested;
   if (codeKey === undefined) return { type: "idle", why: "its code is missing or broken" };
   if (isPoisoned(state, codeKey)) {
-    return { type: "idle", why: `its code blocked the thread ${state?.stalls} times` };
+    const harm = HARM_TEXT[state?.harm ?? "stall"];
+    return { type: "idle", why: `its code ${harm} ${state?.stalls} times` };
   }
   return requested ?? planTime(entry, state, { codeKey, now });
 }

@@ -1,4 +1,5 @@
-import type { JobState, RunErrorRecord, RunOutcome, RunReason } from "./job.ts";
+import type { LossBlame } from "../executor/executor.ts";
+import type { JobState, RunErrorRecord, RunOutcome, RunReason, ThreadHarm } from "./job.ts";
 
 /** Why a runner stopped a run. */
 export type StopCause =
@@ -33,6 +34,8 @@ export interface RunResult {
   readonly recorded?: boolean;
   /** The stored lines it was at when it blocked its thread. */
   readonly frames?: readonly string[];
+  /** Of a run that was lost with its thread, what is known about why. */
+  readonly blame?: LossBlame | undefined;
 }
 
 /** What people read about a run that was stopped. */
@@ -64,7 +67,7 @@ export function settleRun(
   result: RunResult,
   { stopped, request }: { readonly stopped: number; readonly request: number | undefined },
 ): JobState {
-  const { again: _again, comment: _comment, next: _next, losses: _losses, ...kept } = state;
+  const { again: _a, comment: _c, next: _n, losses: _l, suspected, ...kept } = state;
   const base: JobState = {
     ...kept,
     // Later than the start, however short the run was and whatever the wall clock did.
@@ -79,10 +82,16 @@ export function settleRun(
     case "timeout":
       return { ...failed, comment: commentOf(result) };
     case "stalled":
+    case "crashed":
       // Kept after a success too: the thread it shares is not to be lost for it again and again.
-      return { ...failed, stalls: (state.stalls ?? 0) + 1, comment: commentOf(result) };
+      return {
+        ...failed,
+        stalls: (state.stalls ?? 0) + 1,
+        harm: harmOf(result),
+        comment: commentOf(result),
+      };
     case "lost":
-      return { ...base, again: "lane" };
+      return { ...base, again: "lane", ...suspicion(suspected, result) };
     case "cancelled":
       break;
   }
@@ -138,6 +147,17 @@ export function errorRecordOf(error: unknown): RunErrorRecord {
     message: typeof message === "string" ? message : textOf(error),
     ...(typeof stack === "string" ? { stack } : {}),
   };
+}
+
+function suspicion(rounds = 0, { blame }: RunResult): Pick<JobState, "suspected"> {
+  const suspected = rounds + (blame === "any" ? 1 : 0);
+  return suspected === 0 ? {} : { suspected };
+}
+
+function harmOf({ outcome, error }: RunResult): ThreadHarm {
+  if (outcome === "stalled") return "stall";
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return code === "EXECUTOR_MEMORY" ? "memory" : "exit";
 }
 
 function settleCancelled(base: JobState, result: RunResult): JobState {

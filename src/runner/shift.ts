@@ -53,8 +53,9 @@ export class Shift {
     this.#run = new JobRun(
       {
         ...spec,
-        // It has blocked a thread before: nobody else is to suffer from it again.
+        // It has blocked or ended a thread before: nobody else is to suffer from it again.
         alone: (this.#started.stalls ?? 0) > 0,
+        suspected: this.#started.suspected ?? 0,
         onSetupDone: () => this.#works({ setup_done: true, backoff: 0 }),
         onProgress: (progress) => this.#update({ progress }),
         onOk: () => this.#works({ backoff: 0 }),

@@ -8,9 +8,11 @@ describe("SharedState", () => {
     const there = new SharedState(here.buffer);
     expect([there.beat, there.exit, there.isCancelled(7)]).toEqual([0, undefined, false]);
     here.moveBeat();
+    here.setHeldMb(9);
     here.setExit(7, 3);
     here.setCancelled(7);
     expect([there.beat, there.exit, there.isCancelled(7)]).toEqual([1, { run: 7, code: 3 }, true]);
+    expect(there.heldMb).toBe(9);
   });
 
   it("never takes one run's cancellation for another's", () => {

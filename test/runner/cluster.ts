@@ -139,19 +139,17 @@ export class Cluster implements AsyncDisposable {
     const node = new TestNode(this, name, ++this.#pids);
     const { code, run, openObjects } = await this.#parts(node);
     node.executor = new TestExecutor(run, node.clock);
+    const own = (): TestExecutor => {
+      const lane = new TestExecutor(run, node.clock);
+      node.lanes.push(lane);
+      return lane;
+    };
     const opening = Runner.open({
       tree: node.tree,
       name,
       code,
       openObjects,
-      executors: {
-        shared: node.executor,
-        own: () => {
-          const lane = new TestExecutor(run, node.clock);
-          node.lanes.push(lane);
-          return lane;
-        },
-      },
+      executors: { shared: node.executor, own, apart: own },
       clock: node.clock,
       log: this.#options.log ?? silentLog,
       identity: { pid: node.pid, start: 1, host: "here" },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
+import { ExecutorError } from "../../src/base/errors.ts";
 import type { CodeSource, OpenRunObjects } from "../../src/runner/run-context.ts";
 import { Cluster } from "./cluster.ts";
 import { ENDLESS, QUICK, running, stopped } from "./steps.ts";
@@ -449,6 +450,66 @@ describe("JobRunner, where threads are lost", () => {
     await cluster.proc("endless", `${ENDLESS} // repaired`);
     await cluster.until(() => running(cluster, "my.job"));
     expect(cluster.nodes[0]?.executor.active.size).toBe(1);
+  });
+
+  it("gives code that ended its thread one of its own, then none, and says what it did", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless", delay: 1, backoff: 1, jitter: 0 });
+    const error = new ExecutorError("EXECUTOR_LOST", "it called process.exit(3)");
+    for (const [index, stalls] of [1, 2].entries()) {
+      await cluster.until(() => running(cluster, "my.job"));
+      expect(cluster.nodes[0]?.lanes).toHaveLength(index);
+      execution(cluster).end({ type: "crashed", error });
+      await cluster.until(async () => (await stopped(cluster, "my.job"))?.stalls === stalls);
+    }
+    await cluster.clock.advanceAsync(60_000);
+    expect(await stopped(cluster, "my.job")).toMatchObject({ stalls: 2, harm: "exit" });
+    const record = await cluster.tree.errors.get({ subsystem: "run", path: "my.job" });
+    expect(record).toMatchObject({ code: "RUNNER_POISONED" });
+    expect(record?.message).toMatch(/called process\.exit\(3\), for the second time/);
+    expect(await cluster.jobs.why("my.job")).toEqual({ "-": "its code ended the thread 2 times" });
+  });
+
+  it("counts no failure of a run whose thread another ended, however often", async () => {
+    await using cluster = await open();
+    await cluster.jobs.set("my.job", { code: "endless" });
+    let token = 0;
+    for (let i = 0; i < 6; i++) {
+      const state = await cluster.until(() => running(cluster, "my.job"));
+      expect(state.token).toBeGreaterThan(token);
+      ({ token } = state);
+      const error = new ExecutorError("EXECUTOR_LOST", "another did it");
+      execution(cluster).end({ type: "lost", error, blame: "other" });
+      await cluster.until(async () => ((await running(cluster, "my.job"))?.token ?? 0) > token);
+    }
+    expect(await running(cluster, "my.job")).toMatchObject({ reason: "lane", backoff: 0 });
+    expect(cluster.nodes[0]?.lanes).toEqual([]);
+    expect(await cluster.tree.errors.get({ subsystem: "run", path: "my.job" })).toBeUndefined();
+  });
+
+  it("starts apart from others what was lost with them through any of them, until it has ended", async () => {
+    await using cluster = await open();
+    const rounds: number[] = [];
+    const [node] = cluster.nodes;
+    await cluster.jobs.set("my.job", { code: "endless" });
+    for (const round of [1, 2]) {
+      const { token } = await cluster.until(() => running(cluster, "my.job"));
+      const error = new ExecutorError("EXECUTOR_MEMORY", "one of them");
+      execution(cluster).end({ type: "lost", error, blame: "any" });
+      const next = await cluster.until(async () => {
+        const state = await running(cluster, "my.job");
+        return state !== undefined && state.token > token && state;
+      });
+      expect(next).toMatchObject({ reason: "lane", backoff: 0, suspected: round });
+      rounds.push(node?.lanes.length ?? 0);
+    }
+    expect(rounds).toEqual([1, 2]);
+    execution(cluster).end({ type: "returned", value: 1 });
+    const { suspected } = await cluster.until(() => stopped(cluster, "my.job"));
+    expect(suspected).toBeUndefined();
+    await cluster.jobs.run("my.job");
+    await cluster.until(() => running(cluster, "my.job"));
+    expect(node?.executor.active.size).toBe(1);
   });
 
   it("settles a run whose end was written before its node died by that end", async () => {

@@ -75,6 +75,7 @@ export class TestExecution implements Execution {
       isCancelled: () => this.#controller.signal.aborted,
       fail: (error) => this.end({ type: "threw", error }),
       onPrint: () => {},
+      endLines: () => {},
     };
     code(context).then(
       (value) => this.end({ type: "returned", value }),

@@ -14,28 +14,84 @@ describe("Lane: code that would end its thread", () => {
     const good = kit.start("good");
     await good.reached("up");
     const end = await kit.start("exits").execution.ended;
-    expect(end).toMatchObject({ type: "threw", error: { code: "EXECUTOR_LOST" } });
+    expect(end).toMatchObject({ type: "crashed", error: { code: "EXECUTOR_LOST" } });
     expect((end as { error: Error }).error.message).toContain('"exits" called process.exit(3)');
     expect(await good.execution.ended).toMatchObject({
       type: "lost",
       error: { code: "EXECUTOR_LOST" },
+      blame: "other",
     });
     expect(await kit.start("fine").execution.ended).toEqual({ type: "returned", value: 1 });
   });
 
   it("too much memory ends the thread and not the node; alone there it is the run's own fault", async () => {
     const hog = `await _self.progress("up"); const all = []; for (;;) { all.push(new Array(1e5).fill({})); await null }`;
-    await using kit = openLane({ hog, good: WAITING, fine: `return 1` }, { memoryMb: 32 });
+    await using kit = openLane(
+      { hog, good: WAITING, fine: `return 1` },
+      { memoryMb: 32, stallMs: 10_000 },
+    );
     expect(await kit.start("hog").execution.ended).toMatchObject({
-      type: "threw",
+      type: "crashed",
       error: { code: "EXECUTOR_MEMORY" },
     });
     const good = kit.start("good");
     await good.reached("up");
-    const memory = { type: "lost", error: { code: "EXECUTOR_MEMORY" } };
+    const memory = { type: "lost", error: { code: "EXECUTOR_MEMORY" }, blame: "any" };
     expect(await kit.start("hog").execution.ended).toMatchObject(memory);
     expect(await good.execution.ended).toMatchObject(memory);
     expect(await kit.start("fine").execution.ended).toEqual({ type: "returned", value: 1 });
+  });
+
+  it.each([
+    ["at once, in large pieces", `for (;;) all.push(new Array(2e7).fill(1))`],
+    ["between promises", `for (;;) { all.push(new Array(2e7).fill(1)); await null }`],
+    ["as buffers, at once", `for (;;) all.push(Buffer.alloc(5e7, 1))`],
+    [
+      "as buffers, now and then",
+      `for (;;) { all.push(Buffer.alloc(5e6, 1)); await _self.timer(0.01) }`,
+    ],
+    ["as text", `for (let i = 0; ; i++) all.push(("x" + i).repeat(1e6).split(""))`],
+  ])("memory taken %s ends the thread, and this process goes on", async (_, code) => {
+    await using kit = openLane(
+      { hog: `const all = []; ${code}`, fine: `return 1` },
+      { memoryMb: 128, stallMs: 10_000 },
+    );
+    expect(await kit.start("hog").execution.ended).toMatchObject({
+      type: "crashed",
+      error: { code: "EXECUTOR_MEMORY", message: expect.stringContaining("may hold 128 MB") },
+    });
+    expect(await kit.start("fine").execution.ended).toEqual({ type: "returned", value: 1 });
+  });
+
+  it("garbage does not count as memory that is held", async () => {
+    await using kit = openLane(
+      {
+        churns: `
+          let last
+          for (let i = 0; i < 100; i++) {
+            last = Array.from({ length: 1e5 }, (_, n) => ({ n })); last = Buffer.alloc(1e7, 1)
+            await _self.timer(0.005)
+          }
+          return "done"`,
+      },
+      { memoryMb: 128 },
+    );
+    expect(await kit.start("churns").execution.ended).toEqual({ type: "returned", value: "done" });
+  });
+
+  it("a run that has ended can't end the thread by process.exit(); process.abort() is an error", async () => {
+    await using kit = openLane({
+      leaves: `import { setTimeout } from "node:timers"\nsetTimeout(() => process.exit(3), 20); return 1`,
+      other: `await _self.progress("up"); await _self.timer(0.2); return 2`,
+      aborts: `process.abort()`,
+    });
+    const other = kit.start("other");
+    await other.reached("up");
+    expect(await kit.start("leaves").execution.ended).toEqual({ type: "returned", value: 1 });
+    expect((await kit.start("aborts").execution.ended).type).toBe("threw");
+    expect(await other.execution.ended).toEqual({ type: "returned", value: 2 });
+    expect(kit.warnings.join()).toContain("process.exit() does nothing");
+    expect((await kit.lane.stats()).started).toBe(1);
   });
 
   it.each([
@@ -107,7 +163,9 @@ describe("Lane: what code prints", () => {
       prints: `
         console.log("log %d", n); await null; console.warn("warn"); console.error(new Error("shown"));
         setTimeout(() => console.debug({ a: 1 }), 1); await _self.timer(0.05);
-        process.stdout.write("half a "); process.stdout.write("line\\n"); console.table([[n]])`,
+        process.stdout.write("half a "); process.stdout.write("line\\n"); console.table([[n]]);
+        const umlaut = Buffer.from("ö"); process.stdout.write(umlaut.subarray(0, 1));
+        process.stdout.write(umlaut.subarray(1)); process.stdout.write("no end")`,
     });
     const runs = [1, 2].map((n) => kit.start("prints", { n }));
     for (const run of runs) expect((await run.execution.ended).type).toBe("returned");
@@ -121,6 +179,7 @@ describe("Lane: what code prints", () => {
         "info half a line",
       ]);
       expect(run.lines[5]?.text).toContain(`│ ${index + 1}`);
+      expect(run.lines.at(-1)).toMatchObject({ level: "info", text: "öno end" });
     }
     expect(kit.warnings).toEqual([]);
   });

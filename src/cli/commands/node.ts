@@ -12,6 +12,8 @@ import { ago, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
 
 const TYPES = ["single", "any", "all"] as const;
+/** A thread that runs nothing holds 10 MB. */
+const MIN_MEMORY_MB = 32;
 type RunType = (typeof TYPES)[number];
 
 /** `banyan node`: the processes that run jobs. */
@@ -32,6 +34,7 @@ export function addNodeCommands(program: Command, act: Act): void {
     )
     .option("-l, --label <name=value...>", "labels that jobs can ask for")
     .option("--slots <n>", "how many any-node jobs it takes at a time", slotsOf)
+    .option("--memory <mb>", "what its running jobs may hold together (default: 512)", memoryOf)
     .option("-v, --verbose", "say more")
     .action(act(run));
 
@@ -44,6 +47,7 @@ interface RunOptions {
   readonly type: readonly RunType[];
   readonly label?: string[];
   readonly slots?: number;
+  readonly memory?: number;
   readonly verbose?: boolean;
 }
 
@@ -61,6 +65,7 @@ async function run(context: CommandContext, options: RunOptions): Promise<ExitCo
     types: options.type,
     labels,
     ...(options.slots === undefined ? {} : { slots: options.slots }),
+    memoryMb: options.memory,
     log,
     // Another node may begin with a job that can't be ended here: nothing of this process may go on.
     onStuck: () => process.kill(process.pid, "SIGKILL"),
@@ -101,6 +106,12 @@ function slotsOf(text: string): number {
   const slots = Number(text);
   if (text.trim() !== "" && Number.isSafeInteger(slots) && slots >= 0) return slots;
   throw new CliError("CLI_USAGE", `--slots ${text}: give a whole number from 0`);
+}
+
+function memoryOf(text: string): number {
+  const megabytes = Number(text);
+  if (megabytes >= MIN_MEMORY_MB && megabytes < Infinity) return megabytes;
+  throw new CliError("CLI_USAGE", `--memory ${text}: give MB, from ${MIN_MEMORY_MB}`);
 }
 
 function label(text: string): [string, string] {

@@ -66,6 +66,9 @@ export class RunScope implements TimerOwner {
 
   /** @throws CodeError what is wrong with it or with what it imports */
   async procedure(shipment: Shipment): Promise<Callable> {
+    // Linked when all was disposed of, it would stay for ever.
+    this.context.signal.throwIfAborted();
+    if (this.#ended) throw new RunnerError("RUNNER_CANCELLED", "the run has ended");
     let linked = this.#linked.get(shipment.key);
     if (linked === undefined) {
       linked = this.#link(shipment);
@@ -93,6 +96,7 @@ export class RunScope implements TimerOwner {
       if (outcome.status === "fulfilled") outcome.value[Symbol.dispose]();
     }
     this.#linked.clear();
+    this.context.endLines();
     await this.log.flush();
   }
 

@@ -117,6 +117,7 @@ export function openKit(): Kit {
         controller.abort(error);
       },
       onPrint: (print) => void prints.push(print),
+      endLines: () => {},
     };
     const bodies: Readonly<Record<string, Body>> = { ...options.procedures, main: body };
     const code = runStored(async ({ id }) => {
