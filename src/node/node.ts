@@ -10,12 +10,12 @@ import { CodeLibrary } from "../code/library.ts";
 import { cleanStack } from "../code/source-url.ts";
 import { Lane, type LaneOptions } from "../executor/lane.ts";
 import { LanesApart } from "../executor/lanes-apart.ts";
-import { ANY_SLOT } from "../runner/job.ts";
 import type { LeaseTimes } from "../runner/node-entry.ts";
 import type { PlaceType } from "../runner/placement.ts";
 import { runObjects } from "../runner/run-objects.ts";
 import { Runner } from "../runner/runner.ts";
 import type { Tree } from "../tree/tree.ts";
+import { checkNode } from "./check-node.ts";
 
 export interface NodeOptions {
   /** Used, not owned: close it after the node. */
@@ -73,11 +73,11 @@ export interface BanyanNode extends AsyncDisposable {
 /**
  * Runs the jobs of a tree in this process, until the node is closed. Resolves when it holds its lease.
  *
- * @throws RunnerError `RUNNER_NAME_TAKEN` if a node of that name is alive; RangeError for a name that no
- *   node can have, or slots that are no number
+ * @throws RunnerError `RUNNER_NAME_TAKEN` if a node of that name is alive; TypeError and RangeError for
+ *   options that no node can have
  */
 export async function runNode(options: NodeOptions): Promise<BanyanNode> {
-  checkOptions(options);
+  checkNode(options);
   const { log = silentLog } = options;
   const scope = new Scope({ onError: (error, task) => log.warn(`${task} failed`, { error }) });
   const failed = deferred<void>();
@@ -90,16 +90,6 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
     await scope.close();
     throw error;
   }
-}
-
-function checkOptions({ name, slots = 0, memoryMb = 1 }: NodeOptions): void {
-  if (typeof name !== "string" || name === "" || name === ANY_SLOT) {
-    throw new RangeError(`a node can't be called ${JSON.stringify(name)}`);
-  }
-  if (!Number.isSafeInteger(slots) || slots < 0) {
-    throw new RangeError(`a node has a whole number of slots, not ${slots}`);
-  }
-  if (!(memoryMb > 0)) throw new RangeError(`memoryMb is more than 0, not ${memoryMb}`);
 }
 
 async function openRunner(

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { ANY_SLOT } from "../../runner/job.ts";
+import { isName, NAME_TEXT } from "../../runner/names.ts";
 import { listNodes, type NodeListing } from "../../runner/roster.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -93,13 +93,13 @@ function typesOf(text: string): RunType[] {
 }
 
 function nameOf(text: string): string {
-  if (text !== "" && text !== ANY_SLOT) return text;
-  throw new CliError("CLI_USAGE", `--name ${JSON.stringify(text)}: a node needs another name`);
+  if (isName(text)) return text;
+  throw new CliError("CLI_USAGE", `--name ${JSON.stringify(text)}: give ${NAME_TEXT}`);
 }
 
 function groupOf(text: string): string {
-  if (text !== "") return text;
-  throw new CliError("CLI_USAGE", "--group: a group's name can't be empty");
+  if (isName(text)) return text;
+  throw new CliError("CLI_USAGE", `--group ${JSON.stringify(text)}: give ${NAME_TEXT}`);
 }
 
 function slotsOf(text: string): number {
