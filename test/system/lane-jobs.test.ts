@@ -72,3 +72,23 @@ it("a job that holds too much memory is found among others, which lose no more t
   }
   expect(await tree.get([".banyan", "node", "n1"])).toMatchObject({ id, pid: node.pid });
 });
+
+it("a run that has lost its job is stopped without its neighbours, though it still writes", async () => {
+  await using cluster = await Cluster.open("n1");
+  const { tree, jobs } = cluster;
+  await cluster.proc("heartbeat", HEARTBEAT);
+  for (const name of ["good", "taken"]) {
+    await jobs.set(name, { code: "heartbeat" });
+    await cluster.value(["beat", name]);
+  }
+  const good = await cluster.running("good");
+  const { token } = await cluster.running("taken");
+  // Another owner's record: from here on, every write of the run is refused.
+  const owner = tree.system.owner.concat(["-", "taken"]);
+  const record = await tree.get(owner);
+  await tree.set(owner, { ...(record as object), lease: null });
+  await cluster.running("taken", token);
+  await cluster.value(["beat", "taken"], (beat) => (beat as { token: number }).token > token);
+  expect(await jobs.state("good")).toMatchObject({ token: good.token, stopped: null });
+  expect(await jobs.runs("good")).toHaveLength(1);
+});
