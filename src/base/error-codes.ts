@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   CHANNEL_CLOSED: { retryable: true, says: "the channel is closed" },
   CHANNEL_REFUSED: { retryable: true, says: "nothing accepted the connection" },
   CHANNEL_MALFORMED: { retryable: false, says: "the peer sent bytes that are no message" },
+  CHANNEL_SILENT: { retryable: true, says: "nothing came from the peer for too long" },
   CHANNEL_TOO_LARGE: { retryable: false, says: "a message is over the channel's limit" },
 
   REMOTE_CLOSED: { retryable: true, says: "the session is closed" },

@@ -41,7 +41,7 @@ export interface Channel extends AsyncDisposable {
    */
   readonly crossesNetwork: boolean;
 
-  /** How many bytes have come so far, also of messages that are not whole yet. */
+  /** Grows with all that comes, also with an empty message and with parts of one that is not whole yet. */
   readonly receivedBytes: number;
 
   /** Looks for a peer from which nothing comes. Something has to have been sent to it lately. */

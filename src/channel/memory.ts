@@ -105,7 +105,7 @@ class MemoryChannel extends BaseChannel {
 
   #take(item: Uint8Array | End): void {
     if (typeof item !== "string") {
-      this.seenBytes += item.byteLength;
+      this.seenBytes += MESSAGE_COST_BYTES + item.byteLength;
       this.deliver(item);
     } else if (item === "aborted") {
       this.finish(new ChannelError("CHANNEL_CLOSED", "the peer aborted"));

@@ -94,7 +94,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     const message = this.#reading ? this.#takeMessage() : undefined;
     if (message !== undefined) {
       this.#received = (this.#received + 1) | 0;
-      this.seenBytes += message.length;
+      this.seenBytes += 1 + message.length;
       this.deliver(message);
       return true;
     }

@@ -19,6 +19,7 @@ export const SESSION_OPTIONS: OptionNames<SessionOptions> = {
   valueClasses: true,
   trace: true,
   callSites: true,
+  heartbeat: true,
 };
 
 const LIMITS = Object.fromEntries(

@@ -21,6 +21,8 @@ export interface Hello {
   readonly values?: readonly string[] | undefined;
   /** Whether it uses proxies, and wants references described. */
   readonly proxies?: boolean | undefined;
+  /** How often it wants to hear from the other, in milliseconds: an empty message is enough. */
+  readonly beatMs?: number | undefined;
 }
 
 const HELLO = [0x42, 0x4e, 0x59, 0x4e] as const;
@@ -39,7 +41,7 @@ export function encodeHello(hello: Hello): Uint8Array {
   for (const byte of HELLO) writer.u8(byte);
   writer.varint(VERSIONS.min);
   writer.varint(VERSIONS.max);
-  const { name, maxMessageBytes, asks, credentials, values = [], proxies } = hello;
+  const { name, maxMessageBytes, asks, credentials, values = [], proxies, beatMs = 0 } = hello;
   const said = {
     name,
     maxMessageBytes,
@@ -47,6 +49,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     ...(credentials === undefined ? {} : { credentials }),
     ...(values.length === 0 ? {} : { values }),
     ...(proxies === true ? { proxies } : {}),
+    ...(beatMs === 0 ? {} : { beatMs }),
   };
   writer.bytes(encodeValue(said, LIMITS));
   return writer.take();
@@ -119,9 +122,9 @@ function readRefusal(reader: Reader): RemoteError {
 }
 
 function checkHello(value: unknown): Hello {
-  const { name, maxMessageBytes, asks, credentials, values, proxies } = Object(value) as Partial<
-    Record<keyof Hello, unknown>
-  >;
+  const { name, maxMessageBytes, asks, credentials, values, proxies, beatMs } = Object(
+    value,
+  ) as Partial<Record<keyof Hello, unknown>>;
   if (
     typeof name !== "string" ||
     typeof maxMessageBytes !== "number" ||
@@ -138,6 +141,7 @@ function checkHello(value: unknown): Hello {
     credentials,
     values: names.length > 0 ? names : undefined,
     proxies: proxies === true ? true : undefined,
+    beatMs: typeof beatMs === "number" && beatMs > 0 ? beatMs : undefined,
   };
 }
 

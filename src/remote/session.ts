@@ -9,6 +9,13 @@ import { closeWithin } from "./close-within.ts";
 import type { PlainMode } from "./codec.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
 import { encodeRefusal } from "./handshake.ts";
+import {
+  beat,
+  type Heartbeat,
+  heartbeatOf,
+  type HeartbeatOptions,
+  watchSilence,
+} from "./heartbeat.ts";
 import { type Authenticate, Opening } from "./opening.ts";
 import { Peer } from "./peer.ts";
 import type { Policy } from "./policy.ts";
@@ -50,6 +57,11 @@ export interface SessionOptions {
   readonly trace?: Trace | undefined;
   /** Records where each call was made, and shows it in the stack of its error. Costs microseconds. */
   readonly callSites?: boolean | undefined;
+  /**
+   * Ends the session when the peer says nothing for too long; the error's cause tells whether it is busy
+   * or gone. On by default where the channel crosses a network, off within one machine.
+   */
+  readonly heartbeat?: HeartbeatOptions | boolean | undefined;
 }
 
 /**
@@ -115,8 +127,10 @@ export async function openSession(
   channel: Channel,
   options: SessionOptions = {},
 ): Promise<Session> {
+  let heartbeat: Heartbeat;
   try {
     checkSessionOptions(options, SESSION_OPTIONS, "openSession");
+    heartbeat = heartbeatOf(channel, options.heartbeat);
   } catch (error) {
     void closeWithin(channel, systemClock, DEFAULT_SESSION_LIMITS.closeGraceMs);
     throw error;
@@ -137,12 +151,15 @@ export async function openSession(
         describes: hello.proxies === true,
         peerValues: hello.values ?? [],
       });
-      receive = (next) => peer.receive(next);
+      // An empty message is a beat.
+      receive = (next) => next.length > 0 && peer.receive(next);
+      if (hello.beatMs !== undefined) beat(channel, clock, hello.beatMs);
+      if (heartbeat.silentMs > 0) watchSilence(channel, clock, heartbeat.silentMs);
       opened.resolve(peer);
     },
     failed: (error) => opened.reject(error),
   });
-  let receive = (message: Uint8Array): void => opening.receive(message);
+  let receive = (message: Uint8Array): unknown => opening.receive(message);
   void channel.closed.then((cause) =>
     opened.reject(new RemoteError("REMOTE_BROKEN", "the channel closed before a hello", { cause })),
   );
@@ -151,7 +168,13 @@ export async function openSession(
   );
   try {
     const values = valueClasses.map((valueClass) => valueClass.name);
-    opening.begin({ name, maxMessageBytes, credentials: options.credentials, values });
+    opening.begin({
+      name,
+      maxMessageBytes,
+      credentials: options.credentials,
+      values,
+      beatMs: heartbeat.idleMs,
+    });
     channel.receive((message) => receive(message));
     return await abortable(opened.promise, signal);
   } catch (error) {

@@ -113,6 +113,23 @@ const DELIVERY: Readonly<Record<string, ChannelCase>> = {
     assert.ok(Buffer.from(received.messages[3] ?? []).equals(bytes(300_000)));
   },
 
+  "receivedBytes grows with all that comes, also with an empty message": async (open) => {
+    await using pair = await open();
+    const received = collect(pair.far);
+    const seen = [pair.far.receivedBytes];
+    for (const [i, size] of [0, 1_000, 0].entries()) {
+      pair.near.send(bytes(size));
+      await received.count(i + 1);
+      seen.push(pair.far.receivedBytes);
+    }
+    assert.deepEqual(
+      seen.toSorted((a, b) => a - b),
+      seen,
+    );
+    assert.equal(new Set(seen).size, seen.length);
+    assert.ok((seen.at(-1) ?? 0) - (seen[0] ?? 0) >= 1_000);
+  },
+
   "receive() gets what came before it, in order": async (open) => {
     await using pair = await open();
     for (let i = 0; i < 10; i++) pair.near.send(numbered(i));

@@ -96,7 +96,7 @@ describe("listenWebSocket()", () => {
       (channel) => channel.close(),
       (error: Error) => error.message,
     );
-    expect(outcome).toEqual(isAllowed ? undefined : expect.stringContaining("403"));
+    expect(outcome ?? "accepted").toContain(isAllowed ? "accepted" : "403");
   });
 
   it("refuses a name that points here, though origin and host agree", async () => {
