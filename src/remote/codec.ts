@@ -6,12 +6,13 @@ export type PlainMode = "reference" | "copy";
 
 /**
  * A target as the peer wrote it: something it holds of ours, or a request of its own. Held is what was
- * found by it before.
+ * found by it before, missing what was not.
  */
 export type ReceivedTarget =
   | { readonly type: "export"; readonly id: number }
   | { readonly type: "result"; readonly distance: number }
-  | { readonly type: "held"; readonly object: unknown };
+  | { readonly type: "held"; readonly object: unknown }
+  | { readonly type: "missing"; readonly error: unknown };
 
 /** What follows each of these is written by the encoder and read by the decoder, and by nobody else. */
 export const Tag = {

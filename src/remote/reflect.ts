@@ -33,7 +33,10 @@ export const Reflection = {
   invoke: 5,
   /** `new.target` or undefined, the arguments. */
   construct: 6,
-  /** A list: whether it is extensible, then key and descriptor (as `describe` makes it), in turn. */
+  /**
+   * How many at most, if that matters; a list: whether it is extensible, then key and descriptor (as
+   * `describe` makes it), in turn. Undefined where there are more.
+   */
   keys: 7,
   /** Key; a descriptor, or undefined. */
   descriptor: 8,
@@ -217,8 +220,9 @@ function checkReceiver(policy: Policy, method: unknown, receiver: unknown): void
   throw new RemoteError("REMOTE_DENIED", "the function is no method of what it is called on");
 }
 
-function describeAll({ policy, object }: Asked): List {
+function describeAll({ policy, object, rest: [limit] }: Asked): List | undefined {
   const keys = ownKeys(policy, object);
+  if (typeof limit === "number" && keys.length > limit) return undefined;
   const isTold = keys.length <= MAX_TOLD_PROPERTIES;
   const parts: unknown[] = [Reflect.isExtensible(object)];
   for (const key of keys) {

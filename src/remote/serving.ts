@@ -93,14 +93,12 @@ export class Serving {
    */
   pin(incoming: Incoming): Incoming {
     const { target } = incoming;
-    if (target.type === "held") return incoming;
-    let object: unknown;
     try {
-      object = this.#objectOf(target, incoming.path);
+      const object = this.#objectOf(target, incoming.path);
+      return { ...incoming, target: { type: "held", object } };
     } catch (error) {
-      object = quiet(Promise.reject(error));
+      return { ...incoming, target: { type: "missing", error } };
     }
-    return { ...incoming, target: { type: "held", object } };
   }
 
   /** What a target and a path stand for: the value, or a promise where it takes longer or fails. */
@@ -182,6 +180,7 @@ export class Serving {
   /** @throws RemoteError `REMOTE_NOT_FOUND`; the reason why an earlier request failed */
   #objectOf(target: ReceivedTarget, path: readonly string[]): unknown {
     if (target.type === "held") return target.object;
+    if (target.type === "missing") throw target.error;
     if (target.type === "result") return this.#resultOf(target.distance);
     const object = this.#exports.get(target.id);
     if (object === undefined) {

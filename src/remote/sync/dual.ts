@@ -1,0 +1,60 @@
+import { intrinsicAlias, intrinsicName } from "../intrinsics.ts";
+
+/** What a method of the engine's own is called on where that is elsewhere. */
+export interface RemoteReceiver {
+  invoke(key: string | symbol, args: readonly unknown[]): unknown;
+  /** The next item, if it is an iterator of the engine's own. */
+  nextItem(): IteratorResult<unknown>;
+}
+
+/** Finds the receiver behind a value that stands for one. */
+type FindReceiver = (value: unknown) => RemoteReceiver | undefined;
+
+const duals = new WeakMap<object, object>();
+
+/** Methods of arrays that change them, or hand out an iterator: one request, instead of several. */
+const DUAL_OF_ARRAYS: ReadonlySet<string | symbol> = new Set([
+  "push", "pop", "shift", "unshift", "splice", "reverse", "fill", "copyWithin",
+  "values", "keys", "entries", Symbol.iterator,
+]); // prettier-ignore
+
+const CALLS: ReadonlySet<string | symbol> = new Set(["call", "apply", "bind"]);
+
+/**
+ * The method that a prototype of the engine's own gives, as one for things elsewhere: those that need
+ * to be where the thing is (of Maps, iterators) are called there, the others work on whatever they
+ * are given. `undefined` where the thing itself has to be asked, as for what everything inherits and
+ * what is no method.
+ */
+export function remoteMember(
+  prototype: object,
+  key: string | symbol,
+  find: FindReceiver,
+): object | undefined {
+  const name = intrinsicName(prototype);
+  if (name === "Object.prototype") return undefined;
+  const value: unknown = Object.getOwnPropertyDescriptor(prototype, key)?.value;
+  if (typeof value !== "function" || key === "constructor") return undefined;
+  if (name === "Function.prototype") {
+    return CALLS.has(key) || key === Symbol.hasInstance ? value : undefined;
+  }
+  if (name === "Array.prototype" && !DUAL_OF_ARRAYS.has(key)) return value;
+  if (name === "%Iterator.prototype%" || name === "%AsyncIterator.prototype%") return value;
+  return dualOf(value, key, find);
+}
+
+function dualOf(method: object, key: string | symbol, find: FindReceiver): object {
+  const known = duals.get(method);
+  if (known !== undefined) return known;
+  const local = method as (...args: unknown[]) => unknown;
+  function dual(this: unknown, ...args: unknown[]): unknown {
+    const receiver = find(this);
+    if (receiver === undefined) return Reflect.apply(local, this, args);
+    return key === "next" && args.length === 0 ? receiver.nextItem() : receiver.invoke(key, args);
+  }
+  Object.defineProperty(dual, "name", { value: local.name, configurable: true });
+  Object.defineProperty(dual, "length", { value: local.length, configurable: true });
+  intrinsicAlias(dual, method);
+  duals.set(method, dual);
+  return dual;
+}
