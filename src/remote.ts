@@ -1,76 +1,120 @@
 /** Objects that live on one side of a session and are used from the other: `banyan/remote`. */
+import type { Server } from "node:http";
+
 import { NodeError } from "./base/errors.ts";
 import { kindOf } from "./base/kind-of.ts";
-import type { Channel, Dial, Listen, Listener, ListenOptions } from "./channel/channel.ts";
+import type { Channel, DialOptions, Listener, ListenOptions } from "./channel/channel.ts";
+import type { TlsIdentity } from "./channel/tls-identity.ts";
 import { checkSessionOptions, SESSION_OPTIONS } from "./remote/check-options.ts";
 import { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 
-export { BanyanError, RemoteError, WireError } from "./base/errors.ts";
-export { byRef, byValue } from "./remote/by-value.ts";
-export {
-  entries,
-  has,
-  instanceOf,
-  invoke,
-  isRemote,
-  keys,
-  release,
-  remove,
-  set,
-  snapshot,
-} from "./remote/helpers.ts";
-export type { PlainMode } from "./remote/codec.ts";
-export { evaluate, type EvaluateOptions } from "./remote/evaluate.ts";
-export { eventual } from "./remote/eventual.ts";
-export type { Authenticate, Stranger } from "./remote/opening.ts";
-export type { Policy } from "./remote/policy.ts";
-export type { SessionLimits } from "./remote/protocol.ts";
-export { restricted } from "./remote/restricted.ts";
-export { openSession, type Session, type SessionOptions } from "./remote/session.ts";
-export type { SessionStats } from "./remote/stats.ts";
-export type { Trace, TraceEvent } from "./remote/trace.ts";
-export type { Received, Remote, RemoteResult } from "./remote/types.ts";
-export { valueClass, type ValueClass } from "./remote/value-classes.ts";
-export type { Channel, Listener } from "./channel/channel.ts";
+export * from "./remote-browser.ts";
+export type { TlsIdentity } from "./channel/tls-identity.ts";
 
-interface Transport {
-  readonly dial: Dial;
-  readonly listen: Listen;
+/** What the ways to reach a peer take, each what it needs. */
+interface NetworkOptions {
+  readonly tls?: TlsIdentity | undefined;
 }
 
-// Loaded when they are used: a browser has none of what they need.
+interface ListenNetworkOptions extends NetworkOptions {
+  readonly public?: boolean | undefined;
+  readonly origins?: readonly string[] | undefined;
+  readonly server?: Server | undefined;
+}
+
+type OnChannel = (channel: Channel) => void;
+
+interface Transport {
+  readonly isSecure?: boolean;
+  dial(url: string, options: DialOptions & NetworkOptions): Promise<Channel>;
+  listen(
+    url: string,
+    onChannel: OnChannel,
+    options: ListenOptions & ListenNetworkOptions,
+  ): Promise<Listener>;
+}
+
+// Loaded when they are used: most programs need one of them.
+const UNIX: Transport = {
+  dial: async (...args) => (await import("./channel/unix.ts")).dialUnix(...args),
+  listen: async (...args) => (await import("./channel/unix.ts")).listenUnix(...args),
+};
+const TCP: Transport = {
+  dial: async (...args) => (await import("./channel/tcp.ts")).dialTcp(...args),
+  listen: async (...args) => (await import("./channel/tcp.ts")).listenTcp(...args),
+};
+const TLS: Transport = {
+  isSecure: true,
+  dial: async (...args) => (await import("./channel/tls.ts")).dialTls(...args),
+  listen: async (url, onChannel, { tls = {}, ...options }) =>
+    (await import("./channel/tls.ts")).listenTls(url, onChannel, { ...options, tls }),
+};
+const WEB_SOCKET: Transport = {
+  dial: async (...args) => (await import("./channel/websocket.ts")).dialWebSocket(...args),
+  listen: async (url, onChannel, { server, ...options }) => {
+    const { attachWebSocket, listenWebSocket } = await import("./channel/websocket.ts");
+    if (server === undefined) return await listenWebSocket(url, onChannel, options);
+    return await attachWebSocket(server, onChannel, { ...options, path: new URL(url).pathname });
+  },
+};
+
 const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
-  [
-    "unix",
-    {
-      dial: async (...args) => (await import("./channel/unix.ts")).dialUnix(...args),
-      listen: async (...args) => (await import("./channel/unix.ts")).listenUnix(...args),
-    },
-  ],
+  ["unix", UNIX],
+  ["tcp", TCP],
+  ["tls", TLS],
+  ["ws", WEB_SOCKET],
+  ["wss", { ...WEB_SOCKET, isSecure: true }],
 ]);
 
 const DEFAULT_DIAL_MS = 10_000;
 
+export interface ConnectOptions extends SessionOptions {
+  /** For `tls:` and `wss:`: whom to trust, and which certificate to show. */
+  readonly tls?: TlsIdentity | undefined;
+}
+
+const CONNECT_OPTIONS = { ...SESSION_OPTIONS, tls: true } as const;
+
 /**
- * Opens a session with whoever listens at `url`, as `unix:/run/box.sock`. Gives up after 10 seconds,
- * or when `options.signal` does.
+ * Opens a session with whoever listens at `url`: `unix:/run/box.sock`, `tcp://host:port`,
+ * `tls://host:port`, `ws://host:port/path` or `wss://host:port/path`. Gives up after 10 seconds, or
+ * when `options.signal` does.
  *
  * @throws ChannelError `CHANNEL_REFUSED`; as `openSession`; NodeError `NODE_BAD_URL`
  */
-export async function connect(url: string, options: SessionOptions = {}): Promise<Session> {
-  checkSessionOptions(options, SESSION_OPTIONS, "connect");
-  const { dial } = transportOf(url);
+export async function connect(url: string, options: ConnectOptions = {}): Promise<Session> {
+  checkSessionOptions(options, CONNECT_OPTIONS, "connect");
+  const { tls, ...sessionOptions } = options;
+  const transport = transportOf(url, tls);
   const signal = options.signal ?? AbortSignal.timeout(DEFAULT_DIAL_MS);
-  const channel = await dial(url, { signal, ...channelLimits(options) });
-  return await openSession(channel, { ...options, signal });
+  const channel = await transport.dial(url, { signal, tls, ...channelLimits(options) });
+  return await openSession(channel, { ...sessionOptions, signal });
 }
 
 export interface ListenSessionOptions extends SessionOptions {
   /** Gets each session that was opened; what peers may use is in `exports`. */
   readonly onSession?: ((session: Session) => void) | undefined;
+  /** Allows an address that other machines reach. Whoever does may connect: see `authenticate`. */
+  readonly public?: boolean | undefined;
+  /** For `tls:` and `wss:`: `key` and `cert`, and which certificates peers have to show. */
+  readonly tls?: TlsIdentity | undefined;
+  /**
+   * For `ws:` and `wss:`: the pages that may connect, as `https://example.org`. Default: those of this
+   * very server, if it is asked by an address or as `localhost`.
+   */
+  readonly origins?: readonly string[] | undefined;
+  /** For `ws:` and `wss:`: somebody else's server, to answer at the path of `url` on. */
+  readonly server?: Server | undefined;
 }
 
-const LISTEN_OPTIONS = { ...SESSION_OPTIONS, onSession: true } as const;
+const LISTEN_OPTIONS = {
+  ...SESSION_OPTIONS,
+  onSession: true,
+  public: true,
+  tls: true,
+  origins: true,
+  server: true,
+} as const;
 
 /**
  * Offers objects at `url` to whoever connects. Closing ends the sessions too, in order; peers whose
@@ -80,7 +124,7 @@ const LISTEN_OPTIONS = { ...SESSION_OPTIONS, onSession: true } as const;
  */
 export async function listen(url: string, options: ListenSessionOptions): Promise<Listener> {
   checkSessionOptions(options, LISTEN_OPTIONS, "listen");
-  const { onSession, ...sessionOptions } = options;
+  const { onSession, public: isPublic, tls, origins, server, ...sessionOptions } = options;
   const sessions = new Set<Session>();
   const closing = new AbortController();
   const accept = async (channel: Channel): Promise<void> => {
@@ -94,8 +138,9 @@ export async function listen(url: string, options: ListenSessionOptions): Promis
       options.log?.warn("a peer was turned away", { peer: channel.label, error });
     }
   };
-  const limits = channelLimits(options);
-  const listener = await transportOf(url).listen(url, (channel) => void accept(channel), limits);
+  const transport = transportOf(url, tls);
+  const network = { public: isPublic, tls, origins, server, ...channelLimits(options) };
+  const listener = await transport.listen(url, (channel) => void accept(channel), network);
   const close = async (): Promise<void> => {
     closing.abort();
     await listener.close();
@@ -104,13 +149,16 @@ export async function listen(url: string, options: ListenSessionOptions): Promis
   return { address: listener.address, close, [Symbol.asyncDispose]: close };
 }
 
-function transportOf(url: string): Transport {
+function transportOf(url: string, tls: TlsIdentity | undefined): Transport {
   if (typeof url !== "string") throw new TypeError(`an address is a string, not ${kindOf(url)}`);
   const scheme = url.slice(0, Math.max(0, url.indexOf(":")));
   const transport = TRANSPORTS.get(scheme);
   if (transport === undefined) {
     const known = [...TRANSPORTS.keys()].map((name) => `${name}:`).join(", ");
     throw new NodeError("NODE_BAD_URL", `can't reach ${JSON.stringify(url)}: use one of ${known}`);
+  }
+  if (tls !== undefined && transport.isSecure !== true) {
+    throw new TypeError(`${scheme}: is not encrypted, whatever tls says: use tls: or wss:`);
   }
   return transport;
 }

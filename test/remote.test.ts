@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -6,6 +8,10 @@ import { describe, expect, it } from "vitest";
 
 import { deferred } from "../src/base/deferred.ts";
 import { connect, listen, type Session } from "../src/remote.ts";
+import { createCertificate } from "./channel/certificate.ts";
+
+const { key, cert } = await createCertificate();
+const certificate = { key, cert };
 
 function echo(bytes: Uint8Array): Uint8Array {
   return bytes;
@@ -57,8 +63,47 @@ describe("connect() and listen()", () => {
     await expect(connect(at.url)).rejects.toMatchObject({ code: "CHANNEL_REFUSED" });
   });
 
+  it.each([
+    ["tcp://127.0.0.1:0", {}, {}],
+    ["ws://127.0.0.1:0/objects", {}, {}],
+    ["tls://127.0.0.1:0", { tls: certificate }, { tls: { ca: certificate.cert } }],
+    ["wss://127.0.0.1:0/", { tls: certificate }, { tls: { ca: certificate.cert } }],
+  ])("use objects over %s, from both ends", async (url, listening, dialling) => {
+    const accepted = deferred<Session>();
+    const exports = { twice: (n: number, then: (n: number) => number) => then(n * 2) };
+    const onSession = accepted.resolve;
+    await using listener = await listen(url, { exports, onSession, ...listening });
+    await using session = await connect(listener.address, dialling);
+    const twice = session.remote<typeof exports.twice>("twice");
+    expect(await twice(4, (n) => n + 1)).toBe(9);
+    await session.close();
+    expect(await (await accepted.promise).closed).toBeUndefined();
+  });
+
+  it("answer at a path of somebody else's server", async () => {
+    const server = createServer((_request, response) => response.end("page"));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    await using _listener = await listen("ws://localhost/objects", { exports: { echo }, server });
+    await using session = await connect(`ws://127.0.0.1:${port}/objects`);
+    expect(await session.names()).toEqual(["echo"]);
+    server.close();
+  });
+
+  it("refuse to be reached from other machines, and tls where nothing is encrypted", async () => {
+    await expect(listen("tcp://0.0.0.0:0", {})).rejects.toMatchObject({ code: "CHANNEL_REFUSED" });
+    await using listener = await listen("tcp://0.0.0.0:0", { public: true });
+    expect(listener.address).toContain("0.0.0.0");
+    await expect(connect("tcp://127.0.0.1:9", { tls: {} })).rejects.toThrow(TypeError);
+    await expect(listen("ws://127.0.0.1:0/", { tls: certificate })).rejects.toThrow(TypeError);
+  });
+
   it("refuse an address of no known kind", async () => {
-    await expect(connect("ftp://there")).rejects.toMatchObject({ code: "NODE_BAD_URL" });
+    await expect(connect("ftp://there")).rejects.toMatchObject({
+      code: "NODE_BAD_URL",
+      message: expect.stringContaining("unix:, tcp:, tls:, ws:, wss:"),
+    });
     await expect(listen("nothing", {})).rejects.toMatchObject({ code: "NODE_BAD_URL" });
   });
 });
