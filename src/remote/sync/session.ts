@@ -331,15 +331,24 @@ class SyncPeer implements SyncSession, Asker, Flavour {
 /** What ends the stack of an error that came from the other side. */
 const REMOTE_FRAME = /\n {4}at remote [^\n]*$/;
 /** Of this package's own, between the call and the place that asked for the stack. */
-const OWN_FRAME = /[/\\]remote[/\\]sync[/\\]/;
+const OWN_FRAMES = 16;
+const OWN_FRAME = /[/\\](?:dist|src)[/\\]remote[/\\]sync[/\\]/;
+
+/** More than the engine notes by itself: the first of them are this package's. */
+function framesHere(): string[] {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = stackTraceLimit + OWN_FRAMES;
+  const { stack } = new Error("here");
+  Error.stackTraceLimit = stackTraceLimit;
+  return stack?.split("\n").slice(1) ?? [];
+}
 
 /** An error that came from the other side says as well where in this thread it was met. */
 function withLocalStack(reason: unknown): unknown {
   if (typeof reason !== "object" || reason === null || stubOf(reason) !== undefined) return reason;
   const stack: unknown = Object.getOwnPropertyDescriptor(reason, "stack")?.value;
   if (typeof stack !== "string" || !REMOTE_FRAME.test(stack)) return reason;
-  const frames = new Error("here").stack?.split("\n").slice(1) ?? [];
-  const local = frames.filter((frame) => !OWN_FRAME.test(frame));
+  const local = framesHere().filter((frame) => !OWN_FRAME.test(frame));
   const value = [stack, ...local].join("\n");
   Object.defineProperty(reason, "stack", { value, writable: true, configurable: true });
   return reason;
