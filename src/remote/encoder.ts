@@ -19,7 +19,7 @@ import { MAX_PATH_STEPS } from "./protocol.ts";
 import { isScalar, RegisteredSymbols, writeScalar } from "./scalars.ts";
 import { shapeOf } from "./shape-of.ts";
 import { endOf, isStream } from "./streams.ts";
-import { type StubHandle, stubOf } from "./stub-handle.ts";
+import { inheritsFromStub, type StubHandle, stubOf } from "./stub-handle.ts";
 import type { UniqueSymbols } from "./symbols.ts";
 import type { ValueClasses } from "./value-classes.ts";
 
@@ -368,16 +368,6 @@ export class Encoder implements ValueWriteExtension {
     writer.u8(Tag.node);
     this.#graph?.write(writer, value, (inner) => encode(writer, inner, this));
   }
-}
-
-/** Asked before anything that would ask the peer about what its thing is. */
-function inheritsFromStub(value: object): boolean {
-  let prototype: unknown = Object.getPrototypeOf(value);
-  while (prototype !== null && prototype !== Object.prototype) {
-    if (stubOf(prototype) !== undefined) return true;
-    prototype = Object.getPrototypeOf(prototype);
-  }
-  return false;
 }
 
 /** Whether it crosses in a way of its own; `undefined` where that depends. */

@@ -6,6 +6,7 @@ import { byRef } from "./by-value.ts";
 import { Call, type Caller, RemotePromise, type Request } from "./call.ts";
 import { closeWithin } from "./close-within.ts";
 import type { PlainMode } from "./codec.ts";
+import { broken, type SessionEnd } from "./session-end.ts";
 import { Decoder } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
@@ -21,7 +22,7 @@ import { runScope, scopeOf } from "./scopes.ts";
 import { Sender } from "./sender.ts";
 import { type Incoming, Serving } from "./serving.ts";
 import type { Session } from "./session.ts";
-import type { SessionStats } from "./stats.ts";
+import { type SessionStats, statsOf } from "./stats.ts";
 import { stubOf } from "./stub-handle.ts";
 import { createStub, Stub } from "./stub.ts";
 import { Tables } from "./tables.ts";
@@ -118,20 +119,13 @@ export class Peer implements Session, Caller {
   }
 
   stats(): SessionStats {
-    return {
-      exports: this.#tables.exports.size + this.#serving.lent,
-      imports: this.#tables.imports.size,
-      pending: this.#tables.pending.size,
-      serving: this.#serving.running,
-      waiting: this.#tables.promises.size + this.#tables.signals.size + this.#serving.waitedFor,
-      calls: this.#sender.requests,
-      roundTrips: this.#sender.roundTrips,
-      served: this.#serving.received,
-      sentMessages: this.#outbox.sentMessages,
-      sentBytes: this.#outbox.sentBytes,
-      receivedMessages: this.#receiver.messages,
-      receivedBytes: this.#receiver.bytes,
-    };
+    return statsOf({
+      tables: this.#tables,
+      serving: this.#serving,
+      sender: this.#sender,
+      outbox: this.#outbox,
+      receiver: this.#receiver,
+    });
   }
 
   close(): Promise<void> {
@@ -380,11 +374,7 @@ export class Peer implements Session, Caller {
   }
 
   /** The one way out: nothing is sent, obeyed or held from here on. */
-  #end(end: {
-    readonly closed: Error | undefined;
-    readonly pending: RemoteError;
-    readonly brokenBy: { readonly error: unknown } | undefined;
-  }): void {
+  #end(end: SessionEnd): void {
     if (this.#life.state === "closed") return;
     this.#life.to("closed");
     this.#brokenBy = end.brokenBy;
@@ -404,9 +394,4 @@ export class Peer implements Session, Caller {
     const { clock, limits } = this.#options;
     return closeWithin(this.#channel, clock, limits.closeGraceMs);
   }
-}
-
-function broken(what: string, cause: unknown): RemoteError {
-  const why = cause instanceof Error ? `: ${cause.message}` : "";
-  return new RemoteError("REMOTE_BROKEN", `${what}${why}`, { cause });
 }

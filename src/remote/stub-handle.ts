@@ -38,3 +38,13 @@ export function stubOf(value: unknown): StubHandle | undefined {
   // An object whose prototype is a stub inherits the answer, but is none.
   return stub !== undefined && stub.proxy === value ? stub : undefined;
 }
+
+/** Asked before anything that would ask the peer about what its thing is. */
+export function inheritsFromStub(value: object): boolean {
+  let prototype: unknown = Object.getPrototypeOf(value);
+  while (prototype !== null && prototype !== Object.prototype) {
+    if (stubOf(prototype) !== undefined) return true;
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  return false;
+}
