@@ -1,10 +1,12 @@
-// `npm test`: installs what is missing, builds, and runs every suite. Arguments go to Vitest.
+// `npm test`: installs what is missing (also sshd and Chromium, where it may), builds, and runs every suite. Arguments go to Vitest.
 import { spawnSync } from "node:child_process";
 
+import { installPrograms } from "./apt.mjs";
 import { build, install, requireNode, root } from "./prepare.mjs";
 
 requireNode();
 install();
+installPrograms();
 build();
 
 const { status } = spawnSync(
