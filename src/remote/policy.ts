@@ -174,10 +174,14 @@ function isIndex(key: string): boolean {
 function placeOf(object: unknown, key: string | symbol): Place {
   let holder: unknown = Object(object);
   for (let own = true; holder !== null; own = false) {
-    if (isObjectPrototype(holder) || isFunctionPrototype(holder)) {
-      return Object.hasOwn(holder as object, key) ? "shared" : "nowhere";
+    const isOwn = Object.hasOwn(holder as object, key);
+    if (isObjectPrototype(holder)) return isOwn ? "shared" : "nowhere";
+    // Behind Function.prototype comes Object.prototype.
+    if (isFunctionPrototype(holder)) {
+      if (isOwn) return "shared";
+    } else if (isOwn) {
+      return own ? "own" : "class";
     }
-    if (Object.hasOwn(holder as object, key)) return own ? "own" : "class";
     holder = Object.getPrototypeOf(holder);
   }
   return "nowhere";

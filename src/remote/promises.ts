@@ -28,6 +28,8 @@ export class PromiseTable {
    */
   send(promise: PromiseLike<unknown>): number {
     if (this.#sent.size >= this.#limit) {
+      // Nobody else looks at it, and what comes of it must not end this process.
+      promise.then(undefined, () => {});
       throw new RemoteError("REMOTE_LIMIT", `the peer waits for ${this.#limit} promises already`);
     }
     const id = ++this.#lastId;

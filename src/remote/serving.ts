@@ -216,8 +216,12 @@ export class Serving {
     if (this.#stopped) return;
     this.running--;
     if (keep) this.#keep(incoming, { state: "fulfilled", value });
-    if (incoming.quiet) this.#replies.silent(incoming);
-    else this.#replies.answer(incoming, value);
+    if (!incoming.quiet) {
+      this.#replies.answer(incoming, value);
+      return;
+    }
+    if (incoming.operation === Operation.reflect) hush(value);
+    this.#replies.silent(incoming);
   }
 
   #fail(incoming: Incoming, reason: unknown, keep: boolean): void {
@@ -249,6 +253,15 @@ function checkName(root: object, name: string | undefined): void {
     `nothing is exported as ${JSON.stringify(name)}; there is ${names.join(", ") || "nothing"}`,
     { details: { name, names } },
   );
+}
+
+/** Looks at a promise that nobody else will: without asking anything of what may be a proxy. */
+function hush(value: unknown): void {
+  try {
+    void Promise.prototype.then.call(value, undefined, () => {});
+  } catch {
+    // It is none.
+  }
 }
 
 function quiet(promise: Promise<unknown>): Promise<unknown> {

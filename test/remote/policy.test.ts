@@ -95,6 +95,16 @@ describe("capability policy", () => {
     await expect(call()).rejects.toMatchObject({ code: "REMOTE_DENIED" });
   });
 
+  it("reaches nothing of Object.prototype on a function either", async () => {
+    const f = Object.assign(() => 1, { own: 2 });
+    await using pair = await sessionPair({ far: { exports: { f } } });
+    const remote = pair.near.remote<Record<string, (...args: unknown[]) => unknown>>("f");
+    for (const name of Object.getOwnPropertyNames(Object.prototype)) {
+      await expect(remote[name]?.("own", () => 3)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+    }
+    expect(f.own).toBe(2);
+  });
+
   it("never calls or constructs a compiler, even one that is offered", async () => {
     await using pair = await setUp();
     const compile = pair.at("compile") as unknown as new (text: string) => Promise<unknown>;

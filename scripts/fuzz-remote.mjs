@@ -1,0 +1,46 @@
+// Fuzzes sessions, built before: `node scripts/fuzz-remote.mjs [frames] [seed]`, 10 million frames by default.
+// Any crash, rejection nobody handles, leak or hang ends it with the seed that leads there again.
+import { fuzzSessions } from "../dist/testing/remote-fuzz.js";
+
+const BLOCK_FRAMES = 100_000;
+const HANG_MS = 120_000;
+const MAX_GROWTH_MB = 300;
+
+const frames = Number(process.argv[2] ?? 10_000_000);
+const seed = Number(process.argv[3] ?? Date.now() % 1_000_000_007);
+const total = { frames: 0, sessions: 0, messages: 0, obeyed: 0 };
+const start = performance.now();
+
+process.on("unhandledRejection", (reason) => {
+  fail(reason);
+});
+process.on("uncaughtException", (error) => {
+  fail(error);
+});
+
+let before;
+for (let block = 0; total.frames < frames; block++) {
+  const watchdog = setTimeout(() => fail(new Error("nothing happens any more")), HANG_MS);
+  const result = await fuzzSessions(seed + block, BLOCK_FRAMES).catch(fail);
+  clearTimeout(watchdog);
+  for (const name of Object.keys(total)) total[name] += result[name];
+  const megabytes = process.memoryUsage().rss / 2 ** 20;
+  before ??= megabytes;
+  if (megabytes - before > MAX_GROWTH_MB) fail(new Error(`memory grew to ${megabytes} MB`));
+  if (block % 10 === 9 || total.frames >= frames) report(megabytes);
+}
+
+function report(megabytes) {
+  const { sessions, messages, obeyed } = total;
+  const seconds = (performance.now() - start) / 1000;
+  const share = ((100 * obeyed) / messages).toFixed(0);
+  process.stdout.write(
+    `${total.frames} frames, ${sessions} sessions, ${messages} messages of which ${share} % were obeyed, ` +
+      `${seconds.toFixed(0)} s, ${megabytes.toFixed(0)} MB, seed ${seed}\n`,
+  );
+}
+
+function fail(error) {
+  process.stderr.write(`${error?.stack ?? error}\nafter ${total.frames} frames, seed ${seed}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+
+import { fuzzSessions } from "../../src/testing/remote-fuzz.ts";
+
+const FRAMES = 40_000;
+const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1_000_000_007);
+
+it(`sessions survive ${FRAMES} frames of a peer gone wild (FUZZ_SEED=${seed})`, async () => {
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): void => void rejections.push(reason);
+  process.on("unhandledRejection", note);
+  try {
+    const { messages, obeyed } = await fuzzSessions(seed, FRAMES);
+    expect(obeyed / messages).toBeGreaterThan(0.3);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rejections).toEqual([]);
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+});
