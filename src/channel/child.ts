@@ -28,7 +28,7 @@ export function childChannel(
   return processChannel(child, pipesOf(child, fd), { label, limits });
 }
 
-export interface StdioChannelOptions {
+interface StdioChannelOptions {
   /** Where messages come from. Default 4, as `shieldStdio` has it. */
   readonly read?: number | undefined;
   /** Where messages go. Default 3. */

@@ -74,7 +74,7 @@ export async function dialSsh(options: SshOptions): Promise<Channel> {
  *
  * @throws TypeError for a host, user or setting that `ssh` would take for something else
  */
-export function sshArguments(options: SshOptions, mark: string): readonly string[] {
+function sshArguments(options: SshOptions, mark: string): readonly string[] {
   const { host, user, port, identity, config, settings = {}, command } = options;
   for (const word of [host, user]) {
     if (word !== undefined && !/^[^-\s\0][^\s\0]*$/.test(word)) {

@@ -43,6 +43,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   ENGINE_AMBIGUOUS: EXIT.unreachable,
   CHANNEL_REFUSED: EXIT.unreachable,
   CHANNEL_CLOSED: EXIT.unreachable,
+  CHANNEL_SILENT: EXIT.unreachable,
   REMOTE_BROKEN: EXIT.unreachable,
   REMOTE_CLOSED: EXIT.unreachable,
   REMOTE_TIMEOUT: EXIT.unreachable,

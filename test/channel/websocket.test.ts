@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 
 import { deferred } from "../../src/base/deferred.ts";
+import { ChannelError } from "../../src/base/errors.ts";
 import type { Channel, Listener } from "../../src/channel/channel.ts";
 import {
   attachWebSocket,
@@ -142,6 +143,17 @@ describe("listenWebSocket()", () => {
     near.send(bytes(100));
     await using far = await accepted.promise;
     await collect(far).count(1);
+  });
+
+  it.each(["close", "abort"] as const)("%s() closes the WebSocket at once", async (how) => {
+    const accepted = deferred<Channel>();
+    await using listener = await listenWebSocket(ANY_PORT, accepted.resolve);
+    const socket = new WebSocket(listener.address);
+    const closed = once(socket, "close");
+    const far = await accepted.promise;
+    if (how === "abort") far.abort(new ChannelError("CHANNEL_CLOSED"));
+    else void far.close({ signal: AbortSignal.abort() });
+    expect(await closed).toMatchObject([1_000, {}]);
   });
 
   it("breaks where a text or a frame over the limit comes", async () => {

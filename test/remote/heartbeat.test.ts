@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import { memoryChannelPair } from "../../src/channel/memory.ts";
+import { encodeHello } from "../../src/remote/handshake.ts";
 import { openSession, type SessionOptions } from "../../src/remote/session.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
@@ -69,14 +70,12 @@ describe("heartbeat", () => {
   });
 
   it("does not hold against the peer that this side itself stood still", async () => {
-    await using pair = await open({ heartbeat: HEARTBEAT });
-    const after = vi.spyOn(pair.clock, "now");
-    // An hour passes between two turns: what came meanwhile is still to be read.
-    const now = pair.clock.now();
-    after.mockReturnValue(now + 3_600_000);
+    await using pair = await open({ heartbeat: { idleMs: 400, silentMs: 800 } });
+    // An hour passes between two turns, before the next beat: what came meanwhile is still to be read.
+    const now = vi.spyOn(pair.clock, "now").mockReturnValue(3_600_000);
     await pair.clock.advanceAsync(100);
-    after.mockRestore();
-    await pair.clock.advanceAsync(1_000);
+    now.mockRestore();
+    await pair.clock.advanceAsync(2_000);
     expect(await pair.session.remote<() => string>("ping")()).toBe("pong");
   });
 
@@ -106,10 +105,18 @@ describe("heartbeat", () => {
   });
 
   it("sends no more often than every 50 ms, whatever the peer asks for", async () => {
-    await using pair = await open({ heartbeat: { idleMs: 50, silentMs: 100 } });
-    const send = vi.spyOn(pair.farChannel, "send");
-    await pair.clock.advanceAsync(1_000);
-    expect(send.mock.calls.length).toBeLessThanOrEqual(20);
+    const clock = new ManualClock();
+    const [channel, other] = memoryChannelPair();
+    const opening = openSession(channel, { clock });
+    const beats = vi.fn<(message: Uint8Array) => void>();
+    other.receive(beats);
+    other.send(encodeHello({ name: "", maxMessageBytes: 1_000_000, beatMs: 0.001 }));
+    const session = await opening;
+    await clock.advanceAsync(1_000);
+    expect(beats.mock.calls.length).toBeGreaterThan(10);
+    expect(beats.mock.calls.length).toBeLessThanOrEqual(21);
+    session.abort(new Error("the test is over"));
+    await channel.closed;
   });
 
   it("refuses limits that can't be, and closes the channel", async () => {

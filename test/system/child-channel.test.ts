@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
 import type { Channel } from "../../src/channel/channel.ts";
-import { childChannel, shieldStdio } from "../../src/channel/child.ts";
+import { childChannel, shieldStdio, stdioChannel } from "../../src/channel/child.ts";
 import {
   bytes,
   type ChannelPair,
@@ -112,6 +112,10 @@ describe("stdioChannel()", () => {
     noisy.channel.send(Uint8Array.of(1));
     expect(await noisy.channel.closed).toBeUndefined();
     expect(received.messages).toEqual([Uint8Array.of(1)]);
+  });
+
+  it("takes no file descriptors that are not open", () => {
+    expect(() => stdioChannel({ read: 998, write: 999 })).toThrow(/EBADF|fd/i);
   });
 
   it("ends when its parent's end does", async () => {
