@@ -8,6 +8,9 @@ import { buildProgram } from "../dist/cli/program.js";
 import { errorFromCode } from "../dist/base/errors.js";
 import { root } from "./prepare.mjs";
 
+/** Nothing is run: only the command's shape is read. */
+const act = () => async () => {};
+
 const EXIT_SAYS = {
   ok: "done",
   failed: "failed for a reason that has no number of its own",
@@ -36,7 +39,6 @@ for (const [name, text] of Object.entries(pages)) {
 process.exit(differs ? 1 : 0);
 
 function commands() {
-  const act = () => async () => {};
   const program = buildProgram({ stdout: process.stdout, stderr: process.stderr }, act);
   const lines = [
     "# Commands",

@@ -2,7 +2,7 @@ import type { CommandContext } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
 
 /** What a command's work gets: its context, then arguments and options as commander gives them. */
-export type Work<Args extends unknown[]> = (
+type Work<Args extends unknown[]> = (
   context: CommandContext,
   ...args: Args
 ) => Promise<ExitCode | void>;

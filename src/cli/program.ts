@@ -36,7 +36,12 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCo
   return exit;
 }
 
-/** The command with everything below it; `act` decides what its actions do. */
+/**
+ * The command with everything below it; `act` decides what its actions do. The reference is written
+ * from it.
+ *
+ * @public
+ */
 export function buildProgram(io: Pick<CliIo, "stdout" | "stderr">, act: Act): Command {
   const program = base(io);
   for (const add of COMMANDS) add(program, act);

@@ -34,7 +34,7 @@ export interface EngineEntry {
 }
 
 /** An entry that is gone. */
-export interface EngineDeletion {
+interface EngineDeletion {
   readonly path: Path;
   readonly revision: Revision;
   readonly author: string;

@@ -20,7 +20,7 @@ import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 
 /** Raise it with every change to what lies in the rows. */
-export const LMDB_FORMAT = 1;
+const LMDB_FORMAT = 1;
 
 const FORMAT_FILE = "format";
 const FORMAT_PATTERN = /^banyan store (\d+)\n$/u;

@@ -18,7 +18,7 @@ export interface LmdbTables {
   readonly meta: LmdbTable;
 }
 
-export type LmdbTable = Database<Uint8Array, Uint8Array>;
+type LmdbTable = Database<Uint8Array, Uint8Array>;
 
 /** The keys of `meta`. */
 export const META_KEYS = {

@@ -6,7 +6,7 @@ import { Path } from "../wire/path.ts";
 import { fromYaml } from "./yaml.ts";
 
 /** The folders of a directory of code, and what their files become. */
-export const DIRECTORY_KINDS = ["data", "module", "proc", "job"] as const;
+const DIRECTORY_KINDS = ["data", "module", "proc", "job"] as const;
 export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
 
 /** What a file stands for. */

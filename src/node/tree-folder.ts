@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { NodeError } from "../base/errors.ts";
 
 /** The folder in which a tree keeps everything, as git keeps its own in `.git`. */
-export const TREE_FOLDER = ".banyan";
+const TREE_FOLDER = ".banyan";
 
 /** Where the parts of a tree's folder are. `directory` is the one that holds `.banyan`. */
 export interface TreePlaces {

@@ -53,7 +53,7 @@ export const Reflection = {
 export type Reflection = (typeof Reflection)[keyof typeof Reflection];
 
 /** So many properties of an object are told in one answer; of one with more, only the keys. */
-export const MAX_TOLD_PROPERTIES = 4_096;
+const MAX_TOLD_PROPERTIES = 4_096;
 
 /** The bits of a descriptor's first part. */
 export const Attribute = {
@@ -241,7 +241,7 @@ function ownKeys(policy: Policy, object: object): (string | symbol)[] {
 }
 
 /** A descriptor as its attributes and, behind, its value, or its getter and setter. */
-export function describe(descriptor: PropertyDescriptor): unknown[] {
+function describe(descriptor: PropertyDescriptor): unknown[] {
   const isAccessor = !("value" in descriptor);
   const attributes =
     (descriptor.writable === true ? Attribute.writable : 0) +

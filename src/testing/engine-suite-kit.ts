@@ -83,7 +83,7 @@ export async function listed(
   return entries;
 }
 
-export function showEntry(entry: EngineEntry): string {
+function showEntry(entry: EngineEntry): string {
   return `${formatPath(entry.path)}=${text(entry.value)}`;
 }
 

@@ -21,7 +21,7 @@ import { Tree } from "../../src/tree/tree.ts";
 import { formatPath, parsePath } from "../../src/wire/path-text.ts";
 import { ROOT } from "./kit.ts";
 
-export interface TestRun {
+interface TestRun {
   readonly execution: Execution;
   readonly host: RunHost;
   readonly lines: readonly LogLine[];

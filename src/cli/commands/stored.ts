@@ -10,7 +10,7 @@ import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Column } from "../output.ts";
 
 /** What procedures and modules have in common: source texts under paths. */
-export interface SourceRoot<Info extends { readonly path: Path }> extends AsyncDisposable {
+interface SourceRoot<Info extends { readonly path: Path }> extends AsyncDisposable {
   get(path: Path): Promise<{ readonly code: string } | undefined>;
   list(): Promise<readonly Info[]>;
   remove(path: Path, options: { readonly force: boolean }): Promise<boolean>;
@@ -52,7 +52,7 @@ export function addSourceVerbs<Info extends { readonly path: Path }>(
 }
 
 /** As `--force` comes from the command line. */
-export interface Force {
+interface Force {
   readonly force?: boolean;
 }
 

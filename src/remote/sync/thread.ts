@@ -2,9 +2,7 @@ import { RemoteError } from "../../base/errors.ts";
 import type { BlockingChannel } from "../../channel/channel.ts";
 
 /** So many calls of a thread may wait within each other. */
-export const MAX_NESTING = 256;
-
-export const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_NESTING = 256;
 
 /** What this needs of its host. */
 interface Host {
