@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 
 import { CliError } from "../base/errors.ts";
 import { open } from "../node/open.ts";
+import { isSupervised } from "../node/supervise.ts";
 import { fromYaml } from "../node/yaml.ts";
 import { parsePath } from "../wire/path-text.ts";
 import type { Path } from "../wire/path.ts";
@@ -51,10 +52,15 @@ export class CommandContext implements AsyncDisposable {
     return this.#url;
   }
 
+  /** Who is started for a tree does not make another when it is gone. */
+  get mayCreate(): boolean {
+    return !isSupervised(this.io.env);
+  }
+
   /** Opens the tree on first use. Only commands that write may make a new one. */
   tree(options: { create?: boolean } = {}): Promise<Tree> {
     this.#tree ??= open(this.#url, {
-      create: options.create ?? false,
+      create: (options.create ?? false) && this.mayCreate,
       cwd: this.io.cwd,
       author: authorOf(this.io.env),
       signal: this.signal,

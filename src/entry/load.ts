@@ -2,7 +2,7 @@
  * The loader's process: `load.js DIRECTORY TREE [--watch]`. It brings a directory of procedures,
  * modules, jobs and data into the tree, and tells people of errors that anyone records there.
  */
-import { BanyanError } from "../base/errors.ts";
+import { exitCodeOf } from "../cli/exit-codes.ts";
 import { consoleLog } from "../cli/log.ts";
 import { DirectoryLoader, type LoadCounts } from "../node/load-directory.ts";
 import { open } from "../node/open.ts";
@@ -19,7 +19,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 onSupervisorGone(() => controller.abort(new Error("the supervisor is gone")));
 
 try {
-  await using tree = await open(url, { create: true, author: "load", signal });
+  await using tree = await open(url, { author: "load", signal });
   const loader = await DirectoryLoader.open({ directory, tree, log, signal });
   const tell = ({ loaded, failed }: LoadCounts): void =>
     log.info(`${loaded} files loaded${failed === 0 ? "" : `, ${failed} failed`}`);
@@ -33,6 +33,6 @@ try {
 } catch (error) {
   if (!signal.aborted) {
     log.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = BanyanError.has(error, "NODE_BAD_DIRECTORY") ? 2 : 1;
+    process.exitCode = exitCodeOf(error);
   }
 }

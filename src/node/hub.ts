@@ -1,6 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
-
 import { systemClock, type Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import { NodeError } from "../base/errors.ts";
@@ -58,7 +55,6 @@ const CLOSE_MS = 2_000;
  */
 export async function runHub(options: RunHubOptions): Promise<HubEnd> {
   const places = placesOf(options.directory);
-  await mkdir(dirname(places.store), { recursive: true, mode: 0o700 });
   const lock = await takeStart(places, options);
   let hub: Hub | undefined;
   try {

@@ -19,9 +19,14 @@ export interface ChildSpec {
   readonly endsLast?: boolean;
 }
 
+/** Whether a supervisor has started this process. */
+export function isSupervised(env: Readonly<Record<string, string | undefined>>): boolean {
+  return env[SUPERVISED] !== undefined;
+}
+
 /** Calls `listener` when the process that supervises this one is gone; never where there is none. */
 export function onSupervisorGone(listener: () => void): void {
-  if (process.env[SUPERVISED] === undefined) return;
+  if (!isSupervised(process.env)) return;
   process.stdin.resume();
   process.stdin.on("close", listener);
   // Listening alone is no reason to stay: a child whose work is done ends.
@@ -41,8 +46,9 @@ const GRACE_MS = 5_000;
 /** Set for children: end when standard input ends. */
 const SUPERVISED = "BANYAN_SUPERVISED";
 
-/** The exit status of a wrong command line: trying again can't help. */
-const USAGE = 2;
+/** Exit statuses after which trying again can't help: a wrong command line, a tree that is gone, a
+ * directory that is none. */
+const HOPELESS: readonly (number | null)[] = [2, 3, 7];
 
 /**
  * Keeps processes alive until the signal aborts. One that ends is started again after its pause; one
@@ -82,7 +88,8 @@ async function keep(spec: ChildSpec, options: SuperviseOptions): Promise<void> {
     log.info(`${spec.name} started`, { pid: child.pid });
     const [code, killedBy] = await untilEnd(child, ended, { signal, clock });
     if (signal.aborted || (spec.endsAlone === true && code === 0)) return;
-    if (code === USAGE) throw new Error(`${spec.name} can't be started; see its message above`);
+    if (HOPELESS.includes(code))
+      throw new Error(`${spec.name} can't be started; see its message above`);
     log.warn(`${spec.name} ended and starts again in ${spec.restartMs / 1000} s`, {
       pid: child.pid,
       ...(killedBy === null ? { code } : { signal: killedBy }),

@@ -1,5 +1,5 @@
 /** What people do to a tree's folder behind its back. */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { open } from "banyan";
@@ -58,5 +58,22 @@ describe("banyan dev", () => {
     expect(second.stderr).toMatch(/runs on the tree/);
     stop.abort();
     expect((await first).code).not.toBe(4);
+  });
+
+  it("ends when its tree is removed, and makes no other", async () => {
+    using folder = temporaryFolder();
+    const example = join(import.meta.dirname, "../../examples/weather");
+    const dev = banyan(["-t", folder.path, "dev", example, "-n", "1"]);
+    {
+      await using tree = await open(folder.path, { create: true });
+      for await (const event of tree.watch(tree.system.node, {
+        signal: AbortSignal.timeout(20_000),
+      })) {
+        if (event.type === "put") break;
+      }
+    }
+    rmSync(join(folder.path, ".banyan"), { recursive: true });
+    expect((await dev).code).not.toBe(0);
+    expect(existsSync(join(folder.path, ".banyan"))).toBe(false);
   });
 });

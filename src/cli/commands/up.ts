@@ -20,7 +20,10 @@ export function addUpCommand(program: Command, act: Act): void {
 }
 
 async function up(context: CommandContext): Promise<void> {
-  const directory = await treeDirectory(context.treeUrl, { create: true, cwd: context.io.cwd });
+  const directory = await treeDirectory(context.treeUrl, {
+    create: context.mayCreate,
+    cwd: context.io.cwd,
+  });
   const log = consoleLog("hub");
   const { runHub } = await import("../../node/hub.ts");
   for (;;) {
