@@ -17,7 +17,7 @@ import { Restricted } from "./restricted.ts";
 export type Policy = "capability" | "trusted";
 
 /** What is done with a property; "invoke" stands for the object itself. */
-export type Access = keyof typeof Operation | "invoke";
+export type Access = keyof typeof Operation | "define" | "invoke";
 
 const FORBIDDEN = new Set([
   "__proto__",
@@ -64,7 +64,7 @@ export function checkAccess(
   if (place === "shared") {
     deny(key, operation, "it belongs to Object.prototype or Function.prototype, not to the object");
   }
-  if (isWrite(operation)) checkWrite(policy, kind, place, { key, operation });
+  if (isWrite(operation)) checkWrite(policy, kind, object, { key, operation });
   else if (place === "class" && policy === "capability" && isCopied(object, kind)) {
     deny(key, operation, "the object crosses as a copy; use that");
   } else if (place === "own" && kind === "instance" && policy === "capability") {
@@ -134,7 +134,7 @@ function checkName(object: object, key: string | symbol, operation: Access): voi
 function checkWrite(
   policy: Policy,
   kind: Kind,
-  place: Place,
+  object: object,
   { key, operation }: { key: string | symbol; operation: Access },
 ): void {
   if (kind === "primitive") deny(key, operation, "it is no object");
@@ -142,8 +142,18 @@ function checkWrite(
     deny(key, operation, "it would take the place of what Object.prototype gives to everything");
   }
   if (kind === "data" || policy === "trusted") return;
-  if (kind === "instance" && place === "class" && operation === "set") return;
+  // Anything else would become an own property in the place of a method, for everybody here as well.
+  if (kind === "instance" && operation === "set" && hasSetter(object, key)) return;
   deny(key, operation, "only plain objects, arrays and setters of classes may be written");
+}
+
+/** Whether something of its class runs when the property is set, so that it isn't only stored. */
+function hasSetter(object: object, key: string | symbol): boolean {
+  let holder: unknown = Object.hasOwn(object, key) ? null : Object.getPrototypeOf(object);
+  while (holder !== null && !Object.hasOwn(holder as object, key)) {
+    holder = Object.getPrototypeOf(holder);
+  }
+  return holder !== null && Object.getOwnPropertyDescriptor(holder, key)?.set !== undefined;
 }
 
 function kindOf(object: unknown): Kind {
@@ -208,7 +218,7 @@ function isFunctionPrototype(value: unknown): boolean {
 }
 
 function isWrite(operation: Access): boolean {
-  return operation === "set" || operation === "delete";
+  return operation === "set" || operation === "delete" || operation === "define";
 }
 
 /** Whether it is a name that no operation of a stub reaches. */

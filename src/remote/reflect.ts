@@ -150,7 +150,7 @@ const ACTS: { readonly [Kind in Reflection]: (asked: Asked) => unknown } = {
     return new List(describe(descriptor));
   },
   [Reflection.define]: ({ policy, object, key, rest }) => {
-    check(policy, object, key, "set");
+    check(policy, object, key, "define");
     const descriptor = descriptorOf(rest);
     if ("value" in descriptor) checkValue(policy, object, key, descriptor.value);
     return Reflect.defineProperty(object, key, descriptor);
@@ -290,7 +290,7 @@ function check(
   policy: Policy,
   object: object,
   key: string | symbol,
-  operation: "get" | "set" | "has" | "delete" | "call",
+  operation: "get" | "set" | "has" | "delete" | "define" | "call",
 ): void {
   if (stubOf(object) === undefined) checkAccess(policy, object, key, operation);
 }

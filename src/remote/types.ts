@@ -83,8 +83,28 @@ type Arguments<Args extends readonly unknown[]> = {
           | Promise<Awaited<Args[Index]> | RemoteOf<Awaited<Args[Index]>>>;
 };
 
+type RemoteSignature<Args extends readonly unknown[], Result, Mode extends PlainMode> = (
+  ...args: Arguments<Args>
+) => RemoteResult<Result, Mode>;
+
+/** What is inferred of a function with overloads is the last of them; nothing else is assignable to all. */
 type RemoteCall<T, Mode extends PlainMode> = T extends (...args: infer Args) => infer Result
-  ? (...args: Arguments<Args>) => RemoteResult<Result, Mode>
+  ? ((...args: Args) => Result) extends T
+    ? RemoteSignature<Args, Result, Mode>
+    : RemoteOverloads<T, Mode>
+  : unknown;
+
+/** The last four; of a function with fewer, the first is there several times. */
+type RemoteOverloads<T, Mode extends PlainMode> = T extends {
+  (...args: infer Args1): infer Result1;
+  (...args: infer Args2): infer Result2;
+  (...args: infer Args3): infer Result3;
+  (...args: infer Args4): infer Result4;
+}
+  ? RemoteSignature<Args1, Result1, Mode> &
+      RemoteSignature<Args2, Result2, Mode> &
+      RemoteSignature<Args3, Result3, Mode> &
+      RemoteSignature<Args4, Result4, Mode>
   : unknown;
 
 type RemoteConstruct<T, Mode extends PlainMode> = T extends new (

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import { byRef, keys, set, snapshot } from "../../src/remote.ts";
+import { Operation } from "../../src/remote/protocol.ts";
+import { Reflection } from "../../src/remote/reflect.ts";
+import { stubOf } from "../../src/remote/stub-handle.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
 
 class Account {
@@ -93,6 +96,19 @@ describe("capability policy", () => {
     await expect(pair.at(path)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
     const call = pair.at(path) as unknown as () => Promise<unknown>;
     await expect(call()).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  });
+
+  it("sets by setters only: no method of an instance is replaced", async () => {
+    const account = new Account();
+    await using pair = await sessionPair({ far: { exports: { get: () => account } } });
+    const remote = await pair.near.remote<() => Account>("get")();
+    for (const name of ["show", "balance", "fresh"]) {
+      await expect(set(remote, name, () => 0)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+      const define = [Reflection.define, "value", 0];
+      const defining = stubOf(remote)?.request(Operation.reflect, define, [name]);
+      await expect(defining).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+    }
+    expect(Object.keys(account)).toEqual(["secret"]);
   });
 
   it("reaches nothing of Object.prototype on a function either", async () => {

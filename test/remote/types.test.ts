@@ -30,6 +30,29 @@ interface Api {
 
 declare const session: Session;
 declare const api: Remote<Api>;
+interface Shapes {
+  find(id: number): string;
+  find(name: string): number;
+  find(name: string, exactly: boolean): boolean;
+  either(value: string | number): string | number;
+  same<T>(value: T): T;
+  optional(value?: number): number | undefined;
+  readonly wide: Readonly<Record<"a" | "b", readonly [number, string]>>;
+}
+
+interface Deep {
+  readonly name: string;
+  readonly next: Deep;
+  readonly map: ReadonlyMap<string, Deep>;
+  get(key: keyof Deep): Deep | undefined;
+  set(given: Deep, callback: (inner: Deep) => Deep): Promise<Deep[]>;
+}
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+declare const shapes: Remote<Shapes>;
+declare const deep: Remote<Deep>;
+declare const json: Remote<{ get(): Json; put(value: Json): void }>;
 declare const copying: Remote<Api, "copy">;
 
 describe("Remote<T>", () => {
@@ -72,6 +95,29 @@ describe("Remote<T>", () => {
       const rows = await api.rows();
       expectTypeOf(rows[0]!.id).resolves.toEqualTypeOf<number>();
       for await (const number of api.numbers()) expectTypeOf(number).toEqualTypeOf<number>();
+    }).toBeFunction();
+  });
+
+  it("O03 keeps overloads, unions, tuples and optional parameters; type parameters become unknown", () => {
+    expectTypeOf(() => {
+      expectTypeOf(shapes.find(1)).resolves.toEqualTypeOf<string>();
+      expectTypeOf(shapes.find("a")).resolves.toEqualTypeOf<number>();
+      expectTypeOf(shapes.find("a", true)).resolves.toEqualTypeOf<boolean>();
+      expectTypeOf(shapes.either(1)).resolves.toEqualTypeOf<string | number>();
+      expectTypeOf(shapes.either("x")).resolves.toEqualTypeOf<string | number>();
+      expectTypeOf(shapes.same(1)).resolves.toEqualTypeOf<unknown>();
+      expectTypeOf(shapes.optional()).resolves.toEqualTypeOf<number | undefined>();
+      expectTypeOf(shapes.wide.a.then).toBeFunction();
+      // @ts-expect-error a boolean is neither
+      void shapes.find(true);
+    }).toBeFunction();
+  });
+
+  it("O03 follows recursive types as deep as they are used", () => {
+    expectTypeOf(() => {
+      expectTypeOf(deep.next.next.next.next.next.name).resolves.toEqualTypeOf<string>();
+      expectTypeOf(deep.set(deep.next, (inner) => inner.next).at(0)).toExtend<Promise<unknown>>();
+      void json.put({ a: [1, { b: null }] });
     }).toBeFunction();
   });
 
