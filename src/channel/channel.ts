@@ -121,6 +121,7 @@ export interface DialOptions {
  * Opens a channel to `address`, a URL of a scheme the implementation answers for.
  *
  * @throws ChannelError `CHANNEL_REFUSED`
+ * @public
  */
 export type Dial = (address: string, options: DialOptions) => Promise<Channel>;
 
@@ -135,7 +136,12 @@ export interface Listener extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** @throws ChannelError `CHANNEL_REFUSED` where the address can't be listened on */
+/**
+ * Accepts channels at `address`.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED` where the address can't be listened on
+ * @public
+ */
 export type Listen = (
   address: string,
   onChannel: (channel: Channel) => void,
