@@ -164,6 +164,8 @@ test("garbage on the socket harms nobody", async () => {
 
 test("a hub that nobody uses ends, and the next client finds everything", async () => {
   using folder = temporaryFolder();
+  // A hub serves a tree; making one is its clients' doing.
+  mkdirSync(join(folder.path, ".banyan"));
   const hub = spawn(process.execPath, [join(ROOT, "dist/entry/hub.js"), folder.path, "200"], {
     stdio: "ignore",
   });

@@ -12,4 +12,8 @@ const far = connect({ path, allowHalfOpen: true });
 for (const stream of [input, output, far]) stream.on("error", () => process.exit(0));
 input.pipe(far);
 far.pipe(output);
-far.on("close", () => input.destroy());
+far.on("close", () => {
+  // What has come from there is still to leave, and may share the socket with what comes in.
+  if (output.writableFinished) input.destroy();
+  else output.once("finish", () => input.destroy());
+});
