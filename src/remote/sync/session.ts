@@ -328,11 +328,17 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   }
 }
 
-/** What ends the stack of an error that came from the other side. */
-const REMOTE_FRAME = /\n {4}at remote [^\n]*$/;
+/**
+ * What the last line of the stack begins with where an error came from the other side. Plain text, not
+ * a pattern: calls that wait within each other leave little stack, and compiling one needs some.
+ */
+const REMOTE_FRAME = "\n    at remote ";
 /** Of this package's own, between the call and the place that asked for the stack. */
 const OWN_FRAMES = 16;
-const OWN_FRAME = /[/\\](?:dist|src)[/\\]remote[/\\]sync[/\\]/;
+const OWN_FRAMES_IN = ["src", "dist"].flatMap((root) => [
+  `/${root}/remote/sync/`,
+  `\\${root}\\remote\\sync\\`,
+]);
 
 /** More than the engine notes by itself: the first of them are this package's. */
 function framesHere(): string[] {
@@ -343,12 +349,18 @@ function framesHere(): string[] {
   return stack?.split("\n").slice(1) ?? [];
 }
 
+function endsRemotely(stack: string): boolean {
+  return stack.startsWith(REMOTE_FRAME, stack.lastIndexOf("\n"));
+}
+
 /** An error that came from the other side says as well where in this thread it was met. */
 function withLocalStack(reason: unknown): unknown {
   if (typeof reason !== "object" || reason === null || stubOf(reason) !== undefined) return reason;
   const stack: unknown = Object.getOwnPropertyDescriptor(reason, "stack")?.value;
-  if (typeof stack !== "string" || !REMOTE_FRAME.test(stack)) return reason;
-  const local = framesHere().filter((frame) => !OWN_FRAME.test(frame));
+  if (typeof stack !== "string" || !endsRemotely(stack)) return reason;
+  const local = framesHere().filter(
+    (frame) => !OWN_FRAMES_IN.some((folder) => frame.includes(folder)),
+  );
   const value = [stack, ...local].join("\n");
   Object.defineProperty(reason, "stack", { value, writable: true, configurable: true });
   return reason;
