@@ -27,6 +27,7 @@ export { eventual } from "./remote/eventual.ts";
 export type { Authenticate, Stranger } from "./remote/opening.ts";
 export type { Policy } from "./remote/policy.ts";
 export type { SessionLimits } from "./remote/protocol.ts";
+export { expose, type Exposure } from "./remote/expose.ts";
 export { restricted } from "./remote/restricted.ts";
 export { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 export type { SessionStats } from "./remote/stats.ts";

@@ -9,6 +9,7 @@ import { checkSessionOptions, SESSION_OPTIONS } from "./remote/check-options.ts"
 import { openSession, type Session, type SessionOptions } from "./remote/session.ts";
 
 export * from "./remote-browser.ts";
+export * from "./remote-sync.ts";
 export type { TlsIdentity } from "./channel/tls-identity.ts";
 
 /** What the ways to reach a peer take, each what it needs. */

@@ -34,9 +34,15 @@ describe("banyan/remote for browsers", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("offers what banyan/remote offers, but for listening", () => {
+  it("offers what banyan/remote offers, but for listening and blocking", () => {
     const missing = Object.keys(node).filter((name) => !(name in browser));
-    expect(missing).toEqual(["listen"]);
+    expect(missing.toSorted()).toEqual([
+      "connectSync",
+      "listen",
+      "listenSync",
+      "refuseBlocking",
+      "threadChannel",
+    ]);
   });
 
   it("connect() refuses what a page can't reach", async () => {

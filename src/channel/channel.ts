@@ -96,6 +96,9 @@ export interface BlockingChannel extends Channel {
    * time of `performance.now()`, has passed. Ends as well when this channel is closed.
    */
   block(done: () => boolean, deadline: number): void;
+
+  /** Whether this end keeps its thread's event loop alive; at first it does, as other channels do. */
+  keepAlive(on: boolean): void;
 }
 
 /** Limits of one channel. Both sides apply their own; nothing is negotiated. */

@@ -18,7 +18,7 @@ export interface ThreadChannelOptions {
  * A channel between two threads of a process, each of which may block until a message comes. Takes
  * the port over. The other side makes its own of the other port of the pair, whenever it likes.
  *
- * It keeps no event loop alive. A thread that ends by itself closes it; one that is terminated from
+ * A thread that ends by itself closes it; one that is terminated from
  * outside is noticed only by a thread that doesn't block.
  */
 export function threadChannel(
@@ -76,7 +76,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
       while (this.take());
       this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread is gone"));
     });
-    port.unref();
+    port.ref();
     // Also while nobody receives: the other side's end and its making of room are to be seen.
     mailbox.add(this);
   }
@@ -101,6 +101,11 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     if (this.#peer === undefined && !this.#reading) this.#meet();
     this.roomMade();
     return this.#inbound.sent === this.#received && this.#takeEnd();
+  }
+
+  keepAlive(on: boolean): void {
+    if (on) this.#port.ref();
+    else this.#port.unref();
   }
 
   threadEnds(): void {
@@ -195,11 +200,13 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   #introduced({ ring, bell }: Introduction): void {
     this.#peer = { ring: new Ring(ring), bell: new Bell(bell) };
     this.#peer.ring.attach(this.#sent);
-    if (this.state !== "open") this.#tellEnd(RingEnd.closed);
+    if (this.state === "closing") this.#tellEnd(RingEnd.closed);
     this.#peer.bell.ring();
   }
 
   #tellEnd(end: RingEnd): void {
+    // It may be there, and wait for something that never comes.
+    if (this.#peer === undefined) this.#meet();
     if (this.#peer === undefined) return;
     const { ring, bell } = this.#peer;
     if (ring.end >= end) return;

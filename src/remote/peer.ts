@@ -172,12 +172,14 @@ export class Peer implements Session, Caller {
     return call;
   }
 
-  /** Sends what waits for the end of the turn, for a thread that blocks has none. */
+  get isWaitedFor(): boolean {
+    return !this.#isIdle() || this.#tables.promises.size > 0;
+  }
+
   flush(): void {
     this.#outbox.flush();
   }
 
-  /** What `channel.closed` will say, for a thread that blocks hears of no promise. */
   lost(cause: ChannelError | undefined): void {
     this.#channelBroke("the channel closed", cause);
   }

@@ -1,4 +1,5 @@
 import { RemoteError } from "../base/errors.ts";
+import { rulesOf } from "./expose.ts";
 import type { Operation } from "./protocol.ts";
 import { Restricted } from "./restricted.ts";
 
@@ -67,13 +68,26 @@ export function checkAccess(
   if (isWrite(operation)) checkWrite(policy, kind, object, { key, operation });
   else if (place === "class" && policy === "capability" && isCopied(object, kind)) {
     deny(key, operation, "the object crosses as a copy; use that");
-  } else if (place === "own" && kind === "instance" && policy === "capability") {
-    deny(
-      key,
-      operation,
-      'it is an own field of a class instance; offer a method or a getter for it, or open the session with the policy "trusted"',
-    );
+  } else if (kind === "instance" && policy === "capability") {
+    checkInstance(object, place, { key, operation });
   }
+}
+
+function checkInstance(
+  object: object,
+  place: Place,
+  { key, operation }: { key: string | symbol; operation: Access },
+): void {
+  const rules = rulesOf(object);
+  if (place === "class" && rules?.members?.has(key) === false) {
+    deny(key, operation, "the class does not expose it");
+  }
+  if (place !== "own" || rules?.readable.has(key) === true) return;
+  deny(
+    key,
+    operation,
+    'it is an own field of a class instance; offer a method or a getter for it, expose() it, or open the session with the policy "trusted"',
+  );
 }
 
 /**
@@ -116,7 +130,10 @@ export function checkValue(
 export function readableKeys(policy: Policy, object: object): string[] {
   const offered = Restricted.namesOf(object);
   if (offered !== undefined) return [...offered];
-  if (policy === "capability" && kindOf(object) === "instance") return [];
+  if (policy === "capability" && kindOf(object) === "instance") {
+    const readable = rulesOf(object)?.readable;
+    return readable === undefined ? [] : Object.keys(object).filter((key) => readable.has(key));
+  }
   return Object.keys(object).filter((key) => !FORBIDDEN.has(key));
 }
 
@@ -143,8 +160,14 @@ function checkWrite(
   }
   if (kind === "data" || policy === "trusted") return;
   // Anything else would become an own property in the place of a method, for everybody here as well.
-  if (kind === "instance" && operation === "set" && hasSetter(object, key)) return;
+  if (kind === "instance" && operation === "set" && maySet(object, key)) return;
   deny(key, operation, "only plain objects, arrays and setters of classes may be written");
+}
+
+function maySet(object: object, key: string | symbol): boolean {
+  const rules = rulesOf(object);
+  if (Object.hasOwn(object, key)) return rules?.writable.has(key) === true;
+  return hasSetter(object, key) && rules?.members?.has(key) !== false;
 }
 
 /** Whether something of its class runs when the property is set, so that it isn't only stored. */

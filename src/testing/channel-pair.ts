@@ -63,6 +63,19 @@ export async function flood(channel: Channel): Promise<number> {
   return sent;
 }
 
+/**
+ * Sends more than whatever lies between the two ends can hold, however full the channel is; returns
+ * how many messages that took. What `flood` has put in may trickle on: through ssh it passes buffers
+ * of several processes, and nothing tells when they are full.
+ */
+export function overfill(channel: Channel): number {
+  const count = Math.ceil(SURPLUS_BYTES / FLOOD_MESSAGE_BYTES);
+  for (let i = 0; i < count; i++) channel.send(bytes(FLOOD_MESSAGE_BYTES));
+  return count;
+}
+
+const SURPLUS_BYTES = 32 * 1024 * 1024;
+
 /** Whether `promise` settles on its own within some turns of the event loop. */
 export async function hasSettled(promise: Promise<unknown>): Promise<boolean> {
   const settled = promise.then(() => true);

@@ -11,6 +11,7 @@ import {
   isCode,
   numbered,
   numberOf,
+  overfill,
   type PairLimits,
   type Received,
   roundTrip,
@@ -206,7 +207,7 @@ const FLOW: Readonly<Record<string, ChannelCase>> = {
     await using pair = await open();
     const received = collect(pair.far);
     pair.far.pause();
-    const sent = await flood(pair.near);
+    const sent = (await flood(pair.near)) + overfill(pair.near);
     const drained = pair.near.drained();
     assert.equal(await hasSettled(drained), false);
     pair.far.resume();

@@ -74,13 +74,14 @@ export interface SyncSession extends Disposable {
 
 /**
  * Opens a session over a channel, which belongs to it from here on. Does not wait for the peer: that
- * does the first use.
+ * does the first use. `opened` is called when the peer has said hello.
  */
 export function openSyncSession(
   channel: BlockingChannel,
   options: SyncSessionOptions = {},
+  opened: (session: SyncSession) => void = ignore,
 ): SyncSession {
-  return new SyncPeer(channel, options);
+  return new SyncPeer(channel, options, opened);
 }
 
 /**
@@ -90,6 +91,8 @@ export function openSyncSession(
 export function refuseBlocking(why: string): Disposable {
   return syncThread.refuse(why);
 }
+
+function ignore(): void {}
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
@@ -104,15 +107,24 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   #begun: Beginning;
   #hello: Hello | undefined;
   #root: Imported | undefined;
+  #isAlive = false;
   #scopes: Imported[][] = [];
 
-  constructor(channel: BlockingChannel, options: SyncSessionOptions) {
+  constructor(
+    channel: BlockingChannel,
+    options: SyncSessionOptions,
+    opened: (session: SyncSession) => void,
+  ) {
     const { name = "", credentials, valueClasses = [] } = options;
     this.#channel = channel;
+    channel.keepAlive(false);
     this.#options = options;
     this.#limits = { ...DEFAULT_SESSION_LIMITS, ...options.limits };
     this.#opening = new Opening(channel, undefined, {
-      opened: (hello) => this.#open(hello),
+      opened: (hello) => {
+        this.#open(hello);
+        syncThread.soon(() => opened(this));
+      },
       failed: (error) => this.#refuse(error),
     });
     this.closed = this.#settled();
@@ -206,7 +218,10 @@ class SyncPeer implements SyncSession, Asker, Flavour {
     syncThread.soon(() => {
       syncThread.serve(chain, () => {
         serving.serve(pinned);
-        this.#peerIfOpen().peer?.flush();
+        const { peer } = this.#peerIfOpen();
+        if (peer === undefined) return;
+        peer.flush();
+        this.#setAlive(peer.isWaitedFor);
       });
     });
   }
@@ -304,12 +319,20 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   #receive(message: Uint8Array): void {
     const { peer } = this.#peerIfOpen();
     if (peer === undefined) {
-      this.#opening.receive(message);
+      syncThread.read(() => this.#opening.receive(message));
       return;
     }
     syncThread.read(() => peer.receive(message));
     // Nobody else would while the thread blocks.
     peer.flush();
+    this.#setAlive(peer.isWaitedFor);
+  }
+
+  /** What somebody waits for may come only if this thread lives. */
+  #setAlive(on: boolean): void {
+    if (this.#isAlive === on) return;
+    this.#isAlive = on;
+    this.#channel.keepAlive(on);
   }
 
   async #settled(): Promise<Error | undefined> {
@@ -328,17 +351,11 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   }
 }
 
-/**
- * What the last line of the stack begins with where an error came from the other side. Plain text, not
- * a pattern: calls that wait within each other leave little stack, and compiling one needs some.
- */
-const REMOTE_FRAME = "\n    at remote ";
+/** What ends the stack of an error that came from the other side. */
+const REMOTE_FRAME = /\n {4}at remote [^\n]*$/;
 /** Of this package's own, between the call and the place that asked for the stack. */
 const OWN_FRAMES = 16;
-const OWN_FRAMES_IN = ["src", "dist"].flatMap((root) => [
-  `/${root}/remote/sync/`,
-  `\\${root}\\remote\\sync\\`,
-]);
+const OWN_FRAME = /[/\\](?:dist|src)[/\\]remote[/\\]sync[/\\]/;
 
 /** More than the engine notes by itself: the first of them are this package's. */
 function framesHere(): string[] {
@@ -349,18 +366,12 @@ function framesHere(): string[] {
   return stack?.split("\n").slice(1) ?? [];
 }
 
-function endsRemotely(stack: string): boolean {
-  return stack.startsWith(REMOTE_FRAME, stack.lastIndexOf("\n"));
-}
-
 /** An error that came from the other side says as well where in this thread it was met. */
 function withLocalStack(reason: unknown): unknown {
   if (typeof reason !== "object" || reason === null || stubOf(reason) !== undefined) return reason;
   const stack: unknown = Object.getOwnPropertyDescriptor(reason, "stack")?.value;
-  if (typeof stack !== "string" || !endsRemotely(stack)) return reason;
-  const local = framesHere().filter(
-    (frame) => !OWN_FRAMES_IN.some((folder) => frame.includes(folder)),
-  );
+  if (typeof stack !== "string" || !REMOTE_FRAME.test(stack)) return reason;
+  const local = framesHere().filter((frame) => !OWN_FRAME.test(frame));
   const value = [stack, ...local].join("\n");
   Object.defineProperty(reason, "stack", { value, writable: true, configurable: true });
   return reason;

@@ -1,0 +1,36 @@
+import type { Channel } from "./channel.ts";
+
+/**
+ * Makes two channels one: what comes in at one end goes out at the other, as fast as that takes it.
+ * When either ends, so does the other, and in the same way. Takes both over. What is on
+ * its way to an end that closes meanwhile is lost, as neither can be half open.
+ */
+export function relay(one: Channel, other: Channel): void {
+  pass(one, other);
+  pass(other, one);
+}
+
+function pass(from: Channel, to: Channel): void {
+  from.receive((message) => {
+    try {
+      if (to.send(message)) return;
+    } catch {
+      // It is closing: what comes from here on has nowhere to go, and this end follows.
+      return;
+    }
+    from.pause();
+    void resumeOnceDrained(from, to);
+  });
+  void endWith(from, to);
+}
+
+async function resumeOnceDrained(from: Channel, to: Channel): Promise<void> {
+  await to.drained();
+  from.resume();
+}
+
+async function endWith(from: Channel, to: Channel): Promise<void> {
+  const error = await from.closed;
+  if (error === undefined) await to.close();
+  else to.abort(error);
+}

@@ -1,0 +1,99 @@
+/** What the thread runs that talks to other processes for one that blocks. */
+import { MessageChannel, type MessagePort, parentPort } from "node:worker_threads";
+
+import { BanyanError, ChannelError } from "../base/errors.ts";
+import type { Channel, Dial, Listen } from "../channel/channel.ts";
+import type { IoOrder, IoStatus } from "../channel/io-thread.ts";
+import { Bell } from "../channel/mailbox.ts";
+import { relay } from "../channel/relay.ts";
+import { threadChannel } from "../channel/thread.ts";
+
+if (parentPort === null) throw new Error("this file is the entry of a worker thread");
+
+const DIAL_MS = 10_000;
+
+interface Status {
+  readonly port: MessagePort;
+  readonly bell: Bell;
+}
+
+interface Transport {
+  readonly dial: Dial;
+  readonly listen: Listen;
+}
+
+const TRANSPORTS: Readonly<Record<string, () => Promise<Transport>>> = {
+  unix: async () => {
+    const { dialUnix, listenUnix } = await import("../channel/unix.ts");
+    return { dial: dialUnix, listen: listenUnix };
+  },
+  tcp: async () => {
+    const { dialTcp, listenTcp } = await import("../channel/tcp.ts");
+    return { dial: dialTcp, listen: listenTcp };
+  },
+};
+
+parentPort.on("message", (order: IoOrder) => {
+  void (order.order === "dial" ? dial(order) : listen(order));
+});
+
+async function dial({ url, limits, port, status }: IoOrder): Promise<void> {
+  if (port === undefined) return;
+  const near = threadChannel(port, { label: url, limits });
+  // The channel lasts as long as the socket it leads to, which keeps this thread alive.
+  try {
+    const transport = await transportOf(url);
+    relay(near, await transport.dial(url, { signal: AbortSignal.timeout(DIAL_MS), limits }));
+    status.close();
+  } catch (error) {
+    status.postMessage(failureOf(error));
+    near.abort(new ChannelError("CHANNEL_REFUSED"));
+  }
+}
+
+async function listen({ url, limits, status: port, bell }: IoOrder): Promise<void> {
+  const status: Status = { port, bell: new Bell(bell) };
+  try {
+    const transport = await transportOf(url);
+    const listener = await transport.listen(url, (channel) => accept(channel, status), { limits });
+    port.on("message", () => {
+      void (async () => {
+        await listener.close();
+        port.close();
+      })();
+    });
+    tell(status, { status: "listening", address: listener.address });
+  } catch (error) {
+    tell(status, failureOf(error));
+    port.close();
+  }
+}
+
+function accept(channel: Channel, status: Status): void {
+  const { port1, port2 } = new MessageChannel();
+  relay(threadChannel(port1, { label: channel.label }), channel);
+  tell(status, { status: "accepted", port: port2, label: channel.label });
+}
+
+/** Tells also a thread that blocks. */
+function tell({ port, bell }: Status, told: IoStatus): void {
+  port.postMessage(told, told.status === "accepted" ? [told.port] : []);
+  bell.ring();
+}
+
+function failureOf(error: unknown): IoStatus {
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    status: "failed",
+    code: BanyanError.is(error) ? error.code : "CHANNEL_REFUSED",
+    message,
+  };
+}
+
+async function transportOf(url: string): Promise<Transport> {
+  const scheme = url.slice(0, Math.max(0, url.indexOf(":")));
+  const load = Object.hasOwn(TRANSPORTS, scheme) ? TRANSPORTS[scheme] : undefined;
+  if (load !== undefined) return await load();
+  const known = Object.keys(TRANSPORTS).join(":, ");
+  throw new ChannelError("CHANNEL_REFUSED", `can't reach ${url}: use one of ${known}:`);
+}

@@ -1,0 +1,51 @@
+/** Which of an object's, or of the instances of a class, a peer may use. */
+export interface Exposure {
+  /** Own fields that may be read, besides the methods and accessors of the class. */
+  readonly fields?: readonly string[] | undefined;
+  /** Own fields that may be read and set. */
+  readonly writable?: readonly string[] | undefined;
+  /** Where given, the only methods and accessors of the class that may be used. */
+  readonly members?: readonly string[] | undefined;
+}
+
+interface Rules {
+  readonly readable: ReadonlySet<string | symbol>;
+  readonly writable: ReadonlySet<string | symbol>;
+  readonly members: ReadonlySet<string | symbol> | undefined;
+}
+
+const rules = new WeakMap<object, Rules>();
+let any = false;
+
+/**
+ * Says what peers may use of the instances of a class, and of classes that extend it, or of this one
+ * object, in every session with the capability policy: by default the methods and accessors of its
+ * class, and no own fields. Later rules replace earlier ones. Returns what it was given.
+ */
+export function expose<T extends object>(given: T, exposure: Exposure): T {
+  const { fields = [], writable = [], members } = exposure;
+  const holder: unknown =
+    typeof given === "function" ? (given as { prototype?: unknown }).prototype : given;
+  if (typeof holder !== "object" || holder === null) {
+    throw new TypeError("only objects and classes can be exposed");
+  }
+  rules.set(holder, {
+    readable: new Set([...fields, ...writable]),
+    writable: new Set(writable),
+    members: members === undefined ? undefined : new Set(members),
+  });
+  any = true;
+  return given;
+}
+
+/** Of the object, or else of the closest of its classes for which there are any. */
+export function rulesOf(object: unknown): Rules | undefined {
+  if (!any) return undefined;
+  let holder: unknown = object;
+  while (typeof holder === "object" && holder !== null) {
+    const found = rules.get(holder);
+    if (found !== undefined) return found;
+    holder = Object.getPrototypeOf(holder);
+  }
+  return undefined;
+}
