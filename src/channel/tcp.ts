@@ -1,22 +1,17 @@
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer } from "node:net";
 
-import type { Channel, ChannelLimits, DialOptions, Listener } from "./channel.ts";
+import type { Channel, DialOptions, Listener } from "./channel.ts";
 import {
   bindServer,
   formatHostAndPort,
   type NetworkListenOptions,
   parseHostAndPort,
-  prepareSocket,
   serverListener,
   untilOpen,
 } from "./network.ts";
-import { socketPresence } from "./socket-presence.ts";
-import { StreamChannel } from "./stream.ts";
+import { socketChannel } from "./socket-channel.ts";
 
 const SCHEME = "tcp";
-
-/** For labels only. */
-let lastNumber = 0;
 
 /**
  * Dials `tcp://host:port`. What is sent can be read and changed on the way: `dialTls` is for networks
@@ -29,7 +24,7 @@ export async function dialTcp(address: string, { signal, limits }: DialOptions):
   const where = parseHostAndPort(address, SCHEME);
   const socket = connect({ ...where, allowHalfOpen: true });
   await untilOpen(socket, "connect", { address, signal });
-  return overSocket(socket, address, limits);
+  return socketChannel(socket, address, limits);
 }
 
 /**
@@ -47,18 +42,8 @@ export async function listenTcp(
 ): Promise<Listener> {
   const where = parseHostAndPort(address, SCHEME);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    onChannel(overSocket(socket, bound, options.limits));
+    onChannel(socketChannel(socket, bound, options.limits));
   });
   const bound = formatHostAndPort(SCHEME, await bindServer(server, address, where, options));
   return serverListener(server, bound);
-}
-
-function overSocket(
-  socket: Socket,
-  address: string,
-  limits: Partial<ChannelLimits> | undefined,
-): Channel {
-  prepareSocket(socket);
-  const label = `${address}#${++lastNumber}`;
-  return new StreamChannel(socket, { label, limits, presence: () => socketPresence(socket) });
 }

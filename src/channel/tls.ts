@@ -1,16 +1,14 @@
-import { createServer, type TLSSocket } from "node:tls";
+import { createServer } from "node:tls";
 
-import type { Channel, ChannelLimits, DialOptions, Listener } from "./channel.ts";
+import type { Channel, DialOptions, Listener } from "./channel.ts";
 import {
   bindServer,
   formatHostAndPort,
   type NetworkListenOptions,
   parseHostAndPort,
-  prepareSocket,
   serverListener,
 } from "./network.ts";
-import { socketPresence } from "./socket-presence.ts";
-import { StreamChannel } from "./stream.ts";
+import { socketChannel } from "./socket-channel.ts";
 import {
   connectTls,
   hasTrustedCertificate,
@@ -22,9 +20,6 @@ const SCHEME = "tls";
 
 /** How long a peer may take over its handshake. */
 const HANDSHAKE_MS = 10_000;
-
-/** For labels only. */
-let lastNumber = 0;
 
 export interface TlsDialOptions extends DialOptions {
   /** Whom to trust: the system's authorities where nothing is said. */
@@ -45,7 +40,7 @@ export async function dialTls(
   signal.throwIfAborted();
   const where = parseHostAndPort(address, SCHEME);
   const socket = await connectTls(where, tls, { address, signal });
-  return overSocket(socket, address, limits);
+  return socketChannel(socket, address, limits);
 }
 
 export interface TlsListenOptions extends NetworkListenOptions {
@@ -74,21 +69,11 @@ export async function listenTls(
   }
   const settings = { ...tlsSettings(tls), allowHalfOpen: true, handshakeTimeout: HANDSHAKE_MS };
   const server = createServer(settings, (socket) => {
-    if (hasTrustedCertificate(socket, tls)) onChannel(overSocket(socket, bound, limits));
+    if (hasTrustedCertificate(socket, tls)) onChannel(socketChannel(socket, bound, limits));
     else socket.destroy();
   });
   // What a stranger does wrong is no fault of ours.
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   const bound = formatHostAndPort(SCHEME, await bindServer(server, address, where, options));
   return serverListener(server, bound);
-}
-
-function overSocket(
-  socket: TLSSocket,
-  address: string,
-  limits: Partial<ChannelLimits> | undefined,
-): Channel {
-  prepareSocket(socket);
-  const label = `${address}#${++lastNumber}`;
-  return new StreamChannel(socket, { label, limits, presence: () => socketPresence(socket) });
 }
