@@ -60,6 +60,17 @@ export const CALLS = {
     }),
 };
 
+/** The least ratio to the floor that we want, between processes and between threads. */
+export const TARGETS = {
+  "one call at a time": { process: "0.85", thread: "0.85" },
+  "64 calls in flight": { process: "0.80", thread: "0.60" },
+  "1 MB of bytes, 4 in flight": { process: "0.90" },
+  "call of a held callback": { process: "0.85" },
+  "pass a callback and have it called": { process: "0.75" },
+  "create and release 10,000 references": { process: "0.40" },
+  "three dependent steps": { process: "0.80" },
+};
+
 /** Lets both sides compile what every call goes through. */
 export async function warmUp(api) {
   await rate(add(api), { k: 16, warmMs: WARM_MS, runMs: WARM_MS });

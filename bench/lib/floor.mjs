@@ -24,6 +24,7 @@ export class Floor {
 
   /** Takes a connected socket over. */
   static onSocket(socket, methods) {
+    socket.setNoDelay?.(true);
     const floor = new Floor(methods, (chunks, size) => {
       if (size <= LARGE) {
         socket.write(Buffer.concat(chunks, size));
@@ -87,18 +88,19 @@ export class Floor {
     const body = packr.pack(message);
     const head = Buffer.allocUnsafe(4);
     head.writeUInt32BE(body.length, 0);
-    if (this.#out.length === 0) process.nextTick(() => this.#flush());
+    if (this.#out.length === 0) process.nextTick(Floor.#flush, this);
     this.#out.push(head, body);
     this.#size += 4 + body.length;
   }
 
-  #flush() {
-    const chunks = this.#out;
-    const size = this.#size;
-    this.#out = [];
-    this.#size = 0;
-    this.#write(chunks, size);
-  }
+  /** One function for all ticks. */
+  static #flush = (floor) => {
+    const chunks = floor.#out;
+    const size = floor.#size;
+    floor.#out = [];
+    floor.#size = 0;
+    floor.#write(chunks, size);
+  };
 }
 
 /**
@@ -139,7 +141,7 @@ export class PortFloor extends Floor {
   }
 }
 
-/** What the floor's server does: the same work as `Bench` in subject.mjs gives through Banyan. */
+/** What the floor's server does: the same work as `Bench` in banyan.mjs gives through Banyan. */
 export function floorMethods() {
   const references = new Map();
   let next = 0;

@@ -28,7 +28,7 @@ export const object1k = (() => {
 })();
 
 export function megabyte() {
-  const bytes = new Uint8Array(1 << 20);
+  const bytes = Buffer.alloc(1 << 20);
   for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 31) & 255;
   return bytes;
 }

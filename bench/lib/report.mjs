@@ -1,4 +1,5 @@
 // What a part of the bench is, and how its tables come out.
+import { median } from "./measure.mjs";
 
 export const PAIRS = Number(process.env.BENCH_REPEAT ?? 5);
 
@@ -6,6 +7,12 @@ export const PAIRS = Number(process.env.BENCH_REPEAT ?? 5);
 export function wanted(name) {
   const rows = process.env.BENCH_ROWS ?? "";
   return rows === "" || new RegExp(rows, "i").test(name);
+}
+
+/** Whether the subject `name` is among those that were asked for. */
+export function wantedSubject(name) {
+  const names = process.env.BENCH_SUBJECTS ?? "";
+  return names === "" || new RegExp(names, "i").test(name);
 }
 
 export function progress(text) {
@@ -37,4 +44,12 @@ function line(cells) {
 /** The ratio of two numbers, as 0.85. */
 export function ratio(number) {
   return number.toFixed(number < 0.095 ? 3 : 2);
+}
+
+export function medianRatio(numbers) {
+  return ratio(median(numbers));
+}
+
+export function bestRatio(numbers) {
+  return ratio(Math.max(...numbers));
 }

@@ -1,41 +1,53 @@
-// The calling side: `caller.mjs KIND [SOCKET]`. Runs the workload that its parent names, and answers with
-// operations a second.
-import { connect as connectSocket } from "node:net";
-import { once } from "node:events";
+// The calling side: `caller.mjs KIND [ADDRESS [CA]]`. Runs the workload that its parent names, and answers
+// with operations a second.
 import { Worker } from "node:worker_threads";
 
-import { connect, openSession } from "banyan/remote";
+import { connect, openSession, portChannel } from "banyan/remote";
 
-import { portChannel } from "../../dist/channel/port.js";
+import { subjectApi } from "../lib/banyan.mjs";
 import { CALLS, warmUp } from "../lib/calls.mjs";
 import { Floor, floorApi, floorCallbacks, PortFloor } from "../lib/floor.mjs";
 import { answer } from "../lib/measure.mjs";
-import { subjectApi } from "../lib/subject.mjs";
+import { connectTo } from "../lib/sockets.mjs";
 
-const [kind, socket] = process.argv.slice(2);
+const [kind, address, ca] = process.argv.slice(2);
 
 const OPEN = {
-  "floor-socket": async () => {
+  floor: async () => {
     const { functions, methods } = floorCallbacks();
-    const connection = connectSocket(socket);
-    await once(connection, "connect");
-    return floorApi(Floor.onSocket(connection, methods), functions);
+    return floorApi(Floor.onSocket(await connectTo(address), methods), functions);
   },
-  "subject-socket": async () => subjectApi(await connect(`unix:${socket}`, { plain: "copy" })),
+  banyan: async () => {
+    const tls = ca === undefined ? {} : { tls: { ca } };
+    return subjectApi(await connect(address, { plain: "copy", ...tls }));
+  },
+  // What others need is loaded for them only.
+  capnweb: async () => {
+    const { capnwebApi, capnwebOverSocket, capnwebOverWebSocket } =
+      await import("../lib/capnweb.mjs");
+    if (address.startsWith("ws:")) return capnwebApi(capnwebOverWebSocket(address.slice(3)));
+    return capnwebApi(capnwebOverSocket(await connectTo(address)).getRemoteMain());
+  },
   "floor-thread": () => floorThread(true),
   "floor-thread-single": () => floorThread(false),
-  "subject-thread": async () => {
-    const worker = new Worker(new URL("subject-thread.mjs", import.meta.url));
-    return subjectApi(await openSession(portChannel(worker), { plain: "copy" }));
+  "banyan-thread": async () => {
+    const channel = portChannel(thread("banyan"));
+    return subjectApi(await openSession(channel, { plain: "copy" }));
+  },
+  "comlink-thread": async () => {
+    const { comlinkApi } = await import("../lib/comlink.mjs");
+    return comlinkApi(thread("comlink"));
   },
 };
 
 function floorThread(batched) {
   const { functions, methods } = floorCallbacks();
-  const worker = new Worker(new URL("floor-thread.mjs", import.meta.url), {
-    workerData: { batched },
-  });
+  const worker = thread("floor", { workerData: { batched } });
   return floorApi(new PortFloor(worker, methods, { batched }).open(), functions);
+}
+
+function thread(name, options) {
+  return new Worker(new URL(`${name}-thread.mjs`, import.meta.url), options);
 }
 
 const api = await OPEN[kind]();

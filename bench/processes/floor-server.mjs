@@ -1,8 +1,8 @@
-// Serves the floor's methods on a unix socket: `floor-server.mjs SOCKET`.
+// Serves the floor's methods: `floor-server.mjs unix:PATH | tcp:`; tells its parent where.
 import { createServer } from "node:net";
 
 import { Floor, floorMethods } from "../lib/floor.mjs";
+import { listenAt } from "../lib/sockets.mjs";
 
-const [path] = process.argv.slice(2);
 const server = createServer((socket) => Floor.onSocket(socket, floorMethods()));
-server.listen(path, () => process.send("ready"));
+process.send(await listenAt(server, process.argv[2]));

@@ -1,11 +1,9 @@
 // A thread that serves the subject's objects to its parent.
 import { parentPort } from "node:worker_threads";
 
-import { openSession } from "banyan/remote";
+import { openSession, portChannel } from "banyan/remote";
 
-// Threads have no public `connect` yet.
-import { portChannel } from "../../dist/channel/port.js";
-import { subjectExports } from "../lib/subject.mjs";
+import { subjectExports } from "../lib/banyan.mjs";
 
 let onSession;
 const session = new Promise((resolve) => {
