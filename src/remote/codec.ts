@@ -16,7 +16,7 @@ export type ReceivedTarget =
 
 /** What follows each of these is written by the encoder and read by the decoder, and by nobody else. */
 export const Tag = {
-  /** A thing of the sender's: id * 4 + shape. */
+  /** A thing of the sender's: id * 4 + shape. Between sides that tell types, of no class of its own. */
   reference: FIRST_EXTENSION_TAG,
   /** Something the receiver exported comes home: id. */
   home: FIRST_EXTENSION_TAG + 1,
@@ -44,6 +44,8 @@ export const Tag = {
   packed: FIRST_EXTENSION_TAG + 13,
   /** 0 for a readable, 1 for a writable stream of the sender's; then what it is read or written by. */
   stream: FIRST_EXTENSION_TAG + 14,
+  /** A reference, then the type of the thing, or of the instances of the class: see `ToldTypes`. */
+  typed: FIRST_EXTENSION_TAG + 15,
 } as const;
 
 /** Breaks off what can't be read. */

@@ -4,21 +4,25 @@ import { malformed, type ReceivedTarget, Tag } from "./codec.ts";
 import { type KnownErrors, readError } from "./errors.ts";
 import type { ExportTable } from "./exports.ts";
 import { GraphReader } from "./graph.ts";
-import type { ImportSource, ImportTable, Shape } from "./imports.ts";
+import { type ImportSource, type ImportTable, Shape } from "./imports.ts";
 import { Chunk } from "./iteration-source.ts";
 import { List } from "./list.ts";
 import { ReceivedNames } from "./names.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
+import { ANY_FUNCTION, PLAIN_ARRAY, PLAIN_OBJECT, type RemoteType } from "./remote-type.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
 import { readableFrom, type RemoteStreamEnd, writableTo } from "./streams.ts";
 import { stubOf } from "./stub-handle.ts";
 import type { UniqueSymbols } from "./symbols.ts";
+import { KnownTypes } from "./typed.ts";
 import type { ValueClasses } from "./value-classes.ts";
 
 /** What the decoder needs of its session. */
 export interface DecoderContext extends ImportSource {
   /** Set where this side uses proxies. */
   readonly types: TypeReader | undefined;
+  /** Whether both sides tell the types of what they send references to. */
+  readonly tells: boolean;
   readonly exports: ExportTable;
   readonly imports: ImportTable;
   readonly errors: KnownErrors;
@@ -61,6 +65,7 @@ export class Decoder implements ValueReadExtension {
   readonly #context: DecoderContext;
   readonly #names = new ReceivedNames();
   readonly #symbols = new RegisteredSymbols();
+  readonly #types = new KnownTypes();
   #graph: GraphReader | undefined;
 
   constructor(context: DecoderContext) {
@@ -132,6 +137,7 @@ export class Decoder implements ValueReadExtension {
     if (tag === Tag.list) return this.#readList(reader);
     if (tag === Tag.packed) return this.#readPacked(reader);
     if (tag === Tag.stream) return this.#readStream(reader);
+    if (tag === Tag.typed && this.#context.tells) return this.#readTyped(reader);
     if (types !== undefined && tag === Tag.described) return types.readReference(reader, this);
     if (types !== undefined && tag === Tag.intrinsic) return types.intrinsic(this.readName(reader));
     return malformed(`there is no tag ${tag}`);
@@ -161,10 +167,18 @@ export class Decoder implements ValueReadExtension {
 
   #readReference(reader: Reader): object {
     const number = reader.varint();
-    const shape = number % 4;
-    if (shape === 3) malformed("a reference of an unknown shape");
-    const id = (number - shape) / 4;
-    return this.#context.imports.receive(id, shape as Shape, this.#context);
+    const shape = (number % 4) as Shape;
+    const { imports, tells } = this.#context;
+    const type = tells ? TYPE_BY_SHAPE[shape] : undefined;
+    return imports.receive((number - shape) / 4, shape, this.#context, type);
+  }
+
+  #readTyped(reader: Reader): object {
+    const number = reader.varint();
+    const shape = (number % 4) as Shape;
+    if (shape !== Shape.object && shape !== Shape.constructor) malformed("a type of no class");
+    const type = this.#types.read(reader, (from) => this.readName(from));
+    return this.#context.imports.receive((number - shape) / 4, shape, this.#context, type);
   }
 
   #readHome(reader: Reader): object {
@@ -223,3 +237,11 @@ export class Decoder implements ValueReadExtension {
     }
   }
 }
+
+/** Of references that are not typed. What the instances of a function are may change. */
+const TYPE_BY_SHAPE: { readonly [Each in Shape]: RemoteType | undefined } = {
+  [Shape.object]: PLAIN_OBJECT,
+  [Shape.function]: ANY_FUNCTION,
+  [Shape.constructor]: undefined,
+  [Shape.array]: PLAIN_ARRAY,
+};

@@ -122,7 +122,7 @@ export function tellablePrototype(policy: Policy, prototype: object | null): obj
 }
 
 /** Of a class: functions made by `function` may get another prototype at any time. */
-function fixedPrototypeOf(object: object): object | undefined {
+export function fixedPrototypeOf(object: object): object | undefined {
   if (typeof object !== "function") return undefined;
   const descriptor = Object.getOwnPropertyDescriptor(object, "prototype");
   if (descriptor === undefined || descriptor.writable !== false) return undefined;
@@ -130,7 +130,8 @@ function fixedPrototypeOf(object: object): object | undefined {
   return typeof value === "object" && value !== null ? value : undefined;
 }
 
-function decidesInstances(object: object): boolean {
+/** Whether a class says by itself what its instances are. */
+export function decidesInstances(object: object): boolean {
   let holder: object | null = object;
   while (holder !== null && holder !== Function.prototype) {
     if (stubOf(holder) !== undefined || Object.hasOwn(holder, Symbol.hasInstance)) return true;
@@ -182,7 +183,8 @@ const WELL_KNOWN_SYMBOLS: ReadonlySet<symbol> = new Set(
     .filter((symbol) => symbol !== undefined),
 );
 
-function nameOf(prototype: object): string {
+/** Of a class, by its prototype; empty where it has none. */
+export function nameOf(prototype: object): string {
   const maker: unknown =
     typeof prototype === "function"
       ? prototype

@@ -21,6 +21,7 @@ import { shapeOf } from "./shape-of.ts";
 import { endOf, isStream } from "./streams.ts";
 import { inheritsFromStub, type StubHandle, stubOf } from "./stub-handle.ts";
 import type { UniqueSymbols } from "./symbols.ts";
+import { ToldTypes } from "./typed.ts";
 import type { ValueClasses } from "./value-classes.ts";
 
 /** What the encoder needs of its session. */
@@ -34,6 +35,8 @@ export interface EncoderContext {
   readonly values: ValueClasses;
   /** Set where the peer uses proxies: references are described then, as far as this policy lets it. */
   readonly describes: Policy | undefined;
+  /** Set where the peer wants to know the types of what it gets stubs of, as far as this policy lets it. */
+  readonly tells: Policy | undefined;
   /** Set where this side does, so that an object may inherit from a thing of the peer's. */
   readonly usesProxies: boolean;
   /** Tells the peer, from now on, what becomes of a promise; answers with its id. */
@@ -62,18 +65,21 @@ export class Encoder implements ValueWriteExtension {
   #request = 0;
   #graph: GraphWriter | undefined;
   readonly #types: DescribedTypes | undefined;
+  readonly #told: ToldTypes | undefined;
   #typesBefore = 0;
 
   constructor(context: EncoderContext) {
     this.#context = context;
-    const { describes: policy } = context;
-    if (policy === undefined) return;
-    this.#types = new DescribedTypes({
-      policy,
-      exportObject: (object) => this.#export(object),
-      writeName: (writer, name) => this.#names.write(writer, name),
-      writeValue: (writer, value) => encode(writer, value, this),
-    });
+    const { describes: policy, tells } = context;
+    const writeName = (writer: Writer, name: string): void => this.#names.write(writer, name);
+    if (policy !== undefined) {
+      this.#types = new DescribedTypes({
+        policy,
+        exportObject: (object) => this.#export(object),
+        writeName,
+        writeValue: (writer, value) => encode(writer, value, this),
+      });
+    } else if (tells !== undefined) this.#told = new ToldTypes(tells, writeName);
   }
 
   /**
@@ -91,7 +97,7 @@ export class Encoder implements ValueWriteExtension {
     this.#promises.length = 0;
     if (this.#signals.length > 0) this.#signals = [];
     this.#namesBefore = this.#names.size;
-    this.#typesBefore = this.#types?.size ?? 0;
+    this.#typesBefore = (this.#told ?? this.#types)?.size ?? 0;
   }
 
   /** The listeners on signals that the frame passed on; the caller's to dispose of. */
@@ -105,7 +111,7 @@ export class Encoder implements ValueWriteExtension {
     for (const id of this.#promises) this.#context.cancelPromise(id);
     for (const signal of this.#signals) signal[Symbol.dispose]();
     this.#names.rewind(this.#namesBefore);
-    this.#types?.rewind(this.#typesBefore);
+    (this.#told ?? this.#types)?.rewind(this.#typesBefore);
     this.#graph = undefined;
     this.#clear();
   }
@@ -239,8 +245,10 @@ export class Encoder implements ValueWriteExtension {
       this.#writeDescribed(writer, object, shape, this.#types);
       return;
     }
-    writer.u8(Tag.reference);
-    writer.varint(this.#export(object) * 4 + shape);
+    const plain = this.#told === undefined ? shape : ToldTypes.plainShape(object, shape);
+    writer.u8(plain === undefined ? Tag.typed : Tag.reference);
+    writer.varint(this.#export(object) * 4 + (plain ?? shape));
+    if (plain === undefined) this.#told?.write(writer, object, shape);
   }
 
   #writeDescribed(writer: Writer, object: object, shape: Shape, types: DescribedTypes): void {

@@ -21,6 +21,8 @@ export interface Hello {
   readonly values?: readonly string[] | undefined;
   /** Whether it uses proxies, and wants references described. */
   readonly proxies?: boolean | undefined;
+  /** Whether it uses stubs, and tells and wants to be told the types of what is referred to. */
+  readonly types?: boolean | undefined;
   /** How often it wants to hear from the other, in milliseconds: an empty message is enough. */
   readonly beatMs?: number | undefined;
 }
@@ -41,7 +43,8 @@ export function encodeHello(hello: Hello): Uint8Array {
   for (const byte of HELLO) writer.u8(byte);
   writer.varint(VERSIONS.min);
   writer.varint(VERSIONS.max);
-  const { name, maxMessageBytes, asks, credentials, values = [], proxies, beatMs = 0 } = hello;
+  const { name, maxMessageBytes, asks, credentials, values = [], beatMs = 0 } = hello;
+  const { proxies, types } = hello;
   const said = {
     name,
     maxMessageBytes,
@@ -49,6 +52,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     ...(credentials === undefined ? {} : { credentials }),
     ...(values.length === 0 ? {} : { values }),
     ...(proxies === true ? { proxies } : {}),
+    ...(types === true ? { types } : {}),
     ...(beatMs === 0 ? {} : { beatMs }),
   };
   writer.bytes(encodeValue(said, LIMITS));
@@ -122,7 +126,7 @@ function readRefusal(reader: Reader): RemoteError {
 }
 
 function checkHello(value: unknown): Hello {
-  const { name, maxMessageBytes, asks, credentials, values, proxies, beatMs } = Object(
+  const { name, maxMessageBytes, asks, credentials, values, proxies, types, beatMs } = Object(
     value,
   ) as Partial<Record<keyof Hello, unknown>>;
   if (
@@ -141,6 +145,7 @@ function checkHello(value: unknown): Hello {
     credentials,
     values: names.length > 0 ? names : undefined,
     proxies: proxies === true ? true : undefined,
+    types: types === true ? true : undefined,
     beatMs: typeof beatMs === "number" && beatMs > 0 ? beatMs : undefined,
   };
 }

@@ -1,8 +1,9 @@
-import { RemotePromise } from "./call.ts";
+import { Call, RemotePromise } from "./call.ts";
 import { List } from "./list.ts";
 import { Operation } from "./protocol.ts";
 import { sourceOf } from "./streams.ts";
-import { Stub } from "./stub.ts";
+import { Stub, typeOf } from "./stub.ts";
+import { Shape } from "./imports.ts";
 import { stubOf } from "./stub-handle.ts";
 
 /** Whether `value` stands for something on another side: a reference, or a property of one. */
@@ -59,8 +60,13 @@ export function invoke(ref: unknown, key: string, ...args: readonly unknown[]): 
   return requestOn(ref, Operation.call, key, args);
 }
 
-/** Whether a remote object is an instance of a remote class of the same side. */
+/**
+ * Whether a remote object is an instance of a remote class of the same side, or of a class that every
+ * engine has, as Map. References know their classes: nothing is sent where both are there.
+ */
 export async function instanceOf(ref: unknown, Class: unknown): Promise<boolean> {
+  const known = isKnownInstance(ref, Class);
+  if (known !== undefined) return known;
   return (await requestOn(ref, Operation.instanceOf, undefined, [Class])) as boolean;
 }
 
@@ -70,6 +76,20 @@ export async function instanceOf(ref: unknown, Class: unknown): Promise<boolean>
  */
 export async function snapshot(ref: unknown): Promise<unknown> {
   return await requestOn(ref, Operation.snapshot, undefined, []);
+}
+
+/** By what was told of their classes. `undefined` where the peer has to say. */
+function isKnownInstance(ref: unknown, Class: unknown): boolean | undefined {
+  const stub = stubOf(ref);
+  const type = stub === undefined ? undefined : typeOf(stub);
+  const target = stubOf(Class);
+  if (type === undefined) return undefined;
+  if (target === undefined) return type.extendsIntrinsic(Class);
+  const instances =
+    target.isReference && !(target.target instanceof Call) ? target.target : undefined;
+  if (instances?.type === undefined || instances.released) return undefined;
+  const isClass = instances.shape === Shape.constructor && instances.caller === stub?.caller;
+  return isClass ? type.extends(instances.type) : undefined;
 }
 
 function requestOn(

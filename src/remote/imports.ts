@@ -1,5 +1,6 @@
 import { RemoteError } from "../base/errors.ts";
 import type { Caller } from "./call.ts";
+import type { RemoteType } from "./remote-type.ts";
 import type { ReferenceScope } from "./scopes.ts";
 import { suggestCollection } from "./suggest-collection.ts";
 
@@ -18,6 +19,8 @@ export class Imported {
   /** How often the peer has sent it: what is given back when it is released. */
   count = 0;
   released = false;
+  /** Its class; of a reference to a class, that of its instances. Where it was told. */
+  type: RemoteType | undefined;
   /** What stands for it here. */
   stub: WeakRef<object> | undefined;
 
@@ -63,7 +66,7 @@ export class ImportTable {
   }
 
   /** Counts one more reference that arrived; `source` makes what stands for it where there is nothing. */
-  receive(id: number, shape: Shape, source: ImportSource): object {
+  receive(id: number, shape: Shape, source: ImportSource, type?: RemoteType): object {
     const known = this.#entries.get(id);
     const living = known?.stub?.deref();
     if (known !== undefined && living !== undefined) {
@@ -74,6 +77,7 @@ export class ImportTable {
     // A stub that is collected, but not yet reported: its own references go back on their own.
     const imported = source.createImported(id, shape);
     const stub = source.createStub(imported);
+    imported.type = type;
     imported.count = 1;
     this.#received?.push(imported);
     imported.stub = new WeakRef(stub);

@@ -13,6 +13,8 @@ export interface PeerOptions extends SessionOptions {
   readonly peerValues?: readonly string[];
   /** Whether the peer uses proxies. */
   readonly describes?: boolean;
+  /** Whether both sides tell the types of what they send references to. */
+  readonly tells?: boolean;
   /** Set where this side does. */
   readonly flavour?: Flavour;
 }

@@ -7,13 +7,10 @@ import { Call, type Caller, RemotePromise, type Request } from "./call.ts";
 import { closeWithin } from "./close-within.ts";
 import type { PlainMode } from "./codec.ts";
 import { broken, type SessionEnd } from "./session-end.ts";
-import { Decoder } from "./decoder.ts";
-import { Encoder } from "./encoder.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
-import { Imported, type ImportSource, Shape } from "./imports.ts";
+import { Imported, Shape } from "./imports.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerOptions } from "./peer-options.ts";
-import type { Policy } from "./policy.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 import { QuietCalls } from "./quiet.ts";
 import { Receiver } from "./receiver.ts";
@@ -22,12 +19,13 @@ import { runScope, scopeOf } from "./scopes.ts";
 import { Sender } from "./sender.ts";
 import { type Incoming, Serving } from "./serving.ts";
 import type { Session } from "./session.ts";
+import { type CodecParts, createDecoder, createEncoder } from "./session-codec.ts";
 import { type SessionStats, statsOf } from "./stats.ts";
 import { stubOf } from "./stub-handle.ts";
-import { createStub, Stub } from "./stub.ts";
+import { Stub } from "./stub.ts";
 import { Tables } from "./tables.ts";
 import { guarded } from "./trace.ts";
-import type { Remote } from "./types.ts";
+import type { RemoteProperty } from "./types.ts";
 import { ValueClasses } from "./value-classes.ts";
 
 type State = "open" | "closing" | "closed";
@@ -45,7 +43,6 @@ export class Peer implements Session, Caller {
   readonly #serving: Serving;
   readonly #receiver: Receiver;
   readonly #root: Stub;
-  readonly #values: ValueClasses;
   readonly #quiet = new QuietCalls((ids) => this.#sender.finish(ids));
   readonly #ended = deferred<Error | undefined>();
   readonly #listeners = new Set<(error: unknown) => void>();
@@ -59,7 +56,7 @@ export class Peer implements Session, Caller {
   #whenIdle: (() => void) | undefined;
 
   constructor(channel: Channel, peerName: string, options: PeerOptions) {
-    const { limits, exports = {}, policy = "capability", plain = "reference", log } = options;
+    const { limits, exports = {}, policy = "capability", log } = options;
     this.#channel = channel;
     this.#options = { ...options, trace: guarded(options.trace, log) };
     this.peerName = peerName;
@@ -77,9 +74,9 @@ export class Peer implements Session, Caller {
       },
       error: (cause) => this.#unsendable(cause),
     });
-    this.#values = new ValueClasses(options.valueClasses ?? [], options.peerValues ?? []);
-    const encoder = this.#createEncoder(plain, policy);
-    this.#sender = new Sender(this.#outbox, encoder, this.#options.trace);
+    const values = new ValueClasses(options.valueClasses ?? [], options.peerValues ?? []);
+    const codec = { caller: this, tables: this.#tables, values, options };
+    this.#sender = new Sender(this.#outbox, createEncoder(codec), this.#options.trace);
     this.#reporter = new Reporter({
       sender: this.#sender,
       signals: this.#tables.signals,
@@ -90,13 +87,13 @@ export class Peer implements Session, Caller {
       failed: (error) => this.abort(error as Error),
     });
     this.#serving = new Serving(policy, this.#tables.exports, this.#reporter, limits);
-    this.#receiver = this.#createReceiver(limits);
+    this.#receiver = this.#createReceiver(codec, limits);
     this.#root = new Stub(new Imported(this, ROOT_ID, Shape.object), undefined, []);
     void channel.closed.then((cause) => this.#channelBroke("the channel closed", cause));
   }
 
-  remote<T, Mode extends PlainMode = "reference">(name: string): Remote<T, Mode> {
-    return this.#root.member(name) as Remote<T, Mode>;
+  remote<T, Mode extends PlainMode = "reference">(name: string): RemoteProperty<T, Mode> {
+    return this.#root.member(name) as RemoteProperty<T, Mode>;
   }
 
   async names(): Promise<string[]> {
@@ -222,43 +219,10 @@ export class Peer implements Session, Caller {
     }
   }
 
-  #createEncoder(plain: PlainMode, policy: Policy): Encoder {
-    const { exports, errors, promises, signals } = this.#tables;
-    return new Encoder({
-      caller: this,
-      plain,
-      exports,
-      errors,
-      symbols: this.#tables.symbols,
-      values: this.#values,
-      describes: this.#options.describes === true ? policy : undefined,
-      usesProxies: this.#options.flavour !== undefined,
-      sendPromise: (promise) => promises.send(promise),
-      cancelPromise: (id) => promises.cancel(id),
-      sendSignal: (signal) => signals.send(signal),
-    });
-  }
-
-  #createReceiver(limits: SessionLimits): Receiver {
-    const { exports, imports, errors, promises, signals } = this.#tables;
-    const serving = this.#serving;
+  #createReceiver(codec: CodecParts, limits: SessionLimits): Receiver {
     const { flavour } = this.#options;
-    const source: ImportSource = {
-      createImported: (id, shape) => new Imported(this, id, shape),
-      createStub: flavour === undefined ? createStub : (imported) => flavour.createStub(imported),
-    };
-    const decoder = new Decoder({
-      ...source,
-      exports,
-      imports,
-      errors,
-      symbols: this.#tables.symbols,
-      values: this.#values,
-      types: flavour?.createTypes(imports, source),
-      receivePromise: (id) => promises.receive(id),
-      receiveSignal: (id) => signals.receive(id),
-      evaluate: (target, path) => serving.evaluate(target, path),
-    });
+    const serving = this.#serving;
+    const decoder = createDecoder(codec, serving);
     const parts = { tables: this.#tables, decoder, serving, sender: this.#sender };
     return new Receiver(parts, limits, {
       trace: this.#options.trace,

@@ -22,7 +22,7 @@ import type { Policy } from "./policy.ts";
 import { DEFAULT_SESSION_LIMITS, type SessionLimits } from "./protocol.ts";
 import type { SessionStats } from "./stats.ts";
 import type { Trace } from "./trace.ts";
-import type { Remote } from "./types.ts";
+import type { RemoteProperty } from "./types.ts";
 import type { ValueClass } from "./value-classes.ts";
 
 export interface SessionOptions {
@@ -77,7 +77,7 @@ export interface Session extends AsyncDisposable {
   readonly peerName: string;
 
   /** What the peer offers under `name`; nothing is sent until it is used. */
-  remote<T, Mode extends PlainMode = "reference">(name: string): Remote<T, Mode>;
+  remote<T, Mode extends PlainMode = "reference">(name: string): RemoteProperty<T, Mode>;
 
   /** What the peer offers. */
   names(): Promise<string[]>;
@@ -149,6 +149,7 @@ export async function openSession(
         log,
         limits: both,
         describes: hello.proxies === true,
+        tells: hello.types === true,
         peerValues: hello.values ?? [],
       });
       // An empty message is a beat.
@@ -173,6 +174,7 @@ export async function openSession(
       maxMessageBytes,
       credentials: options.credentials,
       values,
+      types: true,
       beatMs: heartbeat.idleMs,
     });
     channel.receive((message) => receive(message));

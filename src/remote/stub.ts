@@ -2,6 +2,7 @@ import { type Caller, Call, type RemotePromise, setMemberOf, type Target } from 
 import { type Imported, Shape } from "./imports.ts";
 import { perform } from "./perform.ts";
 import { Operation } from "./protocol.ts";
+import { ANY_FUNCTION, type RemoteType } from "./remote-type.ts";
 import { RemoteIterator } from "./remote-iterator.ts";
 import { STUB, type StubHandle, stubOf } from "./stub-handle.ts";
 
@@ -84,6 +85,8 @@ export class Stub implements ProxyHandler<object>, StubHandle {
         return () => this.release();
       case Symbol.asyncDispose:
         return async () => this.release();
+      case Symbol.toStringTag:
+        return this.isReference ? typeOf(this)?.tag : undefined;
       default:
         return undefined;
     }
@@ -144,12 +147,16 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     if (target instanceof Call) return `Remote<(pending).${steps}>`;
     if (target.released) return "Remote<released>";
     if (target.id === 0) return `Remote<${steps}>`;
-    const kind = target.shape === Shape.object ? "object" : "function";
+    const kind = kindOf(target);
     return `Remote<${kind} #${target.id}${steps === "" ? "" : `.${steps}`}>`;
   }
 
   #named(key: string): unknown {
     if (key === "then") return this.isReference ? undefined : this.#then();
+    if (key === "constructor" && this.isReference) {
+      const type = typeOf(this);
+      if (type !== undefined) return type.standIn((value) => isOfType(value, type));
+    }
     if (key === "toJSON") return () => hint(this, 'use "JSON.stringify(await snapshot(ref))"');
     return this.member(key);
   }
@@ -168,6 +175,25 @@ export class Stub implements ProxyHandler<object>, StubHandle {
   #then(): typeof Promise.prototype.then {
     return (onFulfilled, onRejected) => this.read().then(onFulfilled, onRejected);
   }
+}
+
+/** The class of what a reference stands for, where it was told. */
+export function typeOf(stub: StubHandle): RemoteType | undefined {
+  const { target } = stub;
+  if (target instanceof Call || !stub.isReference || target.released) return undefined;
+  const isFunction = target.shape === Shape.function || target.shape === Shape.constructor;
+  return isFunction ? ANY_FUNCTION : target.type;
+}
+
+function isOfType(value: unknown, type: RemoteType): boolean {
+  const stub = stubOf(value);
+  return stub !== undefined && typeOf(stub)?.extends(type) === true;
+}
+
+function kindOf({ shape, type }: Imported): string {
+  if (shape === Shape.function) return "function";
+  if (shape === Shape.constructor) return type === undefined ? "function" : `class ${type.name}`;
+  return type === undefined || type.name === "Object" ? "object" : type.name;
 }
 
 /** Carries out on a result that is here already what was asked of it while it was not. */

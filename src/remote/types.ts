@@ -120,7 +120,7 @@ type RemoteIteration<T, Mode extends PlainMode> = T extends
   : unknown;
 
 /** A property, unread: await it to read it, call it to call it. */
-type RemoteProperty<T, Mode extends PlainMode = "reference"> = unknown extends T
+export type RemoteProperty<T, Mode extends PlainMode = "reference"> = unknown extends T
   ? RemoteAnything
   : PromiseLike<Received<Awaited<T>, Mode>> &
       (T extends CopiedValue ? unknown : Remote<Awaited<T>, Mode>);

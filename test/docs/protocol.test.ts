@@ -1,4 +1,4 @@
-/** The examples in docs/reference/protocol.md are what the sessions say and understand. */
+/** The examples in docs/protocol.md are what the sessions say and understand. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
@@ -12,7 +12,7 @@ import { openSession } from "../../src/remote/session.ts";
 import { Path } from "../../src/wire/path.ts";
 import { decodeValue, encodeValue } from "../../src/wire/value.ts";
 
-const file = resolve(import.meta.dirname, "../../docs/reference/protocol.md");
+const file = resolve(import.meta.dirname, "../../docs/protocol.md");
 const examples = examplesOf(readFileSync(file, "utf8"));
 
 const calc = {
@@ -21,7 +21,7 @@ const calc = {
   box: (n: number) => ({ n }),
 };
 
-describe("docs/reference/protocol.md", () => {
+describe("docs/protocol.md", () => {
   it("has its examples", () => {
     expect([...examples.keys()]).toEqual([
       "hello",

@@ -4,7 +4,7 @@ import { deferred } from "../../src/base/deferred.ts";
 import { ChannelError } from "../../src/base/errors.ts";
 import type { Channel } from "../../src/channel/channel.ts";
 import { memoryChannelPair } from "../../src/channel/memory.ts";
-import { encodeHello } from "../../src/remote/handshake.ts";
+import { encodeHello, type Hello } from "../../src/remote/handshake.ts";
 import { Operation, OPERATION_BITS } from "../../src/remote/protocol.ts";
 import { openSession, type Session, type SessionOptions } from "../../src/remote/session.ts";
 import { Writer } from "../../src/wire/writer.ts";
@@ -22,7 +22,10 @@ interface HostilePeer extends AsyncDisposable {
 }
 
 /** A session, and a peer of it that says what the test makes it say. */
-export async function hostile(options: SessionOptions = {}): Promise<HostilePeer> {
+export async function hostile(
+  options: SessionOptions = {},
+  hello: Partial<Hello> = {},
+): Promise<HostilePeer> {
   const [raw, channel] = memoryChannelPair();
   const answered = deferred<Uint8Array>();
   let greeted = false;
@@ -30,7 +33,7 @@ export async function hostile(options: SessionOptions = {}): Promise<HostilePeer
     if (greeted) answered.resolve(message);
     greeted = true;
   });
-  raw.send(encodeHello({ name: "hostile", maxMessageBytes: 1024 * 1024 }));
+  raw.send(encodeHello({ name: "hostile", maxMessageBytes: 1024 * 1024, ...hello }));
   const session = await openSession(channel, { exports: { offered }, ...options });
   return {
     raw,

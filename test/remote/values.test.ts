@@ -169,7 +169,7 @@ describe("values", () => {
     await using pair = await echoPair();
     const object = await pair.near.remote<typeof echo>("echo").keep;
     const before = pair.near.stats().calls;
-    expect(inspect(object)).toMatch(/^Remote<object #\d+>$/);
+    expect(inspect(object)).toMatch(/^Remote<Map #\d+>$/);
     expect(inspect(pair.near.remote<typeof echo>("echo").back)).toBe("Remote<echo.back>");
     expect(pair.near.stats().calls).toBe(before);
   });

@@ -134,6 +134,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
       credentials,
       values: valueClasses.map((valueClass) => valueClass.name),
       proxies: true,
+      types: true,
     });
     channel.receive((message) => this.#receive(message));
   }
@@ -297,6 +298,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
       log: this.#options.log ?? silentLog,
       limits,
       describes: this.peerUsesProxies,
+      tells: hello.types === true,
       flavour: this,
       peerValues: hello.values ?? [],
     });
