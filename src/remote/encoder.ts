@@ -3,47 +3,23 @@ import { encode } from "../wire/encode.ts";
 import type { ValueWriteExtension } from "../wire/extension.ts";
 import type { Writer } from "../wire/writer.ts";
 import { ByReference, byValue, ByValue, isDeeplyFrozen } from "./by-value.ts";
-import { Call, type Caller, RemotePromise, type Target } from "./call.ts";
-import { type PlainMode, Tag } from "./codec.ts";
+import { Call, RemotePromise, type Target } from "./call.ts";
+import { Tag } from "./codec.ts";
 import { DescribedTypes } from "./described.ts";
-import { type KnownErrors, writeError } from "./errors.ts";
-import type { ExportTable } from "./exports.ts";
+import type { EncoderContext } from "./encoder-context.ts";
+import { writeError } from "./errors.ts";
 import { GraphWriter } from "./graph.ts";
 import { Imported, Shape } from "./imports.ts";
 import { Chunk, IterationSource } from "./iteration-source.ts";
 import { intrinsicName } from "./intrinsics.ts";
 import { List } from "./list.ts";
 import { SentNames } from "./names.ts";
-import type { Policy } from "./policy.ts";
 import { MAX_PATH_STEPS } from "./protocol.ts";
 import { isScalar, RegisteredSymbols, writeScalar } from "./scalars.ts";
 import { shapeOf } from "./shape-of.ts";
 import { endOf, isStream } from "./streams.ts";
 import { inheritsFromStub, type StubHandle, stubOf } from "./stub-handle.ts";
-import type { UniqueSymbols } from "./symbols.ts";
 import { ToldTypes } from "./typed.ts";
-import type { ValueClasses } from "./value-classes.ts";
-
-/** What the encoder needs of its session. */
-export interface EncoderContext {
-  /** The session itself: whose stubs come home. */
-  readonly caller: Caller;
-  readonly plain: PlainMode;
-  readonly exports: ExportTable;
-  readonly errors: KnownErrors;
-  readonly symbols: UniqueSymbols;
-  readonly values: ValueClasses;
-  /** Set where the peer uses proxies: references are described then, as far as this policy lets it. */
-  readonly describes: Policy | undefined;
-  /** Set where the peer wants to know the types of what it gets stubs of, as far as this policy lets it. */
-  readonly tells: Policy | undefined;
-  /** Set where this side does, so that an object may inherit from a thing of the peer's. */
-  readonly usesProxies: boolean;
-  /** Tells the peer, from now on, what becomes of a promise; answers with its id. */
-  sendPromise(promise: PromiseLike<unknown>): number;
-  cancelPromise(id: number): void;
-  sendSignal(signal: AbortSignal): { readonly id: number; readonly listener: Disposable };
-}
 
 const MAX_CHUNK_BYTES = 64 * 1024;
 
