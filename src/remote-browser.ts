@@ -20,8 +20,10 @@ export {
   remove,
   set,
   snapshot,
+  within,
 } from "./remote/helpers.ts";
 export type { PlainMode } from "./remote/codec.ts";
+export type { CallLimit } from "./remote/deadlines.ts";
 export { evaluate, type EvaluateOptions } from "./remote/evaluate.ts";
 export { eventual } from "./remote/eventual.ts";
 export type { Authenticate, Stranger } from "./remote/opening.ts";

@@ -81,6 +81,12 @@ export interface Channel extends AsyncDisposable {
 
   /** Closes at once and drops what was not sent; `closed` resolves with `reason`. */
   abort(reason: ChannelError): void;
+
+  /**
+   * Whether this end keeps its process alive; at first it does, if there is such a thing. What was
+   * sent leaves all the same. Missing where nothing can be said about it.
+   */
+  keepAlive?(on: boolean): void;
 }
 
 /**

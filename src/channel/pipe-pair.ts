@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { Duplex, type Readable, type Writable } from "node:stream";
 
 /** One pipe to a process and one from it, which may be the same socket. */
@@ -27,6 +28,15 @@ export class PipePair extends Duplex {
     output.on("error", (error) => void this.#fail(error));
     // Writing has told already. Without a listener it would end this process.
     input.on("error", () => {});
+  }
+
+  /** As those of a socket. */
+  ref(): void {
+    for (const pipe of [this.#pipes.input, this.#pipes.output]) (pipe as Partial<Socket>).ref?.();
+  }
+
+  unref(): void {
+    for (const pipe of [this.#pipes.input, this.#pipes.output]) (pipe as Partial<Socket>).unref?.();
   }
 
   override _read(): void {

@@ -6,6 +6,9 @@ export interface PortLike {
   /** A `MessagePort` has it, a `Worker` has not. */
   close?(): void;
   start?(): void;
+  /** Node's have these. */
+  ref?(): void;
+  unref?(): void;
 }
 
 /** Node's: listeners get what was posted. */

@@ -31,6 +31,7 @@ export function portChannel(
         const { buffer, byteLength } = posted;
         port.postMessage(posted, byteLength < MIN_TRANSFER_BYTES ? [] : [buffer]);
       },
+      keepAlive: (on) => (on ? port.ref?.() : port.unref?.()),
       close: () => {
         stopListening();
         port.close?.();

@@ -35,6 +35,8 @@ export interface Post {
   post(posted: Uint8Array<ArrayBuffer>): void;
   /** How many bytes have come, where the transport tells before a whole array is there. */
   readonly receivedBytes?: () => number;
+  /** As a channel's. */
+  keepAlive?(on: boolean): void;
   /** Lets go of the transport, when what was posted has left; no event comes after it. */
   close(): void;
 }
@@ -74,6 +76,10 @@ export class PostingChannel extends BaseChannel {
       },
       onGarbage: (cause) => this.#breakOff("a message can't be read", cause),
     });
+  }
+
+  keepAlive(on: boolean): void {
+    this.#post.keepAlive?.(on);
   }
 
   override get receivedBytes(): number {

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 import { atEndOfTurn } from "../base/end-of-turn.ts";
@@ -119,6 +120,12 @@ export class StreamChannel extends BaseChannel {
     this.#slab = undefined;
     this.#pendingBytes = 0;
     this.#stream.destroy();
+  }
+
+  keepAlive(on: boolean): void {
+    const { ref, unref } = this.#stream as Partial<Socket>;
+    if (on) ref?.call(this.#stream);
+    else unref?.call(this.#stream);
   }
 
   protected setReading(on: boolean): void {

@@ -34,6 +34,7 @@ export function webSocketChannel(
     return {
       ...joined,
       receivedBytes: () => connection.bytesRead,
+      keepAlive: (on) => void (on ? connection.ref() : connection.unref()),
       close: () => {
         joined.close();
         setTimeout(() => socket.terminate(), CLOSE_MS).unref();

@@ -1,3 +1,4 @@
+import type { CallLimit } from "./deadlines.ts";
 import type { Imported } from "./imports.ts";
 import { Operation } from "./protocol.ts";
 import type { ReferenceScope } from "./scopes.ts";
@@ -11,6 +12,8 @@ export interface Request {
   readonly target: Target;
   readonly path: readonly string[];
   readonly operands: readonly unknown[];
+  /** When to give it up; `Infinity` for never, whatever the session's default is. */
+  readonly limit?: CallLimit | undefined;
 }
 
 /** What stubs need of the session they belong to. */
@@ -55,7 +58,11 @@ export class Call {
   site: string | undefined;
   /** Gets the references that the answer brings. */
   scope: ReferenceScope | undefined;
-  /** Stops listening to the signals that were passed with it. */
+  /** What it was limited to, for what is done with its result. */
+  limit: CallLimit | undefined;
+  /** When it is given up, where that is the session's to say. */
+  deadline: number | undefined;
+  /** Stops listening to the signals that were passed with it, and the timer that would give it up. */
   signals: Disposable[] | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (reason: unknown) => void;

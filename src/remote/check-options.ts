@@ -20,6 +20,8 @@ export const SESSION_OPTIONS: OptionNames<SessionOptions> = {
   trace: true,
   callSites: true,
   heartbeat: true,
+  timeoutMs: true,
+  unref: true,
 };
 
 const LIMITS = Object.fromEntries(
@@ -38,7 +40,10 @@ export function checkSessionOptions<Options extends SessionOptions>(
   of: string,
 ): void {
   checkOptions(options, names, of);
-  const { limits, plain, policy } = options;
+  const { limits, plain, policy, timeoutMs } = options;
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new TypeError(`the timeoutMs of ${of} is a number above 0, not ${String(timeoutMs)}`);
+  }
   if (limits !== undefined) checkOptions(limits, LIMITS, `${of}'s limits`);
   checkWord(policy, ["capability", "trusted"], `the policy of ${of}`);
   checkWord(plain, ["reference", "copy"], `the plain of ${of}`);

@@ -3,6 +3,7 @@ import { List } from "./list.ts";
 import { Operation } from "./protocol.ts";
 import { sourceOf } from "./streams.ts";
 import { Stub, typeOf } from "./stub.ts";
+import type { CallLimit } from "./deadlines.ts";
 import { Shape } from "./imports.ts";
 import { stubOf } from "./stub-handle.ts";
 
@@ -20,6 +21,21 @@ export function isRemote(value: unknown): boolean {
 export function release(value: unknown): void {
   const source = typeof value === "object" && value !== null ? sourceOf(value) : undefined;
   stubOf(source ?? value)?.release();
+}
+
+/**
+ * The same remote object, each use of which fails when it takes longer than `limit`: milliseconds, with
+ * `REMOTE_TIMEOUT`, or a signal, with its reason. So do the uses of its properties, and of results
+ * that are not there yet. What runs at the other side goes on there; pass it a signal as an argument
+ * to stop it. `Infinity` takes off the limit that the session has.
+ */
+export function within<T extends object>(ref: T, limit: CallLimit): T {
+  const stub = stubOf(ref);
+  if (!(stub instanceof Stub)) throw new TypeError("the first argument is no remote reference");
+  if (typeof limit === "number" ? !(limit >= 0) : !(limit instanceof AbortSignal)) {
+    throw new TypeError("a limit is a number of milliseconds, or an AbortSignal");
+  }
+  return stub.within(limit) as T;
 }
 
 /** Sets a property of a remote object. */

@@ -5,6 +5,7 @@ import type { Channel } from "../channel/channel.ts";
 import { byRef } from "./by-value.ts";
 import { Call, type Caller, RemotePromise, type Request } from "./call.ts";
 import { closeWithin } from "./close-within.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { PlainMode } from "./codec.ts";
 import { broken, type SessionEnd } from "./session-end.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
@@ -43,6 +44,8 @@ export class Peer implements Session, Caller {
   readonly #serving: Serving;
   readonly #receiver: Receiver;
   readonly #root: Stub;
+  readonly #deadlines: Deadlines;
+  #isAlive = true;
   readonly #quiet = new QuietCalls((ids) => this.#sender.finish(ids));
   readonly #ended = deferred<Error | undefined>();
   readonly #listeners = new Set<(error: unknown) => void>();
@@ -71,6 +74,7 @@ export class Peer implements Session, Caller {
       beforeFlush: () => {
         this.#quieten();
         this.#sender.writeReleases();
+        this.#updateAlive();
       },
       error: (cause) => this.#unsendable(cause),
     });
@@ -88,8 +92,15 @@ export class Peer implements Session, Caller {
     });
     this.#serving = new Serving(policy, this.#tables.exports, this.#reporter, limits);
     this.#receiver = this.#createReceiver(codec, limits);
+    this.#deadlines = new Deadlines({
+      clock: options.clock,
+      defaultMs: options.flavour === undefined ? options.timeoutMs : undefined,
+      pending: this.#tables.pending,
+      giveUp: (call, reason) => this.#giveUp(call, reason),
+    });
     this.#root = new Stub(new Imported(this, ROOT_ID, Shape.object), undefined, []);
     void channel.closed.then((cause) => this.#channelBroke("the channel closed", cause));
+    this.#updateAlive();
   }
 
   remote<T, Mode extends PlainMode = "reference">(name: string): RemoteProperty<T, Mode> {
@@ -208,6 +219,7 @@ export class Peer implements Session, Caller {
     } catch (error) {
       this.#abort(error as Error, this.#reporter.shown(error));
     }
+    this.#updateAlive();
   }
 
   /** Waits no more for what nobody here waits for. */
@@ -261,17 +273,37 @@ export class Peer implements Session, Caller {
     }
     call.scope = scopeOf(this);
     this.#tables.pending.set(call.id, call);
+    this.#deadlines.begin(call, (call.limit = request.limit));
     return true;
   }
 
-  #refusalOf({ target }: Request): Error | undefined {
+  /** The answer, if it comes, finds nobody; what is in it is given back. */
+  #giveUp(call: Call, reason: unknown): void {
+    if (!this.#tables.pending.delete(call.id)) return;
+    this.#tables.givenUp.add(call.id);
+    if (call.kept) this.#sender.finish([call.id]);
+    call.fail(reason);
+    this.#checkIdle();
+  }
+
+  /** Holds the process while somebody waits, where that is asked for. */
+  #updateAlive(): void {
+    if (this.#options.unref !== true || this.#life.state === "closed") return;
+    const on = this.#life.state === "closing" || this.isWaitedFor;
+    if (on === this.#isAlive) return;
+    this.#isAlive = on;
+    this.#channel.keepAlive?.(on);
+  }
+
+  #refusalOf({ target, limit }: Request): unknown {
     if (this.#life.state !== "open") {
       const cause = this.#brokenBy?.error;
       return new RemoteError("REMOTE_CLOSED", "the session is closed", { cause });
     }
     if (target instanceof Imported && target.released) return target.releasedError();
+    if (typeof limit === "object" && limit.aborted) return limit.reason as unknown;
     const { maxPendingCalls, maxUnsentBytes } = this.#options.limits;
-    if (this.#tables.pending.size >= maxPendingCalls) {
+    if (this.#tables.pending.size + this.#tables.givenUp.size >= maxPendingCalls) {
       return new RemoteError("REMOTE_LIMIT", `${maxPendingCalls} calls wait for an answer already`);
     }
     if (this.#outbox.unsentBytes > maxUnsentBytes) {
@@ -283,6 +315,7 @@ export class Peer implements Session, Caller {
   async #closeInOrder(): Promise<void> {
     if (this.#life.state === "closed") return;
     this.#life.to("closing");
+    this.#updateAlive();
     const { clock, limits } = this.#options;
     const late = deferred<void>();
     using _timer = clock.after(limits.closeGraceMs, late.resolve);
@@ -308,6 +341,7 @@ export class Peer implements Session, Caller {
   }
 
   #checkIdle(): void {
+    this.#updateAlive();
     if (this.#whenIdle !== undefined && this.#isIdle()) this.#whenIdle();
   }
 
@@ -347,6 +381,7 @@ export class Peer implements Session, Caller {
     this.#receiver.stop();
     this.#reporter.stop();
     this.#outbox.close();
+    this.#deadlines.stop();
     this.#serving.stop();
     this.#tables.clear(end.pending);
     this.#whenIdle?.();

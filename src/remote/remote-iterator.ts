@@ -1,4 +1,5 @@
 import { Chunk, FIRST_CHUNK, MAX_CHUNK } from "./iteration-source.ts";
+import { Operation } from "./protocol.ts";
 import { stubOf } from "./stub-handle.ts";
 
 interface Source {
@@ -71,7 +72,7 @@ export class RemoteIterator implements AsyncIterableIterator<unknown> {
 
   async #pull(source: Source): Promise<void> {
     try {
-      this.#take(await source.pull(this.#chunk));
+      this.#take((await pull(source, this.#chunk)) as Chunk);
       this.#chunk = Math.min(this.#chunk * 2, this.#maxChunk);
     } catch (error) {
       this.#finish(true);
@@ -102,4 +103,12 @@ export class RemoteIterator implements AsyncIterableIterator<unknown> {
     this.#turn = result.catch(() => {});
     return result;
   }
+}
+
+/** However long it takes: what is waited for may be anything. */
+function pull(source: Source, count: number): PromiseLike<unknown> {
+  const stub = stubOf(source);
+  return stub === undefined
+    ? source.pull(count)
+    : stub.request(Operation.call, [count], ["pull"], Infinity);
 }

@@ -58,6 +58,13 @@ export interface SessionOptions {
   /** Records where each call was made, and shows it in the stack of its error. Costs microseconds. */
   readonly callSites?: boolean | undefined;
   /**
+   * Calls that are not answered within so many milliseconds fail with `REMOTE_TIMEOUT`; iterations and
+   * streams may take longer. Without it they wait as long as the session lasts; see `within`.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Lets this process end while nothing waits for an answer on either side, though the session is open. */
+  readonly unref?: boolean | undefined;
+  /**
    * Ends the session when the peer says nothing for too long; the error's cause tells whether it is busy
    * or gone. On by default where the channel crosses a network, off within one machine.
    */

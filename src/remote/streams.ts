@@ -1,5 +1,6 @@
 import { Lent } from "./exports.ts";
 import { Chunk, IterationSource } from "./iteration-source.ts";
+import { Operation } from "./protocol.ts";
 import { RemoteIterator } from "./remote-iterator.ts";
 import { stubOf } from "./stub-handle.ts";
 
@@ -155,7 +156,7 @@ export function readableFrom(end: RemoteStreamEnd): ReadableStream {
 /** A stream of this side that writes over there; it has room when the one over there has. */
 export function writableTo(end: RemoteStreamEnd): WritableStream {
   const stream = new WritableStream({
-    write: async (chunk) => await end.write(chunk),
+    write: async (chunk) => await write(end, chunk),
     close: async () => {
       await end.close();
       stubOf(end)?.release();
@@ -167,4 +168,11 @@ export function writableTo(end: RemoteStreamEnd): WritableStream {
   });
   sources.set(stream, end);
   return stream;
+}
+
+/** However long it takes: until there is room over there. */
+async function write(end: RemoteStreamEnd, chunk: unknown): Promise<void> {
+  const stub = stubOf(end);
+  if (stub === undefined) await end.write(chunk);
+  else await stub.request(Operation.call, [chunk], ["write"], Infinity);
 }

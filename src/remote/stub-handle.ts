@@ -1,4 +1,5 @@
 import type { Caller, RemotePromise, Target } from "./call.ts";
+import type { CallLimit } from "./deadlines.ts";
 import type { Operation } from "./protocol.ts";
 
 /** What is known here of a proxy for something elsewhere. Nothing but `request` and `read` asks the peer. */
@@ -18,6 +19,7 @@ export interface StubHandle {
     operation: Operation,
     operands: readonly unknown[],
     path?: readonly string[],
+    limit?: CallLimit,
   ): RemotePromise<unknown>;
 
   /** What it stands for, by one request. */

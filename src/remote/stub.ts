@@ -1,4 +1,5 @@
 import { type Caller, Call, type RemotePromise, setMemberOf, type Target } from "./call.ts";
+import type { CallLimit } from "./deadlines.ts";
 import { type Imported, Shape } from "./imports.ts";
 import { perform } from "./perform.ts";
 import { Operation } from "./protocol.ts";
@@ -27,12 +28,19 @@ export class Stub implements ProxyHandler<object>, StubHandle {
   readonly path: readonly string[];
   /** Keeps the proxy of the reference alive, and with it the reference. */
   readonly #anchor: object | undefined;
+  readonly #limit: CallLimit | undefined;
   #members: Map<string, object> | undefined;
 
-  constructor(target: Target, anchor: object | undefined, path: readonly string[]) {
+  constructor(
+    target: Target,
+    anchor: object | undefined,
+    path: readonly string[],
+    limit?: CallLimit,
+  ) {
     this.target = target;
     this.#anchor = anchor;
     this.path = path;
+    this.#limit = limit;
     this.proxy = new Proxy(shellOf(target, path), this);
   }
 
@@ -59,12 +67,13 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     operation: Operation,
     operands: readonly unknown[],
     path: readonly string[] = this.path,
+    limit: CallLimit | undefined = this.#limit,
   ): RemotePromise<unknown> {
     const { target, caller } = this;
     if (target instanceof Call && !caller.keep(target)) {
       return afterwards(target, (outcome) => applyTo(outcome, operation, path, operands));
     }
-    return caller.request({ operation, target, path, operands });
+    return caller.request({ operation, target, path, operands, limit });
   }
 
   /** What it stands for, by one request. */
@@ -165,11 +174,17 @@ export class Stub implements ProxyHandler<object>, StubHandle {
   member(key: string): object {
     let member = this.#members?.get(key);
     if (member === undefined) {
-      member = new Stub(this.target, this.#anchor ?? this.proxy, [...this.path, key]).proxy;
+      member = new Stub(this.target, this.#anchor ?? this.proxy, [...this.path, key], this.#limit)
+        .proxy;
       this.#members ??= new Map();
       if (this.#members.size < MAX_MEMBERS) this.#members.set(key, member);
     }
     return member;
+  }
+
+  /** The same thing, whose uses give up. */
+  within(limit: CallLimit): object {
+    return new Stub(this.target, this.#anchor ?? this.proxy, this.path, limit).proxy;
   }
 
   #then(): typeof Promise.prototype.then {
@@ -230,10 +245,11 @@ async function settle(later: Call, begin: () => unknown): Promise<void> {
 }
 
 function memberOf(promise: RemotePromise<unknown>, call: Call, key: string | symbol): unknown {
-  if (typeof key === "string") return new Stub(call, promise, [key]).proxy;
+  if (typeof key === "string") return new Stub(call, promise, [key], call.limit).proxy;
   if (key === Symbol.toPrimitive) return refuseToPrimitive;
   if (key === Symbol.asyncIterator) {
-    return () => new RemoteIterator(new Stub(call, promise, []).request(Operation.iterate, []));
+    return () =>
+      new RemoteIterator(new Stub(call, promise, [], call.limit).request(Operation.iterate, []));
   }
   return undefined;
 }

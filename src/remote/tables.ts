@@ -16,6 +16,8 @@ export class Tables {
   readonly symbols: UniqueSymbols = new UniqueSymbols();
   /** Requests of ours that wait for an answer, by number. */
   readonly pending: Map<number, Call> = new Map();
+  /** Those that nobody here waits for any more, and that may be answered yet. */
+  readonly givenUp: Set<number> = new Set();
 
   constructor(
     root: object,
@@ -36,6 +38,7 @@ export class Tables {
   clear(error: Error): void {
     const calls = [...this.pending.values()];
     this.pending.clear();
+    this.givenUp.clear();
     for (const call of calls) call.fail(error);
     this.promises.clear(error);
     this.signals.clear(error);

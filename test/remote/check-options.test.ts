@@ -9,6 +9,7 @@ const REFUSED: [unknown, RegExp][] = [
   [{ policy: "trustd" }, /\(did you mean trusted\?\)$/],
   [{ plain: "copies" }, /plain of \w+ is one of reference, copy/],
   [{ limits: { maxDept: 5 } }, /'s limits has no option "maxDept" \(did you mean maxDepth\?\)$/],
+  [{ timeoutMs: -1 }, /timeoutMs of \w+ is a number above 0, not -1$/],
   [{ limits: 5 }, /options of \w+'s limits are an object, not number 5$/],
   [{ signal: "soon" }, /is an AbortSignal/],
   [null, /options of \w+ are an object, not null$/],
