@@ -13,7 +13,7 @@ export interface DeadlinesContext {
   readonly defaultMs: number | undefined;
   /** Calls that wait, in the order in which they were made. */
   readonly pending: ReadonlyMap<number, Call>;
-  giveUp(call: Call, reason: unknown): void;
+  readonly giveUp: (call: Call, reason: unknown) => void;
 }
 
 /**

@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 
 import { describe, expect, it } from "vitest";
 
+import { systemClock } from "../../src/base/clock.ts";
 import { listen } from "../../src/remote.ts";
 import { ROOT, temporaryFolder } from "./kit.ts";
 
@@ -12,7 +13,8 @@ const SCRIPT = join(ROOT, "test/system/processes/idle-client.mjs");
 
 const api = {
   quick: () => "quick",
-  slow: (what: string) => new Promise((resolve) => setTimeout(resolve, 300, what)),
+  // Later than an idle process would have ended.
+  slow: (what: string) => new Promise((resolve) => systemClock.after(300, () => resolve(what))),
   call: (f: (n: number) => number) => f(1),
 };
 
