@@ -41,7 +41,16 @@ interface EngineDeletion {
   readonly time: number;
 }
 
+/**
+ * What an acknowledged write outlives. `commit`: the end of every process, by whatever means; the disk
+ * is not waited for, and a power failure may take the last moments' writes back, but damages nothing.
+ * `flushed`: a power failure, too.
+ */
+export type Durability = "commit" | "flushed";
+
 export interface WriteOptions extends AbortOptions {
+  /** When the write counts as done. Others see it as soon as it is committed. Default: the engine's. */
+  durability?: Durability | undefined;
   /** Write only if the entry is at this revision; 0: only if there is none. */
   ifRevision?: Revision | undefined;
   /** Write only if this other entry is at that revision (0: absent) in the same instant. */
@@ -168,7 +177,7 @@ export interface Engine extends AsyncDisposable {
   get(path: Path, options?: AbortOptions): Promise<EngineEntry | undefined>;
 
   /**
-   * Resolves when the write is as durable as this engine makes things.
+   * Resolves when the write is as durable as was asked for.
    *
    * @throws EngineError `ENGINE_CONFLICT` (details: `revision`, the entry's present one),
    *   `ENGINE_CONDITION` (details: `revision`, the other entry's), `ENGINE_UNAVAILABLE` (not applied),

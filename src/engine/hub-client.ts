@@ -7,6 +7,7 @@ import { type Log, silentLog } from "../base/log.ts";
 import type { Session } from "../remote/session.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type {
+  Durability,
   Engine,
   EngineEntry,
   EngineSubscription,
@@ -31,6 +32,8 @@ export interface HubEngineOptions {
   readonly connect: (signal: AbortSignal) => Promise<Session>;
   /** Gives up the first connection. What is open by then stays open. */
   readonly signal?: AbortSignal | undefined;
+  /** Of writes that don't say. Default: the hub's, which is `commit`. */
+  readonly durability?: Durability | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
   /** How long an operation waits for a hub before it fails. Default 30,000. */
@@ -47,6 +50,7 @@ export interface HubEngineOptions {
 export class HubEngine implements Engine {
   readonly #link: HubLink;
   readonly #clock: Clock;
+  readonly #durability: Durability | undefined;
   readonly #giveUpMs: number;
   readonly #name = randomId();
   readonly #watches = new Set<HubWatch>();
@@ -56,7 +60,9 @@ export class HubEngine implements Engine {
   #streams = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor({ connect, clock, log, giveUpMs, silenceMs }: HubEngineOptions) {
+  private constructor(options: HubEngineOptions) {
+    const { connect, clock, durability, log, giveUpMs, silenceMs } = options;
+    this.#durability = durability;
     this.#clock = clock ?? systemClock;
     this.#giveUpMs = giveUpMs ?? 30_000;
     this.#link = new HubLink({
@@ -194,9 +200,9 @@ export class HubEngine implements Engine {
     options: WriteOptions,
     send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
   ): Promise<WriteResult> {
-    const { signal, ifRevision, condition, author } = options;
+    const { signal, ifRevision, condition, author, durability = this.#durability } = options;
     const operation = options.operation ?? `${this.#name}-${++this.#names}`;
-    const named = { ifRevision, condition, author, operation };
+    const named = { ifRevision, condition, author, operation, durability };
     return this.#ask({ signal, operation }, (hub) => send(hub, named));
   }
 

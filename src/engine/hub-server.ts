@@ -214,7 +214,10 @@ function checkPath(path: unknown): Path {
 }
 
 function checkWriteOptions(options: WriteOptions): WriteOptions {
-  const { ifRevision, condition, operation, author } = options;
+  const { ifRevision, condition, operation, author, durability } = options;
+  if (durability !== undefined && durability !== "commit" && durability !== "flushed") {
+    throw new TypeError('the durability must be "commit" or "flushed"');
+  }
   for (const revision of [ifRevision, condition?.revision]) {
     if (revision !== undefined && !Number.isSafeInteger(revision)) {
       throw new TypeError("a revision must be a whole number");
@@ -224,5 +227,5 @@ function checkWriteOptions(options: WriteOptions): WriteOptions {
     if (text !== undefined && typeof text !== "string") throw new TypeError("must be text");
   }
   if (condition !== undefined) checkPath(condition.path);
-  return { ifRevision, condition, operation, author };
+  return { ifRevision, condition, operation, author, durability };
 }

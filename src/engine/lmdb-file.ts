@@ -18,40 +18,61 @@ import { join } from "node:path";
 
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
+import { newestMeta } from "./lmdb-meta.ts";
+import { restoreSafePoint } from "./safe-point.ts";
 
-/** Raise it with every change to what lies in the rows. */
-const LMDB_FORMAT = 1;
+/** Raise it with every change to what lies in the rows or beside them. */
+const LMDB_FORMAT = 2;
+/** Without safe points: `lmdb` itself knew what was on the disk. */
+const FORMAT_WITHOUT_SAFE_POINTS = 1;
 
 const FORMAT_FILE = "format";
 const FORMAT_PATTERN = /^banyan store (\d+)\n$/u;
-const DATA_FILE = "data.mdb";
+export const DATA_FILE = "data.mdb";
+/** LMDB's largest. */
+const MAX_PAGE_BYTES = 64 * 1024;
 
-/** LMDB's own layout: see `MDB_meta` in its mdb.c. */
-const MAGIC = 0xbeefc0de;
-const META = { magic: 24, pageSize: 48, lastPage: 144, transaction: 152, size: 160 } as const;
+/** What is known of a directory before LMDB opens it. */
+export interface PreparedDirectory {
+  /** The file is shorter than it says, so that every page has to be looked at. */
+  readonly suspicious: boolean;
+  /** The machine went down, and what was not on the disk was taken back. */
+  readonly restored: boolean;
+}
 
 /**
- * Makes the directory a store where it is none and empty.
+ * Makes the directory a store where it is none and empty, and one of the present format where it has
+ * an older one. `convert` opens it as the format before this one was opened, and closes it.
  *
- * @returns whether the file is shorter than it says, so that every page has to be looked at
- * @throws EngineError `ENGINE_FORMAT`, `ENGINE_CORRUPT`; the directory is then as it was
+ * @throws EngineError `ENGINE_FORMAT`, `ENGINE_CORRUPT`, `ENGINE_FULL`; the directory is then as it was
  */
-export async function prepareDirectory(directory: string): Promise<{ suspicious: boolean }> {
+export async function prepareDirectory(
+  directory: string,
+  { boot, convert }: { boot: string; convert: () => Promise<void> },
+): Promise<PreparedDirectory> {
   const names = await namesIn(directory);
-  if (names.includes(FORMAT_FILE)) await checkFormat(directory);
+  let format = LMDB_FORMAT;
+  if (names.includes(FORMAT_FILE)) format = await readFormat(directory);
   else if (names.every((name) => name.startsWith(`${FORMAT_FILE}.`))) await writeFormat(directory);
   else throw refused(directory, "it holds something else");
   try {
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     if (names.includes(DATA_FILE)) {
       await access(join(directory, DATA_FILE), constants.R_OK | constants.W_OK);
-      return await checkData(join(directory, DATA_FILE));
+      const restored = await restoreSafePoint(directory, { dataFile: DATA_FILE, boot });
+      const checked = await checkData(join(directory, DATA_FILE));
+      if (format === FORMAT_WITHOUT_SAFE_POINTS) {
+        await convert();
+        await writeFormat(directory);
+      }
+      return { ...checked, restored };
     }
+    if (format !== LMDB_FORMAT) await writeFormat(directory);
   } catch (error) {
     if (error instanceof EngineError) throw error;
     throw refused(directory, "it can't be read and written", error);
   }
-  return { suspicious: false };
+  return { suspicious: false, restored: false };
 }
 
 async function namesIn(directory: string): Promise<string[]> {
@@ -63,7 +84,7 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-async function checkFormat(directory: string): Promise<void> {
+async function readFormat(directory: string): Promise<number> {
   let content: string;
   try {
     content = await readFile(join(directory, FORMAT_FILE), "utf8");
@@ -72,7 +93,7 @@ async function checkFormat(directory: string): Promise<void> {
   }
   const format = Number(FORMAT_PATTERN.exec(content)?.[1] ?? Number.NaN);
   if (Number.isNaN(format)) throw refused(directory, "its format file says nothing known");
-  if (format === LMDB_FORMAT) return;
+  if (format === LMDB_FORMAT || format === FORMAT_WITHOUT_SAFE_POINTS) return format;
   throw refused(
     directory,
     format > LMDB_FORMAT
@@ -97,34 +118,20 @@ async function checkData(path: string): Promise<{ suspicious: boolean }> {
   const { size } = await file.stat();
   // LMDB itself takes an empty file for a new one: another process may be about to write it.
   if (size === 0) return { suspicious: false };
-  const first = await metaAt(0);
-  const pageSize = first?.pageSize ?? 4096;
-  const second = await metaAt(pageSize);
-  const newest = [first, second]
-    .filter((meta) => meta !== undefined)
-    .toSorted((a, b) => b.transaction - a.transaction)[0];
+  const head = Buffer.alloc(2 * MAX_PAGE_BYTES);
+  await file.read(head, 0, head.length, 0);
+  const newest = newestMeta((offset, length) =>
+    head.subarray(offset, Math.min(offset + length, size)),
+  );
   if (newest === undefined) {
     throw new EngineError("ENGINE_CORRUPT", `${path} is damaged: neither of its heads is whole`);
   }
-  const expected = (newest.lastPage + 1) * pageSize;
+  const expected = (newest.lastPage + 1) * newest.pageSize;
   if (size >= expected) return { suspicious: false };
   // Pages that were taken and freed in one transaction are never written, so that a short file may
   // be whole. Zeros in the place of what is missing turn a crash into an error.
   await truncate(path, expected);
   return { suspicious: true };
-
-  async function metaAt(
-    offset: number,
-  ): Promise<{ pageSize: number; lastPage: number; transaction: number } | undefined> {
-    const page = Buffer.alloc(META.size);
-    const { bytesRead } = await file.read(page, 0, META.size, offset);
-    if (bytesRead < META.size || page.readUInt32LE(META.magic) !== MAGIC) return undefined;
-    return {
-      pageSize: page.readUInt32LE(META.pageSize),
-      lastPage: Number(page.readBigUInt64LE(META.lastPage)),
-      transaction: Number(page.readBigUInt64LE(META.transaction)),
-    };
-  }
 }
 
 function refused(directory: string, problem: string, cause?: unknown): EngineError {

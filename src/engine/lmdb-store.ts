@@ -1,8 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
-import type { EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
+import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
 import { lmdbError } from "./lmdb-errors.ts";
+import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import {
   decodeChange,
   decodeEntry,
@@ -15,7 +16,7 @@ import {
   type Head,
   revisionKey,
 } from "./lmdb-records.ts";
-import { commit, type LmdbDurability, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
+import { commit, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
 import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
 import {
   type Change,
@@ -37,7 +38,10 @@ export interface LmdbStoreOptions {
   readonly ownerRow: Uint8Array;
   readonly history: number;
   readonly historyBytes: number;
-  readonly durability: LmdbDurability;
+  /** Of writes that don't say. */
+  readonly durability: Durability;
+  /** Belongs to the store from now on. */
+  readonly flusher: LmdbFlusher;
   readonly clock: Clock;
 }
 
@@ -155,6 +159,12 @@ export class LmdbStore implements Store {
     }
   }
 
+  /** The disk refused to keep what it took: nothing it says after that can be trusted. */
+  flushFailed(error: unknown): void {
+    const says = `${this.label}: the disk does not keep what is written: ${String(error)}`;
+    this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -162,17 +172,30 @@ export class LmdbStore implements Store {
 
   async #close(): Promise<void> {
     if (this.#turn !== undefined) this.#commit();
-    const { root, meta } = this.#tables;
-    if (this.#failed === undefined) {
-      // The epoch stays, the name goes: the next one need not ask whether this process is alive.
-      root.transactionSync(() => {
-        const row = meta.get(META_KEYS.owner);
-        if (row === undefined || Buffer.compare(row, this.#options.ownerRow) !== 0) return;
-        const { epoch } = JSON.parse(Buffer.from(row).toString()) as { epoch: number };
-        meta.putSync(META_KEYS.owner, Buffer.from(JSON.stringify({ epoch, owner: "" })));
-      });
+    const { root } = this.#tables;
+    const { flusher } = this.#options;
+    try {
+      if (this.#failed === undefined) {
+        this.#disown();
+        await flusher.flush();
+      }
+    } catch (error) {
+      throw lmdbError(error, this.label);
+    } finally {
+      await flusher.close();
+      await root.close();
     }
-    await root.close();
+  }
+
+  /** The epoch stays, the name goes: the next one need not ask whether this process is alive. */
+  #disown(): void {
+    const { meta } = this.#tables;
+    commit(this.#tables, () => {
+      const row = meta.get(META_KEYS.owner);
+      if (row === undefined || Buffer.compare(row, this.#options.ownerRow) !== 0) return;
+      const { epoch } = JSON.parse(Buffer.from(row).toString()) as { epoch: number };
+      meta.putSync(META_KEYS.owner, Buffer.from(JSON.stringify({ epoch, owner: "" })));
+    });
   }
 
   /** One transaction of everything that was asked for up to now. */
@@ -186,7 +209,7 @@ export class LmdbStore implements Store {
     let head = this.#head;
     try {
       this.#turnGenerations();
-      commit(this.#tables, this.#options.durability, () => {
+      commit(this.#tables, () => {
         this.#requireOwner();
         outcomes = writes.map((write) => this.#apply(write, changes));
         if (changes.length === 0) return;
@@ -204,10 +227,33 @@ export class LmdbStore implements Store {
       return;
     }
     this.#head = head;
+    if (changes.length > 0) this.#options.flusher.committed();
     this.#listener?.announce(changes);
-    for (const { write, result, error } of outcomes) {
+    this.#settle(outcomes);
+  }
+
+  #settle(outcomes: readonly Outcome[]): void {
+    const unflushed: Outcome[] = [];
+    for (const outcome of outcomes) {
+      const { write, result, error } = outcome;
+      const durability = write.request.durability ?? this.#options.durability;
       if (result === undefined) write.reject(error);
+      else if (durability === "flushed") unflushed.push(outcome);
       else write.resolve(result);
+    }
+    if (unflushed.length > 0) void this.#settleFlushed(unflushed);
+  }
+
+  async #settleFlushed(outcomes: readonly Outcome[]): Promise<void> {
+    try {
+      await this.#options.flusher.flush();
+      for (const { write, result } of outcomes) if (result !== undefined) write.resolve(result);
+    } catch (cause) {
+      for (const { write } of outcomes) {
+        const { operation } = write.request;
+        const says = "the write was applied, but may not outlive a power failure";
+        write.reject(new EngineError("ENGINE_AMBIGUOUS", says, { cause, details: { operation } }));
+      }
     }
   }
 
@@ -308,6 +354,10 @@ export class LmdbStore implements Store {
   #fail(error: unknown): void {
     if (!(error instanceof EngineError) || error.code === "ENGINE_FULL") return;
     if (error.code === "ENGINE_UNAVAILABLE") return;
+    this.#end(error);
+  }
+
+  #end(error: EngineError): void {
     this.#failed = error;
     for (const { reject } of this.#pending) reject(error);
     this.#pending = [];

@@ -2,9 +2,6 @@ import { type Database, open, type RootDatabase } from "lmdb";
 
 import { lmdbError } from "./lmdb-errors.ts";
 
-/** What an acknowledged write outlives: see `LmdbOptions.durability`. */
-export type LmdbDurability = "disk" | "process";
-
 /** The databases of one store. Keys and values are bytes of our own making. */
 export interface LmdbTables {
   readonly root: RootDatabase<Uint8Array, Uint8Array>;
@@ -32,7 +29,7 @@ export const META_KEYS = {
  *
  * @throws EngineError `ENGINE_CORRUPT`, `ENGINE_FULL`, `ENGINE_UNAVAILABLE`
  */
-export function openTables(directory: string, durability: LmdbDurability): LmdbTables {
+export function openTables(directory: string): LmdbTables {
   const bytes = { encoding: "binary", keyEncoding: "binary", cache: false } as const;
   try {
     const root = open<Uint8Array, Uint8Array>({
@@ -40,8 +37,8 @@ export function openTables(directory: string, durability: LmdbDurability): LmdbT
       // Else LMDB takes a name with a dot for a file's.
       noSubdir: false,
       maxDbs: 8,
-      // Else each commit waits for the disk whatever its flags say.
-      ...(durability === "process" && { overlappingSync: false }),
+      // Else each commit waits for the disk whatever its flags say. See `safe-point.ts`.
+      overlappingSync: false,
       ...bytes,
     });
     const table = (name: string): LmdbTable => root.openDB(name, bytes);
@@ -57,14 +54,26 @@ export function openTables(directory: string, durability: LmdbDurability): LmdbT
   }
 }
 
-/**
- * lmdb's flags of a synchronous commit: it waits for the disk as overlapping sync does it, or leaves
- * that to the system.
- */
-const COMMIT: Readonly<Record<LmdbDurability, number>> = { disk: 0x1_00_02, process: 0x5_00_02 };
+/** Opens the store as format 1 had it, which mends what a power failure left, and closes it again. */
+export async function convertTables(directory: string): Promise<void> {
+  try {
+    const root = open<Uint8Array, Uint8Array>({
+      path: directory,
+      noSubdir: false,
+      maxDbs: 8,
+      overlappingSync: true,
+    });
+    await root.close();
+  } catch (error) {
+    throw lmdbError(error, directory);
+  }
+}
+
+/** lmdb's flags of a synchronous commit that leaves it to the system when to write to the disk. */
+const COMMIT: number = 0x5_00_02;
 
 /** One write transaction: what `work` writes is kept as a whole, or not at all where it throws. */
-export function commit<T>({ root }: LmdbTables, durability: LmdbDurability, work: () => T): T {
+export function commit<T>({ root }: LmdbTables, work: () => T): T {
   // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
-  return root.transactionSync(work, COMMIT[durability]);
+  return root.transactionSync(work, COMMIT);
 }

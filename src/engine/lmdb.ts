@@ -4,18 +4,14 @@ import { chmod } from "node:fs/promises";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
-import type { EngineLimits } from "./engine.ts";
+import { bootId } from "./boot-id.ts";
+import type { Durability, EngineLimits, Revision } from "./engine.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { prepareDirectory } from "./lmdb-file.ts";
-import { encodeHead } from "./lmdb-records.ts";
+import { LmdbFlusher } from "./lmdb-flusher.ts";
+import { decodeHead, encodeHead } from "./lmdb-records.ts";
 import { LmdbStore } from "./lmdb-store.ts";
-import {
-  commit,
-  type LmdbDurability,
-  type LmdbTables,
-  META_KEYS,
-  openTables,
-} from "./lmdb-tables.ts";
+import { commit, convertTables, type LmdbTables, META_KEYS, openTables } from "./lmdb-tables.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 export interface LmdbOptions {
@@ -24,13 +20,14 @@ export interface LmdbOptions {
   /** What those may weigh together before fewer are kept. Default 256 MiB. */
   readonly historyBytes?: number | undefined;
   /**
-   * What an acknowledged write outlives. `disk`, the default: the machine too; each commit, of all the
-   * writes of one turn of the event loop, waits for the disk. `process`: only the end of this process;
-   * a power failure may damage the store.
+   * Of writes that don't say. Default `commit`; `flushed` where the system does not tell whether the
+   * machine was started anew (anything but Linux), because that is what `commit` rests on.
    */
-  readonly durability?: LmdbDurability | undefined;
+  readonly durability?: Durability | undefined;
   readonly limits?: Partial<EngineLimits> | undefined;
   readonly clock?: Clock | undefined;
+  /** Names the time since the machine was started. Default: what the system says. */
+  readonly boot?: string | undefined;
   /** Whose the store is from now on: any text, handed to the next one's `claim`. */
   readonly owner?: string | undefined;
   /**
@@ -47,6 +44,9 @@ export interface LmdbOwner {
   /** Empty where nobody holds it. */
   readonly owner: string;
 }
+
+/** More than are written while a flush is waited for. */
+const LOST_REVISIONS = 1_000_000_000;
 
 /** An engine over LMDB in this process, the only one that writes to it. */
 export class LmdbEngine extends LocalEngine {
@@ -80,39 +80,47 @@ export class LmdbEngine extends LocalEngine {
  *   said no (details: `epoch`, `owner`). A directory that is refused is not changed.
  */
 export async function openLmdb(directory: string, options: LmdbOptions = {}): Promise<LmdbEngine> {
-  const { suspicious } = await prepareDirectory(directory);
-  const { durability = "disk" } = options;
-  const tables = openTables(directory, durability);
+  const { boot = bootId(), clock = systemClock } = options;
+  const convert = (): Promise<void> => convertTables(directory);
+  const prepared = await prepareDirectory(directory, { boot, convert });
+  const tables = openTables(directory);
+  let flusher: LmdbFlusher | undefined;
   try {
     await chmod(join(directory, "data.mdb"), 0o600);
     await chmod(join(directory, "lock.mdb"), 0o600);
-    if (suspicious) readEverything(tables);
-    const { id, ownerRow, epoch } = takeOver(tables, durability, options);
-    // Once more: the lock on flushing, which a frozen owner may hold, is taken by the second commit.
-    commit(tables, durability, () => tables.meta.putSync(META_KEYS.owner, ownerRow));
+    if (prepared.suspicious) readEverything(tables);
+    let failed: (error: unknown) => void = () => {};
+    const onFailed = (error: unknown): void => failed(error);
+    flusher = await LmdbFlusher.open(tables, { directory, boot, clock, onFailed });
+    const { id, ownerRow, epoch } = takeOver(tables, options, prepared.restored);
+    flusher.takenOver();
     const store = new LmdbStore(tables, {
       label: `lmdb:${directory}`,
       id,
       ownerRow,
       history: options.history ?? 100_000,
       historyBytes: options.historyBytes ?? 256 * 1024 * 1024,
-      durability,
-      clock: options.clock ?? systemClock,
+      durability: boot === "" ? "flushed" : (options.durability ?? "commit"),
+      flusher,
+      clock,
     });
+    failed = (error) => store.flushFailed(error);
     return new LmdbEngine(store, { epoch, limits: options.limits });
   } catch (error) {
+    await flusher?.close();
     await tables.root.close();
     throw lmdbError(error, directory);
   }
 }
 
+/** @param restored whether revisions that were given out are gone */
 function takeOver(
   tables: LmdbTables,
-  durability: LmdbDurability,
   { owner = "", claim = () => true }: LmdbOptions,
+  restored: boolean,
 ): { id: string; ownerRow: Uint8Array; epoch: number } {
   const { meta } = tables;
-  return commit(tables, durability, () => {
+  return commit(tables, () => {
     const row = meta.get(META_KEYS.owner);
     const previous = row === undefined ? { epoch: 0, owner: "" } : readOwner(row);
     if (!claim(previous)) {
@@ -124,13 +132,23 @@ function takeOver(
     const ownerRow = Buffer.from(JSON.stringify({ epoch, owner }));
     meta.putSync(META_KEYS.owner, ownerRow);
     let id = meta.get(META_KEYS.store)?.toString();
-    if (id === undefined) {
+    if (id === undefined || restored) {
+      const revision = id === undefined ? 0 : nextRevisions(tables);
       id = randomId();
       meta.putSync(META_KEYS.store, Buffer.from(id));
-      meta.putSync(META_KEYS.head, encodeHead({ revision: 0, forgotten: 0, bytes: 0 }));
+      meta.putSync(META_KEYS.head, encodeHead({ revision, forgotten: revision, bytes: 0 }));
     }
     return { id, ownerRow, epoch };
   });
+}
+
+/**
+ * Where revisions go on after a power failure took the last ones back: far behind those, because who
+ * has seen one must never meet it again. Watches of what was lost can't go on, and begin anew.
+ */
+function nextRevisions({ meta, log }: LmdbTables): Revision {
+  log.clearSync();
+  return decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array()).revision + LOST_REVISIONS;
 }
 
 function readOwner(row: Uint8Array): LmdbOwner {

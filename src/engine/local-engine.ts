@@ -131,9 +131,12 @@ export class LocalEngine implements Engine {
     value: Uint8Array | undefined,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const { ifRevision, condition, operation, author = "", signal } = options;
+    const { ifRevision, condition, operation, author = "", durability, signal } = options;
     signal?.throwIfAborted();
     this.#checkOpen();
+    if (durability === "flushed" && !this.supports.durable) {
+      throw new EngineError("ENGINE_UNSUPPORTED", `${this.label} keeps nothing on a disk`);
+    }
     const request: WriteRequest = {
       path,
       key: encodePath(path),
@@ -142,6 +145,7 @@ export class LocalEngine implements Engine {
       condition: condition && { key: encodePath(condition.path), revision: condition.revision },
       operation,
       author,
+      durability,
     };
     return abortable(this.#store.write(request), signal);
   }

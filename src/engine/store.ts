@@ -4,7 +4,14 @@
  */
 import { EngineError } from "../base/errors.ts";
 import type { Path } from "../wire/path.ts";
-import type { EngineEntry, EngineEvent, EngineSupports, Revision, WriteResult } from "./engine.ts";
+import type {
+  Durability,
+  EngineEntry,
+  EngineEvent,
+  EngineSupports,
+  Revision,
+  WriteResult,
+} from "./engine.ts";
 
 /** From `start`, up to but without `end`. */
 export interface KeyRange {
@@ -44,6 +51,8 @@ export interface WriteRequest {
   readonly condition: { readonly key: Uint8Array; readonly revision: Revision } | undefined;
   readonly operation: string | undefined;
   readonly author: string;
+  /** `undefined`: the store's own. */
+  readonly durability: Durability | undefined;
 }
 
 export interface StoreListener {

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 
 import { NodeError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import { openLmdb } from "../engine/lmdb.ts";
+import { type LmdbOptions, openLmdb } from "../engine/lmdb.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { readHubRecord } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
@@ -14,7 +14,10 @@ import { placesOf } from "./tree-folder.ts";
  *
  * @throws NodeError `NODE_TREE_IN_USE` while a hub or another program has it
  */
-export async function openExclusive(directory: string): Promise<Engine> {
+export async function openExclusive(
+  directory: string,
+  options: Pick<LmdbOptions, "durability">,
+): Promise<Engine> {
   const places = placesOf(directory);
   await mkdir(places.store, { recursive: true, mode: 0o700 });
   const lock = await LockFile.take(places.hubLock, "exclusive");
@@ -26,7 +29,7 @@ export async function openExclusive(directory: string): Promise<Engine> {
     if (hub !== undefined && !isCertainlyGone(hub)) {
       throw inUse(`the hub of ${directory} runs as process ${hub.pid}; end it first`, hub.pid);
     }
-    return releasing(await openLmdb(places.store), lock);
+    return releasing(await openLmdb(places.store, options), lock);
   } catch (error) {
     await lock.release();
     throw error;

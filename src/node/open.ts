@@ -2,10 +2,11 @@ import { NodeError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
 import type { Log } from "../base/log.ts";
 import { checkOptions, type OptionNames } from "../base/options.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Durability, Engine } from "../engine/engine.ts";
 import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { Tree } from "../tree/tree.ts";
+import { checkDurability } from "../tree/write.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
 import { treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
@@ -15,6 +16,11 @@ export { treeDirectory } from "./tree-folder.ts";
 export interface OpenOptions extends FindTreeOptions {
   /** Who writes; kept with every entry, for people. */
   readonly author?: string | undefined;
+  /**
+   * What writes outlive once they are acknowledged, unless they say themselves: `commit`, the default,
+   * the end of every process; `flushed` a power failure, too.
+   */
+  readonly durability?: Durability | undefined;
   /** Keep the store in this process and nobody else's; refused while a hub serves it. */
   readonly exclusive?: boolean | undefined;
   /** Gives up waiting for the hub. What is open by then stays open. */
@@ -26,6 +32,7 @@ const OPEN_OPTIONS: OptionNames<OpenOptions> = {
   author: true,
   create: true,
   cwd: true,
+  durability: true,
   exclusive: true,
   log: true,
   signal: true,
@@ -59,9 +66,11 @@ function checkOpening(url: unknown, options: OpenOptions, of: string): void {
     );
   }
   checkOptions(options, OPEN_OPTIONS, of);
+  checkDurability(options.durability);
 }
 
 async function makeEngine(url: string | undefined, options: OpenOptions): Promise<Engine> {
+  const { durability, log, signal } = options;
   if (url === "memory:") return new MemoryEngine();
   if (url?.startsWith("unix:") === true) {
     if (!url.startsWith("unix:/")) {
@@ -71,20 +80,22 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
       );
     }
     return HubEngine.open({
-      connect: (signal) => dialHub({ socket: url }, signal),
-      signal: options.signal,
-      log: options.log,
+      connect: (closed) => dialHub({ socket: url }, closed),
+      durability,
+      signal,
+      log,
     });
   }
   const directory = await treeDirectory(url, options);
   if (options.exclusive === true) {
     // Only the owner of a store needs LMDB.
     const { openExclusive } = await import("./exclusive.ts");
-    return openExclusive(directory);
+    return openExclusive(directory, { durability });
   }
   return HubEngine.open({
-    connect: (signal) => connectHub(directory, { signal }),
-    signal: options.signal,
-    log: options.log,
+    connect: (closed) => connectHub(directory, { signal: closed }),
+    durability,
+    signal,
+    log,
   });
 }

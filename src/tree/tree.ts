@@ -4,7 +4,7 @@ import { TreeError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Durability, Engine } from "../engine/engine.ts";
 import { toPath } from "../wire/path-text.ts";
 import type { PathLike } from "../wire/path.ts";
 import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
@@ -17,6 +17,7 @@ import { type SystemPaths, systemPaths } from "./system-paths.ts";
 import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
 import {
   checkDeleteOptions,
+  checkDurability,
   checkSetOptions,
   deleteEntry,
   type DeleteOptions,
@@ -25,11 +26,14 @@ import {
   setEntry,
   type SetOptions,
   type SetResult,
+  type WriteTarget,
 } from "./write.ts";
 
 export interface TreeOptions {
   /** Who writes: kept with every entry, and the node of error records. For people. */
   readonly author?: string | undefined;
+  /** What writes outlive that don't say. Default: as the engine has it, which is `commit`. */
+  readonly durability?: Durability | undefined;
   /** The element below which Banyan's own data lives. Default ".banyan". */
   readonly system?: string | undefined;
   /** Whether `close()` closes the engine. Default true; false for all but one where trees share it. */
@@ -47,6 +51,7 @@ export interface SubscribeOptions extends AbortOptions {
 
 const TREE_OPTIONS: OptionNames<TreeOptions> = {
   author: true,
+  durability: true,
   system: true,
   ownsEngine: true,
   clock: true,
@@ -83,6 +88,7 @@ export class Tree implements AsyncDisposable {
   /** What fails and what failed. */
   readonly errors: ErrorRecords;
 
+  readonly #durability: Durability | undefined;
   readonly #ownsEngine: boolean;
   readonly #log: Log;
   readonly #open = new Set<Closable>();
@@ -91,6 +97,7 @@ export class Tree implements AsyncDisposable {
   private constructor(engine: Engine, options: TreeOptions) {
     this.engine = engine;
     this.author = options.author;
+    this.#durability = options.durability;
     this.system = systemPaths(options.system ?? ".banyan");
     this.#ownsEngine = options.ownsEngine ?? true;
     this.#log = options.log ?? silentLog;
@@ -103,7 +110,8 @@ export class Tree implements AsyncDisposable {
     if (typeof (engine as Partial<Engine> | undefined | null)?.put !== "function") {
       throw new TypeError(`a tree stands on an engine, not on ${kindOf(engine)}`);
     }
-    const { author } = options;
+    const { author, durability } = options;
+    checkDurability(durability);
     if (author !== undefined && typeof author !== "string") {
       throw new TypeError(`the author of a tree is a string, not ${kindOf(author)}`);
     }
@@ -132,7 +140,7 @@ export class Tree implements AsyncDisposable {
    */
   async set(path: PathLike, value: unknown, options: SetOptions = {}): Promise<SetResult> {
     checkSetOptions(options);
-    const write = { engine: this.#engine(), path: toPath(path), author: this.author };
+    const write = this.#target(path);
     return setEntry(write, encodeTreeValue(value), options);
   }
 
@@ -143,7 +151,7 @@ export class Tree implements AsyncDisposable {
    */
   async delete(path: PathLike, options: DeleteOptions = {}): Promise<DeleteResult> {
     checkDeleteOptions(options);
-    const write = { engine: this.#engine(), path: toPath(path), author: this.author };
+    const write = this.#target(path);
     return options.recursive === true ? deleteSubtree(write, options) : deleteEntry(write, options);
   }
 
@@ -246,6 +254,11 @@ export class Tree implements AsyncDisposable {
     } finally {
       if (this.#ownsEngine) await this.engine.close();
     }
+  }
+
+  #target(path: PathLike): WriteTarget {
+    const engine = this.#engine();
+    return { engine, path: toPath(path), author: this.author, durability: this.#durability };
   }
 
   #engine(): Engine {

@@ -2,7 +2,14 @@ import type { AbortOptions } from "../base/abort.ts";
 import { BanyanError, TreeError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
-import type { Engine, EngineEntry, Revision, WriteOptions, WriteResult } from "../engine/engine.ts";
+import type {
+  Durability,
+  Engine,
+  EngineEntry,
+  Revision,
+  WriteOptions,
+  WriteResult,
+} from "../engine/engine.ts";
 import { formatPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { toPath } from "../wire/path-text.ts";
@@ -14,6 +21,8 @@ import { sameBytes } from "./same-bytes.ts";
 interface WriteConditions extends AbortOptions {
   /** Write only if this other entry is at that revision (0: absent) in the same instant. */
   readonly condition?: { readonly path: PathLike; readonly revision: Revision } | undefined;
+  /** What the write outlives once it is acknowledged. Default: the tree's. */
+  readonly durability?: Durability | undefined;
 }
 
 export interface SetOptions extends WriteConditions {
@@ -23,7 +32,7 @@ export interface SetOptions extends WriteConditions {
   readonly onlyNew?: boolean | undefined;
   /**
    * Write nothing if the entry has this very value already (keys of objects in the same order).
-   * Then no other condition is looked at but `ifRevision`.
+   * Then no other condition is looked at but `ifRevision`, and no flush waited for.
    */
   readonly idem?: boolean | undefined;
   /** Names the write, so that one that is tried again after a lost answer is applied once. */
@@ -37,7 +46,11 @@ export interface DeleteOptions extends WriteConditions {
   readonly recursive?: boolean | undefined;
 }
 
-const WRITE_CONDITIONS: OptionNames<WriteConditions> = { ...ABORT_OPTIONS, condition: true };
+const WRITE_CONDITIONS: OptionNames<WriteConditions> = {
+  ...ABORT_OPTIONS,
+  condition: true,
+  durability: true,
+};
 
 const SET_OPTIONS: OptionNames<SetOptions> = {
   ...WRITE_CONDITIONS,
@@ -77,6 +90,8 @@ export interface WriteTarget {
   readonly engine: Engine;
   readonly path: Path;
   readonly author: string | undefined;
+  /** Of writes that don't say. */
+  readonly durability: Durability | undefined;
 }
 
 /** Deletions under way at a time. */
@@ -117,7 +132,7 @@ export async function deleteSubtree(
   target: WriteTarget,
   options: DeleteOptions,
 ): Promise<DeleteResult> {
-  const { engine, path, author } = target;
+  const { engine, path } = target;
   const levels: Path[][] = [];
   for await (const entry of engine.list(path, { minDepth: 1, signal: options.signal })) {
     (levels[entry.path.length - path.length] ??= []).push(entry.path);
@@ -129,7 +144,7 @@ export async function deleteSubtree(
       options.signal?.throwIfAborted();
       const batch = level.slice(start, start + DELETE_BATCH);
       const results = await Promise.all(
-        batch.map((below) => deleteEntry({ engine, path: below, author }, options)),
+        batch.map((below) => deleteEntry({ ...target, path: below }, options)),
       );
       for (const result of results) deleted += result.deleted;
     }
@@ -183,6 +198,7 @@ function writeOptions(target: WriteTarget, options: WriteConditions): WriteOptio
   const { condition, signal } = options;
   return {
     author: target.author,
+    durability: options.durability ?? target.durability,
     condition: condition && { path: toPath(condition.path), revision: condition.revision },
     signal,
   };
@@ -199,7 +215,8 @@ function toPrevious(previous: EngineEntry | undefined): TreeEntry | undefined {
 /** @throws TypeError, RangeError for what `tree.set` does not take */
 export function checkSetOptions(options: SetOptions): void {
   checkOptions(options, SET_OPTIONS, "tree.set");
-  const { condition, ifRevision, onlyNew, operation } = options;
+  const { condition, durability, ifRevision, onlyNew, operation } = options;
+  checkDurability(durability);
   if (condition !== undefined) checkCondition(condition);
   if (ifRevision !== undefined) checkRevision(ifRevision);
   if (operation !== undefined && typeof operation !== "string") {
@@ -213,13 +230,21 @@ export function checkSetOptions(options: SetOptions): void {
 /** @throws TypeError, RangeError for what `tree.delete` does not take */
 export function checkDeleteOptions(options: DeleteOptions): void {
   checkOptions(options, DELETE_OPTIONS, "tree.delete");
-  const { condition, ifRevision, recursive } = options;
+  const { condition, durability, ifRevision, recursive } = options;
+  checkDurability(durability);
   if (condition !== undefined) checkCondition(condition);
   if (ifRevision === undefined) return;
   checkRevision(ifRevision);
   if (recursive === true) {
     throw new TypeError("ifRevision is about one entry and can't be combined with recursive");
   }
+}
+
+/** @throws TypeError for what is no durability */
+export function checkDurability(durability: unknown): void {
+  if (durability === undefined || durability === "commit" || durability === "flushed") return;
+  const given = typeof durability === "string" ? JSON.stringify(durability) : kindOf(durability);
+  throw new TypeError(`a durability is "commit" or "flushed", not ${given}`);
 }
 
 function checkCondition(condition: NonNullable<WriteConditions["condition"]>): void {

@@ -66,7 +66,7 @@ describe("openLmdb()", () => {
   test("a newer format is refused, and not a byte is changed", async () => {
     await using folder = await temporaryFolder();
     await (await openLmdb(folder.path)).close();
-    await writeFile(join(folder.path, "format"), "banyan store 2\n");
+    await writeFile(join(folder.path, "format"), "banyan store 99\n");
     const before = await contentOf(folder.path);
     const error = await rejectsWith(openLmdb(folder.path), "ENGINE_FORMAT");
     expect(error.message).toContain("newer version");

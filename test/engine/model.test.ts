@@ -83,7 +83,7 @@ test(
         const folder = await mkdtemp(join(tmpdir(), "banyan-model-"));
         try {
           await using model = new MemoryEngine();
-          await using engine = await openLmdb(folder, { durability: "process" });
+          await using engine = await openLmdb(folder);
           const readers = [model, engine].map((each) => new EventReader(each.watch(Path.root)));
           for (const reader of readers) await reader.show("ready");
           for (const step of script) {

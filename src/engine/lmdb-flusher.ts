@@ -1,0 +1,177 @@
+import { readSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { Clock } from "../base/clock.ts";
+import type { LmdbTables } from "./lmdb-tables.ts";
+import { DATA_FILE } from "./lmdb-file.ts";
+import { type LmdbMeta, newestMeta } from "./lmdb-meta.ts";
+import { SafePointFile } from "./safe-point.ts";
+
+/** How long a commit may wait for the disk where nobody waits for it. */
+const FLUSH_AFTER_MS = 100;
+/**
+ * How many may wait. The pages they free can't be used again until then, about 50 KB each: this is
+ * what the file grows by.
+ */
+const FLUSH_AFTER_COMMITS = 256;
+
+/** Keeps pages as they are in the state that it sees. */
+interface Pin {
+  done(): void;
+}
+
+export interface LmdbFlusherOptions {
+  readonly directory: string;
+  /** See `SafePointFile`. */
+  readonly boot: string;
+  readonly clock: Clock;
+  /** The disk refused; nothing is flushed any more. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/**
+ * Brings commits to the disk in the background, one flush for all that came meanwhile, and makes each
+ * state that is there a safe point. A read transaction on the last one keeps LMDB from overwriting its
+ * pages. Belongs to the thread that commits.
+ */
+export class LmdbFlusher {
+  readonly #tables: LmdbTables;
+  readonly #clock: Clock;
+  readonly #onFailed: (error: unknown) => void;
+  readonly #data: FileHandle;
+  readonly #safe: SafePointFile;
+  #pin: Pin | undefined;
+  #commits = 0;
+  #timer: Disposable | undefined;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #othersGo = false;
+  #stopped = false;
+
+  private constructor(
+    tables: LmdbTables,
+    options: LmdbFlusherOptions & { data: FileHandle; safe: SafePointFile },
+  ) {
+    this.#tables = tables;
+    this.#clock = options.clock;
+    this.#onFailed = options.onFailed;
+    this.#data = options.data;
+    this.#safe = options.safe;
+  }
+
+  /** Resolves when what is in the store is a safe point. Nothing may be written before. */
+  static async open(tables: LmdbTables, options: LmdbFlusherOptions): Promise<LmdbFlusher> {
+    const data = await open(join(options.directory, DATA_FILE), "r");
+    let safe: SafePointFile | undefined;
+    try {
+      safe = await SafePointFile.create(options.directory, options.boot);
+      const flusher = new LmdbFlusher(tables, { ...options, data, safe });
+      await flusher.#flush();
+      return flusher;
+    } catch (error) {
+      await safe?.close();
+      await data.close();
+      throw error;
+    }
+  }
+
+  /** To be called after each commit that changed something. */
+  committed(): void {
+    this.#commits++;
+    this.#schedule();
+  }
+
+  /** To be called when the store is ours: no safe point of another's is needed behind the next one. */
+  takenOver(): void {
+    this.#othersGo = true;
+    this.committed();
+  }
+
+  /** Resolves when everything committed by now is on the disk. */
+  flush(): Promise<void> {
+    if (this.#running === undefined) return this.#start();
+    // The one that runs may have looked before.
+    this.#next ??= this.#running.then(() => this.#start());
+    return this.#next;
+  }
+
+  /** Lets go of the store as it is, on the disk or not. */
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#running?.catch(() => {});
+    this.#pin?.done();
+    this.#pin = undefined;
+    await this.#safe.close();
+    await this.#data.close();
+  }
+
+  #start(): Promise<void> {
+    this.#running ??= this.#run();
+    // Who waits for it hears of a failure, and `onFailed` does anyhow.
+    this.#running.catch(() => {});
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    try {
+      if (this.#stopped) throw new Error("the store is closed");
+      await this.#flush();
+    } catch (error) {
+      if (!this.#stopped) {
+        this.#stop();
+        this.#onFailed(error);
+      }
+      throw error;
+    } finally {
+      this.#running = undefined;
+      this.#next = undefined;
+    }
+    if (this.#commits > 0) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#running !== undefined || this.#stopped) return;
+    if (this.#commits >= FLUSH_AFTER_COMMITS) void this.#start();
+    else this.#timer ??= this.#clock.after(FLUSH_AFTER_MS, () => void this.#start());
+  }
+
+  async #flush(): Promise<void> {
+    this.#commits = 0;
+    const othersGo = this.#othersGo;
+    const { root } = this.#tables;
+    root.resetReadTxn();
+    const pin: Pin = root.useReadTransaction();
+    try {
+      // Between two commits of the only writer, the newest head is the state that was pinned.
+      const meta = this.#meta();
+      await this.#data.datasync();
+      await this.#safe.write(meta);
+    } catch (error) {
+      pin.done();
+      throw error;
+    }
+    this.#pin?.done();
+    this.#pin = pin;
+    if (!othersGo) return;
+    this.#othersGo = false;
+    await this.#safe.removeOthers();
+  }
+
+  #meta(): LmdbMeta {
+    const meta = newestMeta((offset, length) => {
+      const bytes = Buffer.alloc(length);
+      return bytes.subarray(0, readSync(this.#data.fd, bytes, 0, length, offset));
+    });
+    if (meta === undefined) throw new Error("neither head of the data file is whole");
+    return meta;
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Safe points: states of the store that are on the disk as a whole.
+ *
+ * A commit goes to the system, which writes its pages to the disk when it likes and in any order. While
+ * the machine runs that makes no difference, whatever is killed. After a power failure LMDB's own heads
+ * may name pages that were never written; so the head of the last state that was flushed is kept in a
+ * file beside, and the store goes back to it where the machine has been started anew since. (The `lmdb`
+ * package's `overlappingSync` keeps such a head as well, but makes each commit wait for the disk.)
+ *
+ * Each owner of the store has a file of its own, `safe.ID`, with two slots that are written in turn; the
+ * one with the highest transaction counts. Whoever writes one must keep LMDB from using that state's
+ * pages again until the next is written: see `LmdbFlusher`.
+ */
+import { createHash } from "node:crypto";
+import { open, readdir, readFile, rm, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+
+import { randomId } from "../base/ids.ts";
+import { type LmdbMeta, metaOf, newestMeta, writeMetas } from "./lmdb-meta.ts";
+
+export const SAFE_PREFIX = "safe.";
+const SLOT_BYTES = 1024;
+
+interface SafePoint {
+  readonly meta: LmdbMeta;
+  /** Of the machine, when it was written. */
+  readonly boot: string;
+}
+
+/** The safe points of one owner of a store. */
+export class SafePointFile {
+  readonly #directory: string;
+  readonly #name: string;
+  readonly #file: FileHandle;
+  readonly #boot: string;
+  #slot = 0;
+
+  private constructor(directory: string, name: string, file: FileHandle, boot: string) {
+    this.#directory = directory;
+    this.#name = name;
+    this.#file = file;
+    this.#boot = boot;
+  }
+
+  /** @param boot the time since the machine was started; "" where that can't be told */
+  static async create(directory: string, boot: string): Promise<SafePointFile> {
+    const name = `${SAFE_PREFIX}${randomId()}`;
+    const file = await open(join(directory, name), "wx", 0o600);
+    await file.writeFile(Buffer.alloc(2 * SLOT_BYTES, " "));
+    return new SafePointFile(directory, name, file, boot);
+  }
+
+  /** Resolves when it is on the disk. The state it names must be there already. */
+  async write(meta: LmdbMeta): Promise<void> {
+    const slot = Buffer.alloc(SLOT_BYTES, " ");
+    slot.write(encode({ meta, boot: this.#boot }));
+    await this.#file.write(slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
+    await this.#file.datasync();
+    this.#slot = 1 - this.#slot;
+  }
+
+  /** Takes the files of former owners away: ours has a later state. */
+  async removeOthers(): Promise<void> {
+    for (const name of await readdir(this.#directory)) {
+      if (!name.startsWith(SAFE_PREFIX) || name === this.#name) continue;
+      await rm(join(this.#directory, name), { force: true });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/**
+ * Takes the data file back to the last safe point, if the machine was started anew since and there is
+ * something behind it. Nobody may have the store open.
+ *
+ * @returns whether there was
+ */
+export async function restoreSafePoint(
+  directory: string,
+  { dataFile, boot }: { dataFile: string; boot: string },
+): Promise<boolean> {
+  const points = await readPoints(directory);
+  // What the system has not written yet, it still has.
+  if (points.some((point) => point.boot === boot && boot !== "")) return false;
+  const last = points.reduce<LmdbMeta | undefined>(
+    (best, { meta }) => (best === undefined || meta.transaction > best.transaction ? meta : best),
+    undefined,
+  );
+  if (last === undefined) return false;
+  await using file = await open(join(directory, dataFile), "r+");
+  const heads = Buffer.alloc(2 * last.pageSize);
+  await file.read(heads, 0, heads.length, 0);
+  const newest = newestMeta((offset, length) => heads.subarray(offset, offset + length));
+  if (newest !== undefined && Buffer.compare(newest.bytes, last.bytes) === 0) return false;
+  await writeMetas(file, last);
+  return true;
+}
+
+async function readPoints(directory: string): Promise<SafePoint[]> {
+  const points: SafePoint[] = [];
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(SAFE_PREFIX)) continue;
+    const text = await readFile(join(directory, name), "latin1");
+    for (const slot of [text.slice(0, SLOT_BYTES), text.slice(SLOT_BYTES)]) {
+      const point = decode(slot.trim());
+      if (point !== undefined) points.push(point);
+    }
+  }
+  return points;
+}
+
+function encode({ meta, boot }: SafePoint): string {
+  const text = `${Buffer.from(meta.bytes).toString("base64")} ${boot}`;
+  return `${text} ${sumOf(text)}\n`;
+}
+
+/** Undefined for what was not written whole. */
+function decode(slot: string): SafePoint | undefined {
+  const [bytes = "", boot = "", sum = ""] = slot.split(" ");
+  if (sum !== sumOf(`${bytes} ${boot}`)) return undefined;
+  const meta = metaOf(Buffer.from(bytes, "base64"));
+  return meta && { meta, boot };
+}
+
+function sumOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}
