@@ -26,8 +26,6 @@ export interface LmdbFlusherOptions {
   /** See `SafePointFile`. */
   readonly boot: string;
   readonly clock: Clock;
-  /** The disk refused; nothing is flushed any more. */
-  readonly onFailed: (error: unknown) => void;
 }
 
 /**
@@ -36,9 +34,10 @@ export interface LmdbFlusherOptions {
  * pages. Belongs to the thread that commits.
  */
 export class LmdbFlusher {
+  /** Called once when the disk has refused; nothing is flushed any more. */
+  onFailed: ((error: unknown) => void) | undefined;
   readonly #tables: LmdbTables;
   readonly #clock: Clock;
-  readonly #onFailed: (error: unknown) => void;
   readonly #data: FileHandle;
   readonly #safe: SafePointFile;
   #pin: Pin | undefined;
@@ -55,7 +54,6 @@ export class LmdbFlusher {
   ) {
     this.#tables = tables;
     this.#clock = options.clock;
-    this.#onFailed = options.onFailed;
     this.#data = options.data;
     this.#safe = options.safe;
   }
@@ -122,7 +120,7 @@ export class LmdbFlusher {
     } catch (error) {
       if (!this.#stopped) {
         this.#stop();
-        this.#onFailed(error);
+        this.onFailed?.(error);
       }
       throw error;
     } finally {

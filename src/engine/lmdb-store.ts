@@ -86,6 +86,7 @@ export class LmdbStore implements Store {
     this.#options = options;
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
     this.#youngSince = options.clock.now();
+    options.flusher.onFailed = (error) => this.#flushFailed(error);
   }
 
   get revision(): Revision {
@@ -157,12 +158,6 @@ export class LmdbStore implements Store {
     } catch (error) {
       this.#fail(error);
     }
-  }
-
-  /** The disk refused to keep what it took: nothing it says after that can be trusted. */
-  flushFailed(error: unknown): void {
-    const says = `${this.label}: the disk does not keep what is written: ${String(error)}`;
-    this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
   }
 
   close(): Promise<void> {
@@ -255,6 +250,12 @@ export class LmdbStore implements Store {
         write.reject(new EngineError("ENGINE_AMBIGUOUS", says, { cause, details: { operation } }));
       }
     }
+  }
+
+  /** The disk refused to keep what it took: nothing it says after that can be trusted. */
+  #flushFailed(error: unknown): void {
+    const says = `${this.label}: the disk does not keep what is written: ${String(error)}`;
+    this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
   }
 
   #apply(write: PendingWrite, changes: Change[]): Outcome {

@@ -89,9 +89,7 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     await chmod(join(directory, "data.mdb"), 0o600);
     await chmod(join(directory, "lock.mdb"), 0o600);
     if (prepared.suspicious) readEverything(tables);
-    let failed: (error: unknown) => void = () => {};
-    const onFailed = (error: unknown): void => failed(error);
-    flusher = await LmdbFlusher.open(tables, { directory, boot, clock, onFailed });
+    flusher = await LmdbFlusher.open(tables, { directory, boot, clock });
     const { id, ownerRow, epoch } = takeOver(tables, options, prepared.restored);
     flusher.takenOver();
     const store = new LmdbStore(tables, {
@@ -104,7 +102,6 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
       flusher,
       clock,
     });
-    failed = (error) => store.flushFailed(error);
     return new LmdbEngine(store, { epoch, limits: options.limits });
   } catch (error) {
     await flusher?.close();

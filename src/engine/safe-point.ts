@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { randomId } from "../base/ids.ts";
 import { type LmdbMeta, metaOf, newestMeta, writeMetas } from "./lmdb-meta.ts";
 
-export const SAFE_PREFIX = "safe.";
+const SAFE_PREFIX = "safe.";
 const SLOT_BYTES = 1024;
 
 interface SafePoint {

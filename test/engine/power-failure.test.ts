@@ -12,7 +12,13 @@ import { describe, expect, test } from "vitest";
 
 import { openLmdb } from "../../src/engine/lmdb.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { EventReader, listed, path, put, seededRandom } from "../../src/testing/engine-suite-kit.ts";
+import {
+  EventReader,
+  listed,
+  path,
+  put,
+  seededRandom,
+} from "../../src/testing/engine-suite-kit.ts";
 
 /** What a disk writes as a whole. */
 const SECTOR = 512;
@@ -158,10 +164,6 @@ async function newDisk(): Promise<Disk> {
   const store = join(base, "store");
   const safe = join(base, "safe");
   const last = join(base, "last");
-  const copy = async (from: string, to: string): Promise<void> => {
-    await rm(to, { recursive: true, force: true });
-    await cp(from, to, { recursive: true });
-  };
   return {
     path: store,
     flushed: () => copy(store, safe),
@@ -182,6 +184,11 @@ async function newDisk(): Promise<Disk> {
     },
     [Symbol.asyncDispose]: () => rm(base, { recursive: true, force: true }),
   };
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true });
+  await cp(from, to, { recursive: true });
 }
 
 async function content(file: string): Promise<Buffer> {
