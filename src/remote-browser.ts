@@ -35,6 +35,7 @@ export { openSession, type Session, type SessionOptions } from "./remote/session
 export type { SessionStats } from "./remote/stats.ts";
 export type { Trace, TraceEvent } from "./remote/trace.ts";
 export type { Received, Remote, RemoteResult } from "./remote/types.ts";
+export { type MethodSchemas, type StandardSchema, validated } from "./remote/validated.ts";
 export { valueClass, type ValueClass } from "./remote/value-classes.ts";
 export type { Channel, Listener } from "./channel/channel.ts";
 export type { HeartbeatOptions } from "./remote/heartbeat.ts";

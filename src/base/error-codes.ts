@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   REMOTE_DENIED: { retryable: false, says: "the policy does not allow this access" },
   REMOTE_RELEASED: { retryable: false, says: "the reference was released" },
   REMOTE_LIMIT: { retryable: true, says: "a limit of the session is reached" },
+  REMOTE_INVALID: { retryable: false, says: "what crossed is not what was declared" },
   REMOTE_TIMEOUT: { retryable: true, says: "no answer came in time" },
 
   ENGINE_CLOSED: { retryable: false, says: "the engine is closed" },

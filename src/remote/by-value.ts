@@ -16,6 +16,20 @@ export class ByReference {
   }
 }
 
+/** Marks what crosses as in a session with `plain: "copy"`. */
+export class PlainCopy {
+  readonly value: unknown;
+
+  private constructor(value: unknown) {
+    this.value = value;
+  }
+
+  static of(value: unknown): unknown {
+    const isObject = typeof value === "object" && value !== null;
+    return isObject && !(value instanceof PlainCopy) ? new PlainCopy(value) : value;
+  }
+}
+
 /**
  * What to pass instead of `value`, so that the other side gets a copy of it: plain objects, arrays,
  * Maps and Sets are copied as a graph, in which cycles and things that are there twice stay so. What

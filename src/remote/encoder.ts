@@ -2,9 +2,9 @@ import { kindOf, type ObjectKind } from "../wire/kind.ts";
 import { encode } from "../wire/encode.ts";
 import type { ValueWriteExtension } from "../wire/extension.ts";
 import type { Writer } from "../wire/writer.ts";
-import { ByReference, byValue, ByValue, isDeeplyFrozen } from "./by-value.ts";
+import { ByReference, byValue, ByValue, isDeeplyFrozen, PlainCopy } from "./by-value.ts";
 import { Call, RemotePromise, type Target } from "./call.ts";
-import { Tag } from "./codec.ts";
+import { type PlainMode, Tag } from "./codec.ts";
 import { DescribedTypes } from "./described.ts";
 import type { EncoderContext } from "./encoder-context.ts";
 import { writeError } from "./errors.ts";
@@ -36,6 +36,7 @@ export class Encoder implements ValueWriteExtension {
   #promises: number[] = [];
   #signals: Disposable[] = [];
   #inRequest = false;
+  #plain: PlainMode;
   #namesBefore = 0;
   /** The request that is being written, or was last. */
   #request = 0;
@@ -46,6 +47,7 @@ export class Encoder implements ValueWriteExtension {
 
   constructor(context: EncoderContext) {
     this.#context = context;
+    this.#plain = context.plain;
     const { describes: policy, tells } = context;
     const writeName = (writer: Writer, name: string): void => this.#names.write(writer, name);
     if (policy !== undefined) {
@@ -146,7 +148,7 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #claimsPlain(): boolean {
-    return this.#graph !== undefined || this.#context.plain === "reference";
+    return this.#graph !== undefined || this.#plain === "reference";
   }
 
   #writeObject(writer: Writer, value: object): void {
@@ -172,6 +174,7 @@ export class Encoder implements ValueWriteExtension {
     if (value instanceof ByValue) this.#writeGraph(writer, value.value, false);
     else if (value instanceof ByReference) this.#writeForced(writer, value.value);
     else if (value instanceof List) this.#writeList(writer, value);
+    else if (value instanceof PlainCopy) this.#writeCopied(writer, value.value);
     else if (value instanceof Chunk) this.#writeChunk(writer, value);
     else return false;
     return true;
@@ -242,6 +245,16 @@ export class Encoder implements ValueWriteExtension {
     const { id } = this.#context.exports.export(object);
     this.#exported.push(id);
     return id;
+  }
+
+  #writeCopied(writer: Writer, value: unknown): void {
+    const before = this.#plain;
+    this.#plain = "copy";
+    try {
+      encode(writer, value, this);
+    } finally {
+      this.#plain = before;
+    }
   }
 
   #writeList(writer: Writer, { values }: List): void {

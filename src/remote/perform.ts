@@ -1,7 +1,8 @@
 import { RemoteError } from "../base/errors.ts";
-import { byValue, ByReference, ByValue } from "./by-value.ts";
+import { byValue, ByReference, ByValue, PlainCopy } from "./by-value.ts";
 import { evaluateFor } from "./evaluate.ts";
-import { serveIterator } from "./iteration-source.ts";
+import { anyRules, expose, rulesOf } from "./expose.ts";
+import { Chunk, serveIterator } from "./iteration-source.ts";
 import { List } from "./list.ts";
 import { checkAccess, checkValue, checkWhole, type Policy, readableKeys } from "./policy.ts";
 import { Operation } from "./protocol.ts";
@@ -15,6 +16,8 @@ export interface Performance {
   readonly object: unknown;
   readonly path: readonly string[];
   readonly operands: readonly unknown[];
+  /** Whether it came by an object whose plain data is to be copied. Set on the way. */
+  copies: boolean;
 }
 
 /**
@@ -27,9 +30,31 @@ export interface Performance {
  */
 export function perform(performance: Performance): unknown {
   const { operation, object, path, operands, policy } = performance;
-  if (operation === Operation.reflect) return reflect(policy, object, path, operands);
+  const isMarked = object instanceof PlainCopy;
+  const start = isMarked ? object.value : object;
+  if (isMarked) performance.copies = true;
   const onProperty = ACTS_ON_PROPERTY[operation] === true;
-  return walk(performance, object, onProperty ? path.length - 1 : path.length, 0);
+  const result =
+    operation === Operation.reflect
+      ? reflect(policy, passing(performance, start), path, operands)
+      : walk(performance, start, onProperty ? path.length - 1 : path.length, 0);
+  if (!performance.copies && !anyRules()) return result;
+  if (!isThenable(result)) return performance.copies ? copied(result) : result;
+  if (operation === Operation.reflect && !performance.copies) return result;
+  return Promise.resolve(result).then((value) => (performance.copies ? copied(value) : value));
+}
+
+/** Notes what the object says of what comes by it. */
+function passing<T>(course: Performance, object: T): T {
+  if (rulesOf(object)?.copies === true) course.copies = true;
+  return object;
+}
+
+function copied(value: unknown): unknown {
+  // What is still to come of an iteration is asked for at its source.
+  const source = value instanceof Chunk ? value.source : undefined;
+  if (source !== undefined) expose(source, { plain: "copy" });
+  return PlainCopy.of(value);
 }
 
 const ACTS_ON_PROPERTY: Readonly<Partial<Record<Operation, boolean>>> = {
@@ -42,7 +67,8 @@ const ACTS_ON_PROPERTY: Readonly<Partial<Record<Operation, boolean>>> = {
 function walk(performance: Performance, start: unknown, end: number, from: number): unknown {
   let object = start;
   for (let step = from; step < end; step++) {
-    const next = read(performance.policy, bare(object), performance.path[step] as string, "get");
+    const held = passing(performance, bare(object));
+    const next = read(performance.policy, held, performance.path[step] as string, "get");
     // Whoever asks for `then` itself wants no result.
     if (isThenable(next) && performance.path[step + 1] !== "then") {
       return Promise.resolve(next).then((value) => walk(performance, value, end, step + 1));
@@ -52,9 +78,10 @@ function walk(performance: Performance, start: unknown, end: number, from: numbe
   return act(performance, object);
 }
 
-function act({ policy, operation, path, operands }: Performance, found: unknown): unknown {
+function act(course: Performance, found: unknown): unknown {
+  const { policy, operation, path, operands } = course;
   if (operation === Operation.get) return found;
-  const object = bare(found);
+  const object = passing(course, bare(found));
   const key = path.at(-1);
   if (operation === Operation.call) {
     return key === undefined
@@ -180,9 +207,11 @@ function read(policy: Policy, object: unknown, key: string, operation: "get" | "
   return (object as Record<string, unknown>)[key];
 }
 
-/** Without the mark of `byValue` or `byRef`, which only says how the thing crosses. */
+/** Without a mark that only says how the thing crosses. */
 export function bare(value: unknown): unknown {
-  return value instanceof ByValue || value instanceof ByReference ? value.value : value;
+  const isMarked =
+    value instanceof ByValue || value instanceof ByReference || value instanceof PlainCopy;
+  return isMarked ? value.value : value;
 }
 
 /** As `await` sees it. A reference is none; a property of one is. */

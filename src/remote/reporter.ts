@@ -1,5 +1,6 @@
 import type { Log } from "../base/log.ts";
 import { IterationSource } from "./iteration-source.ts";
+import { bare } from "./perform.ts";
 import { Frame } from "./protocol.ts";
 import type { Sender } from "./sender.ts";
 import type { Incoming, Replies } from "./serving.ts";
@@ -74,7 +75,7 @@ export class Reporter implements Replies {
     this.#attempt(
       () => sender.value(kind, id, value),
       (error) => {
-        IterationSource.abandon(value);
+        IterationSource.abandon(bare(value));
         sender.value(kind === Frame.answer ? Frame.failure : kind, id, error);
       },
     );

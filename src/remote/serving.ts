@@ -113,6 +113,7 @@ export class Serving {
           object: start,
           path,
           operands: [],
+          copies: false,
         });
         return isThenable(found) ? Promise.resolve(found).then(bare) : bare(found);
       };
@@ -174,7 +175,7 @@ export class Serving {
 
   #perform(incoming: Incoming, object: unknown, operands: readonly unknown[]): unknown {
     const { operation, path } = incoming;
-    return perform({ policy: this.#policy, operation, object, path, operands });
+    return perform({ policy: this.#policy, operation, object, path, operands, copies: false });
   }
 
   /** @throws RemoteError `REMOTE_NOT_FOUND`; the reason why an earlier request failed */

@@ -1,7 +1,7 @@
 import { type Caller, Call, type RemotePromise, setMemberOf, type Target } from "./call.ts";
 import type { CallLimit } from "./deadlines.ts";
 import { type Imported, Shape } from "./imports.ts";
-import { perform } from "./perform.ts";
+import { bare, perform } from "./perform.ts";
 import { Operation } from "./protocol.ts";
 import { ANY_FUNCTION, type RemoteType } from "./remote-type.ts";
 import { RemoteIterator } from "./remote-iterator.ts";
@@ -220,7 +220,7 @@ function applyTo(
 ): unknown {
   const stub = stubOf(outcome);
   if (stub !== undefined) return stub.request(operation, operands, [...stub.path, ...path]);
-  return perform({ policy: "trusted", operation, object: outcome, path, operands });
+  return perform({ policy: "trusted", operation, object: outcome, path, operands, copies: false });
 }
 
 /** Carries `next` out once the result of `call` is there, in the order of asking. */
@@ -238,7 +238,7 @@ function afterwards(call: Call, next: (outcome: unknown) => unknown): RemoteProm
 
 async function settle(later: Call, begin: () => unknown): Promise<void> {
   try {
-    later.fulfill(await begin());
+    later.fulfill(bare(await begin()));
   } catch (error) {
     later.fail(error);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { entries, expose, keys, remove, set } from "../../src/remote.ts";
+import { entries, expose, isRemote, keys, remove, set } from "../../src/remote.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
 
 class Account {
@@ -64,6 +64,36 @@ describe("expose()", () => {
     expect(await pair.near.remote<Box>("one").a).toBe(1);
     await expect(pair.near.remote<Box>("one").b).rejects.toMatchObject({ code: "REMOTE_DENIED" });
     await expect(pair.near.remote<Box>("other").a).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  });
+
+  it("says that plain data is copied that comes by an object, however it is got", async () => {
+    const row = { id: 1, tags: ["a"], method: () => "called" };
+    const api = {
+      row,
+      rows: () => [row, row],
+      later: async () => await Promise.resolve({ row }),
+      *each() {
+        for (let i = 0; i < 300; i++) yield { i };
+      },
+      nested: { row },
+      instance: () => new Map([["row", row]]),
+    };
+    const exports = { api: expose(api, { plain: "copy" }), other: { row } };
+    await using pair = await sessionPair({ far: { exports } });
+    const remote = pair.near.remote<typeof api, "copy">("api");
+    const mine = await remote.row;
+    expect([mine.id, mine.tags, isRemote(mine.method)]).toEqual([1, ["a"], true]);
+    expect((await remote.rows()).map(({ id }) => id)).toEqual([1, 1]);
+    expect((await remote.later()).row.tags).toEqual(["a"]);
+    expect((await remote.nested).row.id).toBe(1);
+    // Of a result that is not there yet, and of an iteration, all of it.
+    expect((await (remote.rows() as unknown as { 1: Promise<typeof row> })[1]).id).toBe(1);
+    const seen = [];
+    for await (const item of remote.each()) seen.push(item.i);
+    expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => i));
+    expect(isRemote(await remote.instance())).toBe(true);
+    expect(isRemote(await pair.near.remote<typeof exports.other>("other").row)).toBe(true);
+    expect(isRemote(await pair.near.remote<typeof exports>("api"))).toBe(true);
   });
 
   it("takes objects and classes only", () => {
