@@ -1,5 +1,6 @@
 import type { Reader } from "../wire/reader.ts";
 import { readValue, type ValueReadExtension } from "../wire/value.ts";
+import { reachesPast, refusalOf } from "./builtins.ts";
 import { malformed, type ReceivedTarget, Tag } from "./codec.ts";
 import { type KnownErrors, readError } from "./errors.ts";
 import type { ExportTable } from "./exports.ts";
@@ -8,7 +9,8 @@ import { type ImportSource, type ImportTable, Shape } from "./imports.ts";
 import { Chunk } from "./iteration-source.ts";
 import { List } from "./list.ts";
 import { ReceivedNames } from "./names.ts";
-import { MAX_PATH_STEPS } from "./protocol.ts";
+import type { Policy } from "./policy.ts";
+import { ITEMS_OF_REFERENCE, MAX_PATH_STEPS } from "./protocol.ts";
 import { ANY_FUNCTION, PLAIN_ARRAY, PLAIN_OBJECT, type RemoteType } from "./remote-type.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
 import { readableFrom, type RemoteStreamEnd, writableTo } from "./streams.ts";
@@ -28,6 +30,8 @@ export interface DecoderContext extends ImportSource {
   readonly errors: KnownErrors;
   readonly symbols: UniqueSymbols;
   readonly values: ValueClasses;
+  /** Of what the peer may do here. */
+  readonly policy: Policy;
   /** `undefined` for an id that is in use, as of signals. */
   receivePromise(id: number): Promise<unknown> | undefined;
   receiveSignal(id: number): AbortController | undefined;
@@ -67,6 +71,8 @@ export class Decoder implements ValueReadExtension {
   readonly #symbols = new RegisteredSymbols();
   readonly #types = new KnownTypes();
   #graph: GraphReader | undefined;
+  /** Whether what is read goes to code of this side that may call it. */
+  #isOperand = false;
 
   constructor(context: DecoderContext) {
     this.#context = context;
@@ -74,6 +80,16 @@ export class Decoder implements ValueReadExtension {
 
   readValue(reader: Reader): unknown {
     return readValue(reader, this);
+  }
+
+  /** As `readValue`, of what the peer hands to code of this side. */
+  readOperand(reader: Reader): unknown {
+    this.#isOperand = true;
+    try {
+      return readValue(reader, this);
+    } finally {
+      this.#isOperand = false;
+    }
   }
 
   readName(reader: Reader): string {
@@ -139,8 +155,20 @@ export class Decoder implements ValueReadExtension {
     if (tag === Tag.stream) return this.#readStream(reader);
     if (tag === Tag.typed && this.#context.tells) return this.#readTyped(reader);
     if (types !== undefined && tag === Tag.described) return types.readReference(reader, this);
-    if (types !== undefined && tag === Tag.intrinsic) return types.intrinsic(this.readName(reader));
+    if (types !== undefined && tag === Tag.intrinsic) {
+      return this.#readIntrinsic(this.readName(reader), types);
+    }
     return malformed(`there is no tag ${tag}`);
+  }
+
+  /**
+   * The peer means what it has itself by the name. As an argument it would be what this side has, called
+   * by code of this side, to which the policy does not apply.
+   */
+  #readIntrinsic(name: string, types: TypeReader): object {
+    const found = types.intrinsic(name);
+    const isGuarded = this.#isOperand && this.#context.policy === "capability";
+    return isGuarded && reachesPast(found) ? refusalOf(name) : found;
   }
 
   #readStream(reader: Reader): ReadableStream | WritableStream {
@@ -167,6 +195,7 @@ export class Decoder implements ValueReadExtension {
 
   #readReference(reader: Reader): object {
     const number = reader.varint();
+    reader.count(ITEMS_OF_REFERENCE);
     const shape = (number % 4) as Shape;
     const { imports, tells } = this.#context;
     const type = tells ? TYPE_BY_SHAPE[shape] : undefined;
@@ -175,6 +204,7 @@ export class Decoder implements ValueReadExtension {
 
   #readTyped(reader: Reader): object {
     const number = reader.varint();
+    reader.count(ITEMS_OF_REFERENCE);
     const shape = (number % 4) as Shape;
     if (shape !== Shape.object && shape !== Shape.constructor) malformed("a type of no class");
     const type = this.#types.read(reader, (from) => this.readName(from));

@@ -15,6 +15,8 @@ export interface EncoderContext {
   readonly errors: KnownErrors;
   readonly symbols: UniqueSymbols;
   readonly values: ValueClasses;
+  /** Of what the peer may do here. */
+  readonly policy: Policy;
   /** Set where the peer uses proxies: references are described then, as far as this policy lets it. */
   readonly describes: Policy | undefined;
   /** Set where the peer wants to know the types of what it gets stubs of, as far as this policy lets it. */

@@ -14,7 +14,8 @@ import { Chunk, IterationSource } from "./iteration-source.ts";
 import { intrinsicName } from "./intrinsics.ts";
 import { List } from "./list.ts";
 import { SentNames } from "./names.ts";
-import { MAX_PATH_STEPS } from "./protocol.ts";
+import { checkLeaving } from "./policy.ts";
+import { ITEMS_OF_REFERENCE, MAX_PATH_STEPS } from "./protocol.ts";
 import { isScalar, RegisteredSymbols, writeScalar } from "./scalars.ts";
 import { shapeOf } from "./shape-of.ts";
 import { endOf, isStream } from "./streams.ts";
@@ -220,6 +221,7 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #writeReference(writer: Writer, object: object, shape: Shape): void {
+    writer.count(ITEMS_OF_REFERENCE);
     if (this.#types !== undefined) {
       this.#writeDescribed(writer, object, shape, this.#types);
       return;
@@ -242,8 +244,10 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #export(object: object): number {
-    const { id } = this.#context.exports.export(object);
+    const { exports, policy } = this.#context;
+    const { id, count } = exports.export(object);
     this.#exported.push(id);
+    if (count === 1) checkLeaving(policy, object);
     return id;
   }
 

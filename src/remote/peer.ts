@@ -34,7 +34,6 @@ type State = "open" | "closing" | "closed";
 /** A session whose hello is done. */
 export class Peer implements Session, Caller {
   readonly peerName: string;
-  readonly closed: Promise<Error | undefined>;
   readonly #channel: Channel;
   readonly #options: PeerOptions;
   readonly #tables: Tables;
@@ -48,6 +47,7 @@ export class Peer implements Session, Caller {
   #isAlive = true;
   readonly #quiet = new QuietCalls((ids) => this.#sender.finish(ids));
   readonly #ended = deferred<Error | undefined>();
+  readonly closed: Promise<Error | undefined> = this.#ended.promise;
   readonly #listeners = new Set<(error: unknown) => void>();
   readonly #life = new Lifecycle<State>("open", {
     open: ["closing", "closed"],
@@ -63,7 +63,6 @@ export class Peer implements Session, Caller {
     this.#channel = channel;
     this.#options = { ...options, trace: guarded(options.trace, log) };
     this.peerName = peerName;
-    this.closed = this.#ended.promise;
     const root = Object.freeze(Object.assign(Object.create(null) as object, exports));
     this.#tables = new Tables(root, limits.maxExports, {
       collected: (imported) => this.release(imported),

@@ -8,10 +8,13 @@ import { checkAccess, checkValue, checkWhole, type Policy, readableKeys } from "
 import { Operation } from "./protocol.ts";
 import { reflect } from "./reflect.ts";
 import { stubOf } from "./stub-handle.ts";
+import type { Work } from "./work.ts";
 
 /** One request, as it reaches the object it is for. */
 export interface Performance {
   readonly policy: Policy;
+  /** Where there is a limit on it. */
+  readonly work: Work | undefined;
   readonly operation: Operation;
   readonly object: unknown;
   readonly path: readonly string[];
@@ -29,14 +32,14 @@ export interface Performance {
  * @throws RemoteError `REMOTE_DENIED`; TypeError; whatever the object itself throws
  */
 export function perform(performance: Performance): unknown {
-  const { operation, object, path, operands, policy } = performance;
+  const { operation, object, path, operands } = performance;
   const isMarked = object instanceof PlainCopy;
   const start = isMarked ? object.value : object;
   if (isMarked) performance.copies = true;
   const onProperty = ACTS_ON_PROPERTY[operation] === true;
   const result =
     operation === Operation.reflect
-      ? reflect(policy, passing(performance, start), path, operands)
+      ? reflect(performance, passing(performance, start), path, operands)
       : walk(performance, start, onProperty ? path.length - 1 : path.length, 0);
   if (!performance.copies && !anyRules()) return result;
   if (!isThenable(result)) return performance.copies ? copied(result) : result;
@@ -86,7 +89,7 @@ function act(course: Performance, found: unknown): unknown {
   if (operation === Operation.call) {
     return key === undefined
       ? callWhole(policy, object, operands)
-      : callMember(policy, object, key, operands);
+      : callMember(course, object, key);
   }
   if (operation === Operation.construct) return construct(policy, object, operands);
   if (operation === Operation.evaluate) return evaluateFor(policy, operands);
@@ -97,21 +100,20 @@ function act(course: Performance, found: unknown): unknown {
   ) {
     return actOnProperty(policy, operation, { object, key, value: operands[0] });
   }
-  return actOnWhole(policy, operation, object, operands);
+  return actOnWhole(course, operation, object);
 }
 
 function callMember(
-  policy: Policy,
+  { policy, work, operands: args }: Performance,
   object: unknown,
   key: string,
-  args: readonly unknown[],
 ): unknown {
   const method = bare(read(policy, object, key, "call"));
   if (typeof method !== "function") throw new TypeError(`${JSON.stringify(key)} is not a function`);
   checkWhole(policy, method, "call");
-  return stubOf(method) === undefined
-    ? Reflect.apply(method, object, args)
-    : (method as (...args: unknown[]) => unknown)(...args);
+  if (stubOf(method) !== undefined) return (method as (...args: unknown[]) => unknown)(...args);
+  work?.spendOnCall(method as () => unknown, object, args);
+  return Reflect.apply(method, object, args);
 }
 
 function callWhole(policy: Policy, object: unknown, args: readonly unknown[]): unknown {
@@ -154,7 +156,7 @@ function actOnProperty(
 }
 
 function actOnWhole(
-  policy: Policy,
+  { policy, work, operands }: Performance,
   operation:
     | typeof Operation.keys
     | typeof Operation.snapshot
@@ -163,7 +165,6 @@ function actOnWhole(
     | typeof Operation.entries
     | typeof Operation.reflect,
   object: unknown,
-  operands: readonly unknown[],
 ): unknown {
   const stub = stubOf(object);
   if (stub !== undefined) return stub.request(operation, operands);
@@ -176,19 +177,25 @@ function actOnWhole(
     checkWhole(policy, object, "iterate");
     return serveIterator(object);
   }
-  if (operation === Operation.keys) return byValue(readableKeys(policy, object));
-  if (operation === Operation.entries) return entriesOf(policy, object);
+  if (operation === Operation.keys) {
+    const keys = readableKeys(policy, object);
+    work?.note(keys.length);
+    return byValue(keys);
+  }
+  if (operation === Operation.entries) return entriesOf(policy, work, object);
   checkWhole(policy, object, "snapshot");
   return byValue(object);
 }
 
 /** Names and values by turns. Of a Map its own; of anything else what may be read as data, each property through the door. */
-function entriesOf(policy: Policy, object: object): unknown {
+function entriesOf(policy: Policy, work: Work | undefined, object: object): unknown {
   if (object instanceof Map) {
     checkWhole(policy, object, "iterate");
+    work?.spend(object.size);
     return new List([...(object as ReadonlyMap<unknown, unknown>)].flat());
   }
   const keys = readableKeys(policy, object);
+  work?.spend(keys.length);
   return new List(keys.flatMap((key) => [key, read(policy, object, key, "get")]));
 }
 

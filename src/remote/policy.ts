@@ -1,5 +1,7 @@
 import { RemoteError } from "../base/errors.ts";
+import { isCompiler, powerOf } from "./builtins.ts";
 import { rulesOf } from "./expose.ts";
+import { intrinsicName } from "./intrinsics.ts";
 import type { Operation } from "./protocol.ts";
 import { Restricted } from "./restricted.ts";
 
@@ -10,10 +12,13 @@ import { Restricted } from "./restricted.ts";
  *   methods and accessors of their classes. Strings, other primitives and regular expressions cross as
  *   copies, so nothing is called on them here: what they can do (`repeat`, a search that takes years)
  *   would be the peer's to use on this process;
- * - "trusted": these, and the own fields of class instances and functions as well.
+ * - "trusted": these, and the own fields of class instances as well; functions and instances may be
+ *   written to, and source be run.
  *
  * Under either, nobody gets at `__proto__`, `constructor` or `prototype`, at what `Object.prototype`
- * and `Function.prototype` give to everything, nor at the compilers (`Function`, `eval`).
+ * and `Function.prototype` give to everything, nor may call what compiles text (`Function`, `eval`, of
+ * whatever realm, bound or extended). Under "capability" neither what looks past this door: the
+ * functions of `Reflect` and `Object`.
  */
 export type Policy = "capability" | "trusted";
 
@@ -27,14 +32,6 @@ const FORBIDDEN = new Set([
   "caller",
   "arguments",
   "callee",
-]);
-
-const COMPILERS = new Set<unknown>([
-  Reflect.get(globalThis, "eval"),
-  Function,
-  Object.getPrototypeOf(async () => {})?.constructor,
-  Object.getPrototypeOf(function* () {})?.constructor,
-  Object.getPrototypeOf(async function* () {})?.constructor,
 ]);
 
 /** Where a property was found: on `object` itself, on one of its classes, or on what all share. */
@@ -97,11 +94,40 @@ function checkInstance(
  * @throws RemoteError `REMOTE_DENIED`
  */
 export function checkWhole(policy: Policy, object: unknown, operation: Access): void {
-  if ((operation === "call" || operation === "construct") && COMPILERS.has(object)) {
-    deny("", operation, "it compiles text into code");
-  }
+  if (operation === "call" || operation === "construct") checkFunction(policy, object, operation);
+  if (operation === "iterate") checkIterable(policy, object);
   if (operation === "snapshot" && policy === "capability" && kindOf(object) === "instance") {
     deny("", operation, "it is a class instance, whose own fields are not reachable");
+  }
+}
+
+/** Its iterator is a method as others are. */
+function checkIterable(policy: Policy, object: unknown): void {
+  const isLater = Symbol.asyncIterator in Object(object);
+  const key = isLater ? Symbol.asyncIterator : Symbol.iterator;
+  checkAccess(policy, object, key, "call");
+}
+
+function checkFunction(policy: Policy, object: unknown, operation: Access): void {
+  if (typeof object !== "function") return;
+  const power = powerOf(object as () => unknown);
+  if (power === "compiler") deny("", operation, "it compiles text into code");
+  if (policy === "trusted") return;
+  if (power === "reflective") deny("", operation, "it reaches past what the policy allows");
+  if (power === "endless") deny("", operation, "it may never end; iterate instead");
+}
+
+/**
+ * The same door for a function or object of ours that is about to be handed to a peer. What every engine
+ * has itself is none of ours to give away, but for functions that do no more than compute.
+ *
+ * @throws RemoteError `REMOTE_DENIED`
+ */
+export function checkLeaving(policy: Policy, object: object): void {
+  if (isCompiler(object)) deny("", "get", "it compiles text into code");
+  if (policy === "trusted") return;
+  if (typeof object !== "function" && /prototype%?$/.test(intrinsicName(object) ?? "")) {
+    deny("", "get", "it is what all objects of a kind inherit from");
   }
 }
 
@@ -182,9 +208,9 @@ function hasSetter(object: object, key: string | symbol): boolean {
 function kindOf(object: unknown): Kind {
   if (typeof object === "function") return "function";
   if (typeof object !== "object") return "primitive";
+  if (isClassPrototype(object as object)) return "prototype";
   if (Array.isArray(object)) return "data";
   const prototype: unknown = Object.getPrototypeOf(object);
-  if (isClassPrototype(object as object)) return "prototype";
   return prototype === null || isObjectPrototype(prototype) ? "data" : "instance";
 }
 

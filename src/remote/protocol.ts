@@ -90,7 +90,10 @@ export interface SessionLimits {
   readonly maxExports: number;
   /** How deep values may be nested. */
   readonly maxDepth: number;
-  /** Values within one message, which bounds the work it makes. */
+  /**
+   * Values within one message, which bounds the work it makes; a reference counts as eight. Requests of
+   * one message are served until they have made four times as many steps of work.
+   */
   readonly maxItems: number;
   /** Requests within one message. */
   readonly maxRequestsPerMessage: number;
@@ -114,6 +117,14 @@ export const DEFAULT_SESSION_LIMITS: SessionLimits = {
   closeGraceMs: 5_000,
 };
 
+/** The defaults, but for those that are given. */
+export function limitsOf(given: Partial<SessionLimits> | undefined): SessionLimits {
+  const set = Object.entries(given ?? {}).filter(([, value]) => value !== undefined);
+  return { ...DEFAULT_SESSION_LIMITS, ...Object.fromEntries(set) };
+}
+
+/** A reference that crosses is as much work as so many values: `maxItems` counts them for it, besides itself. */
+export const ITEMS_OF_REFERENCE = 7;
 /** Messages beside one. */
 export const MAX_ATTACHMENTS = 4_096;
 /** Steps of a path, arguments of a call. */

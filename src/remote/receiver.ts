@@ -87,6 +87,7 @@ export class Receiver {
       if (this.#attachments.take(message)) return;
       const reader = new Reader(message, this.#valueLimits, this.#attachments.takeAll());
       let requests = 0;
+      this.#serving.begin();
       while (reader.left > 0 && !this.#stopped) {
         const kind = reader.u8();
         if ((kind & OPERATION_BITS) > LAST_OPERATION) {
@@ -119,7 +120,7 @@ export class Receiver {
     const operands: unknown[] = [];
     const count = operandCount(operation, reader);
     reader.count(count);
-    for (let i = 0; i < count; i++) operands.push(this.#decoder.readValue(reader));
+    for (let i = 0; i < count; i++) operands.push(this.#decoder.readOperand(reader));
     const signals = this.#tables.signals.takeReceived();
     const incoming = { id, operation, keep, quiet, target, path, operands, signals };
     const { trace } = this.#events;
@@ -205,7 +206,7 @@ export class Receiver {
 
   #readAborted(reader: Reader): void {
     const id = reader.varint();
-    const reason = this.#decoder.readValue(reader);
+    const reason = this.#decoder.readOperand(reader);
     this.#events.aborted(() => this.#tables.signals.abort(id, reason));
   }
 
@@ -227,7 +228,7 @@ export class Receiver {
   #readSettled(reader: Reader): void {
     const id = reader.varint();
     const fulfilled = reader.u8() === 1;
-    const value = this.#decoder.readValue(reader);
+    const value = this.#decoder.readOperand(reader);
     if (!this.#tables.promises.settle(id, fulfilled, value))
       violation(`promise ${id} is not waited for`);
   }

@@ -14,6 +14,7 @@ import {
 } from "./policy.ts";
 import { Operation } from "./protocol.ts";
 import { type StubHandle, stubOf } from "./stub-handle.ts";
+import type { Work } from "./work.ts";
 
 /**
  * What a proxy asks for, one for each thing that can be done with an object: the first operand of a
@@ -65,8 +66,13 @@ export const Attribute = {
   untold: 16,
 } as const;
 
-interface Asked {
+/** Who asks, and how much more this side does for them. */
+export interface Asking {
   readonly policy: Policy;
+  readonly work: Work | undefined;
+}
+
+interface Asked extends Asking {
   readonly object: object;
   readonly key: string | symbol;
   readonly rest: readonly unknown[];
@@ -79,7 +85,7 @@ interface Asked {
  * @throws RemoteError `REMOTE_DENIED`; TypeError; whatever the object itself throws
  */
 export function reflect(
-  policy: Policy,
+  { policy, work }: Asking,
   object: unknown,
   path: readonly string[],
   operands: readonly unknown[],
@@ -93,10 +99,11 @@ export function reflect(
   const reflection = operands[0] as Reflection;
   const act = ACTS[reflection] as ((asked: Asked) => unknown) | undefined;
   if (act === undefined) throw new TypeError(`there is no reflection ${String(reflection)}`);
-  if (!KEYED.has(reflection)) return act({ policy, object, key: "", rest: operands.slice(1) });
+  if (!KEYED.has(reflection))
+    return act({ policy, work, object, key: "", rest: operands.slice(1) });
   const isNamed = path.length > 0;
   const key = propertyKey(isNamed ? path[0] : operands[1]);
-  return act({ policy, object, key, rest: operands.slice(isNamed ? 1 : 2) });
+  return act({ policy, work, object, key, rest: operands.slice(isNamed ? 1 : 2) });
 }
 
 function propertyKey(key: unknown): string | symbol {
@@ -139,6 +146,7 @@ const ACTS: { readonly [Kind in Reflection]: (asked: Asked) => unknown } = {
   [Reflection.construct]: ({ policy, object, rest: [newTarget = object, ...args] }) => {
     if (typeof object !== "function") throw new TypeError("the remote object is no constructor");
     checkWhole(policy, object, "construct");
+    if (policy !== "trusted") checkNewTarget(object, newTarget);
     return Reflect.construct(object, args, newTarget as () => unknown);
   },
   [Reflection.keys]: describeAll,
@@ -171,6 +179,7 @@ const ACTS: { readonly [Kind in Reflection]: (asked: Asked) => unknown } = {
 
 function get({ policy, object, key, rest }: Asked): unknown {
   const receiver = rest.length === 0 ? object : rest[0];
+  if (policy !== "trusted" && receiver !== object) checkHeir(policy, object, key, receiver);
   if (key === "constructor" || key === "prototype" || isShared(object, key)) {
     const value: unknown = Reflect.get(object, key, receiver);
     // Of what is the engine's own, the peer means its own by the name.
@@ -187,18 +196,20 @@ function set({ policy, object, key, rest: [value] }: Asked): boolean {
   return Reflect.set(object, key, value);
 }
 
-function apply({ policy, object, rest: [receiver, ...args] }: Asked): unknown {
+function apply({ policy, work, object, rest: [receiver, ...args] }: Asked): unknown {
   if (typeof object !== "function") throw new TypeError("the remote object is not a function");
   checkWhole(policy, object, "call");
-  if (policy !== "trusted") checkReceiver(policy, object, receiver);
+  if (policy !== "trusted") checkReceiver(policy, work, object, receiver);
+  work?.spendOnCall(object as () => unknown, receiver, args);
   return Reflect.apply(object, receiver, args);
 }
 
-function invoke({ policy, object, key, rest }: Asked): unknown {
+function invoke({ policy, work, object, key, rest }: Asked): unknown {
   check(policy, object, key, "call");
   const method: unknown = Reflect.get(object, key);
   if (typeof method !== "function") throw new TypeError(`${String(key)} is not a function`);
   checkWhole(policy, method, "call");
+  work?.spendOnCall(method as () => unknown, object, rest);
   return Reflect.apply(method, object, rest);
 }
 
@@ -206,11 +217,21 @@ function invoke({ policy, object, key, rest }: Asked): unknown {
  * A function may be called on one of our objects if it is a method of that: otherwise some harmless
  * function would do for a peer to get at what another object keeps to itself.
  */
-function checkReceiver(policy: Policy, method: unknown, receiver: unknown): void {
+function checkReceiver(
+  policy: Policy,
+  work: Work | undefined,
+  method: object,
+  receiver: unknown,
+): void {
   if ((typeof receiver !== "object" && typeof receiver !== "function") || receiver === null) return;
   if (stubOf(receiver) !== undefined) return;
   for (let holder: object | null = receiver; holder !== null;) {
-    for (const key of Reflect.ownKeys(holder)) {
+    const name: unknown = Object.getOwnPropertyDescriptor(method, "name")?.value;
+    const isNamed =
+      typeof name === "string" && Object.getOwnPropertyDescriptor(holder, name)?.value === method;
+    const keys = isNamed ? [name] : Reflect.ownKeys(holder);
+    work?.spend(keys.length);
+    for (const key of keys) {
       if (Object.getOwnPropertyDescriptor(holder, key)?.value !== method) continue;
       checkAccess(policy, receiver, key, "call");
       return;
@@ -220,8 +241,30 @@ function checkReceiver(policy: Policy, method: unknown, receiver: unknown): void
   throw new RemoteError("REMOTE_DENIED", "the function is no method of what it is called on");
 }
 
-function describeAll({ policy, object, rest: [limit] }: Asked): List | undefined {
+/** A getter may run for something that inherits from its object; else it would tell of others. */
+function checkHeir(policy: Policy, object: object, key: string | symbol, receiver: unknown): void {
+  if ((typeof receiver !== "object" && typeof receiver !== "function") || receiver === null) return;
+  if (stubOf(receiver) !== undefined) return;
+  if (Object.prototype.isPrototypeOf.call(object, receiver)) {
+    checkAccess(policy, receiver, key, "get");
+    return;
+  }
+  throw new RemoteError("REMOTE_DENIED", "the receiver does not inherit from the object");
+}
+
+/** What one class makes is not to pass for an instance of another that doesn't extend it. */
+function checkNewTarget(object: object, newTarget: unknown): void {
+  if (newTarget === object || stubOf(newTarget) !== undefined) return;
+  if (typeof newTarget === "function") {
+    checkWhole("capability", newTarget, "construct");
+    if (Object.prototype.isPrototypeOf.call(object, newTarget)) return;
+  }
+  throw new RemoteError("REMOTE_DENIED", "new.target is no class that extends what is constructed");
+}
+
+function describeAll({ policy, work, object, rest: [limit] }: Asked): List | undefined {
   const keys = ownKeys(policy, object);
+  work?.spend(keys.length);
   if (typeof limit === "number" && keys.length > limit) return undefined;
   const isTold = keys.length <= MAX_TOLD_PROPERTIES;
   const parts: unknown[] = [Reflect.isExtensible(object)];
@@ -273,7 +316,6 @@ const DESCRIPTOR_PARTS: ReadonlySet<string> = new Set([
 ]);
 
 function next({ policy, object, rest: [count] }: Asked): List {
-  checkWhole(policy, object, "iterate");
   check(policy, object, "next", "call");
   const iterator = object as Iterator<unknown>;
   const most = isContainerIterator(object) ? Math.min(Number(count) || 1, MAX_CHUNK) : 1;

@@ -41,10 +41,11 @@ export class Reporter implements Replies {
     this.#stopped = true;
   }
 
-  answer(incoming: Incoming, value: unknown): void {
+  answer(incoming: Incoming, value: unknown): boolean {
     this.#context.signals.forget(incoming.signals);
-    this.#send(Frame.answer, incoming.id, value);
+    const sent = this.#send(Frame.answer, incoming.id, value);
     this.#context.answered();
+    return sent;
   }
 
   fail(incoming: Incoming, reason: unknown): void {
@@ -70,9 +71,9 @@ export class Reporter implements Replies {
     );
   }
 
-  #send(kind: number, id: number, value: unknown): void {
+  #send(kind: number, id: number, value: unknown): boolean {
     const { sender } = this.#context;
-    this.#attempt(
+    return this.#attempt(
       () => sender.value(kind, id, value),
       (error) => {
         IterationSource.abandon(bare(value));
@@ -81,17 +82,21 @@ export class Reporter implements Replies {
     );
   }
 
-  /** Never throws: what calls this has nobody above it who could tell the peer. */
-  #attempt(send: () => void, instead: (error: unknown) => void): void {
-    if (this.#stopped) return;
+  /**
+   * Whether `send` worked. Never throws: what calls this has nobody above it who could tell the peer.
+   */
+  #attempt(send: () => void, instead: (error: unknown) => void): boolean {
+    if (this.#stopped) return true;
     try {
       send();
+      return true;
     } catch (error) {
       try {
         instead(this.shown(error));
       } catch (last) {
         this.#context.failed(last);
       }
+      return false;
     }
   }
 

@@ -6,6 +6,7 @@ import type { ExportTable } from "./exports.ts";
 import { bare, isThenable, perform } from "./perform.ts";
 import type { Policy } from "./policy.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
+import { Work } from "./work.ts";
 
 /** A request of the peer's, with everything it refers to taken hold of. */
 export interface Incoming {
@@ -26,7 +27,8 @@ export interface Incoming {
 export interface Replies {
   /** Bytes that wait because the peer doesn't read. */
   readonly unsentBytes: number;
-  answer(incoming: Incoming, value: unknown): void;
+  /** False where the value could not be sent, and the peer was told why. */
+  answer(incoming: Incoming, value: unknown): boolean;
   fail(incoming: Incoming, reason: unknown): void;
   /** It has ended, and the peer doesn't want to know. */
   silent(incoming: Incoming): void;
@@ -44,6 +46,7 @@ export class Serving {
   readonly #exports: ExportTable;
   readonly #replies: Replies;
   readonly #limits: SessionLimits;
+  readonly #work: Work | undefined;
   /** Of requests that others may refer to, until the peer finishes with them. */
   readonly #results = new Map<number, Result>();
   /** Of those that are done, and that the peer has no answer to. */
@@ -59,6 +62,13 @@ export class Serving {
     this.#exports = exports;
     this.#replies = replies;
     this.#limits = limits;
+    // Who is trusted may let this side work as long as they like.
+    this.#work = policy === "trusted" ? undefined : new Work(limits.maxItems);
+  }
+
+  /** A message begins: what it makes this side do is counted anew. */
+  begin(): void {
+    this.#work?.begin();
   }
 
   /** Results that are kept for requests to come, or not there yet. */
@@ -109,6 +119,7 @@ export class Serving {
         const operation = Operation.get;
         const found = perform({
           policy: this.#policy,
+          work: this.#work,
           operation,
           object: start,
           path,
@@ -151,6 +162,7 @@ export class Serving {
     if (this.#replies.unsentBytes > maxUnsentBytes) {
       throw new RemoteError("REMOTE_LIMIT", `${maxUnsentBytes} bytes of answers are left unread`);
     }
+    this.#work?.check();
     const { target, path, operands } = incoming;
     const object = this.#objectOf(target, path);
     const waits = operands.some((operand) => operand instanceof PendingOperand);
@@ -175,7 +187,8 @@ export class Serving {
 
   #perform(incoming: Incoming, object: unknown, operands: readonly unknown[]): unknown {
     const { operation, path } = incoming;
-    return perform({ policy: this.#policy, operation, object, path, operands, copies: false });
+    const [policy, work] = [this.#policy, this.#work];
+    return perform({ policy, work, operation, object, path, operands, copies: false });
   }
 
   /** @throws RemoteError `REMOTE_NOT_FOUND`; the reason why an earlier request failed */
@@ -218,7 +231,8 @@ export class Serving {
     this.running--;
     if (keep) this.#keep(incoming, { state: "fulfilled", value });
     if (!incoming.quiet) {
-      this.#replies.answer(incoming, value);
+      // It was written as far as the limit, in vain.
+      if (!this.#replies.answer(incoming, value)) this.#work?.note(this.#limits.maxItems);
       return;
     }
     if (incoming.operation === Operation.reflect) hush(value);

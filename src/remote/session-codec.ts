@@ -26,6 +26,7 @@ export function createEncoder({ caller, tables, values, options }: CodecParts): 
     errors,
     symbols,
     values,
+    policy,
     describes: describes === true ? policy : undefined,
     tells: tells === true ? policy : undefined,
     usesProxies: flavour !== undefined,
@@ -40,7 +41,7 @@ export function createDecoder(
   serving: Serving,
 ): Decoder {
   const { exports, imports, errors, promises, signals, symbols } = tables;
-  const { flavour, tells } = options;
+  const { flavour, tells, policy = "capability" } = options;
   const source: ImportSource = {
     createImported: (id, shape) => new Imported(caller, id, shape),
     createStub: flavour === undefined ? createStub : (imported) => flavour.createStub(imported),
@@ -52,6 +53,7 @@ export function createDecoder(
     errors,
     symbols,
     values,
+    policy,
     types: flavour?.createTypes(imports, source),
     tells: tells === true,
     receivePromise: (id) => promises.receive(id),

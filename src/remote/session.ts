@@ -19,7 +19,7 @@ import {
 import { type Authenticate, Opening } from "./opening.ts";
 import { Peer } from "./peer.ts";
 import type { Policy } from "./policy.ts";
-import { DEFAULT_SESSION_LIMITS, type SessionLimits } from "./protocol.ts";
+import { DEFAULT_SESSION_LIMITS, limitsOf, type SessionLimits } from "./protocol.ts";
 import type { SessionStats } from "./stats.ts";
 import type { Trace } from "./trace.ts";
 import type { RemoteProperty } from "./types.ts";
@@ -143,7 +143,7 @@ export async function openSession(
     throw error;
   }
   const { signal, clock = systemClock, log = silentLog, name = "", valueClasses = [] } = options;
-  const limits: SessionLimits = { ...DEFAULT_SESSION_LIMITS, ...options.limits };
+  const limits = limitsOf(options.limits);
   const { maxMessageBytes } = limits;
   const opened = deferred<Peer>();
   const opening = new Opening(channel, options.authenticate, {

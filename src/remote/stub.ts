@@ -220,7 +220,8 @@ function applyTo(
 ): unknown {
   const stub = stubOf(outcome);
   if (stub !== undefined) return stub.request(operation, operands, [...stub.path, ...path]);
-  return perform({ policy: "trusted", operation, object: outcome, path, operands, copies: false });
+  const trusted = { policy: "trusted", work: undefined, copies: false } as const;
+  return perform({ ...trusted, operation, object: outcome, path, operands });
 }
 
 /** Carries `next` out once the result of `call` is there, in the order of asking. */

@@ -31,6 +31,10 @@ export class UniqueSymbols {
     let symbol = this.#received.get(id);
     if (symbol === undefined) {
       checkRoom(this.#received.size);
+      if (description.length > MAX_DESCRIPTION) {
+        const says = `a symbol is described by ${description.length} characters`;
+        throw new RemoteError("REMOTE_LIMIT", says);
+      }
       symbol = Symbol(description);
       this.#received.set(id, symbol);
       this.#origins.set(symbol, id);

@@ -96,6 +96,31 @@ describe("expose()", () => {
     expect(isRemote(await pair.near.remote<typeof exports>("api"))).toBe(true);
   });
 
+  it("says of iteration, too, whether it is offered", async () => {
+    class Shelf {
+      readonly #books = ["secret"];
+      count(): number {
+        return this.#books.length;
+      }
+      [Symbol.iterator](): Iterator<string> {
+        return this.#books[Symbol.iterator]();
+      }
+    }
+    class Catalogue extends Map<string, string> {}
+    expose(Shelf, { members: ["count"] });
+    expose(Catalogue, { members: ["get"] });
+    const exports = { shelf: new Shelf(), catalogue: new Catalogue([["a", "secret"]]) };
+    await using pair = await sessionPair({ far: { exports } });
+    const shelf = pair.near.remote<Shelf>("shelf");
+    const catalogue = pair.near.remote<Catalogue>("catalogue");
+    const denied = { code: "REMOTE_DENIED" };
+    expect(await shelf.count()).toBe(1);
+    await expect(shelf[Symbol.asyncIterator]().next()).rejects.toMatchObject(denied);
+    await expect(catalogue[Symbol.asyncIterator]().next()).rejects.toMatchObject(denied);
+    await expect(entries(catalogue)).rejects.toMatchObject(denied);
+    expect(await catalogue.get("a")).toBe("secret");
+  });
+
   it("takes objects and classes only", () => {
     expect(() => expose(() => 1, {})).toThrow(TypeError);
   });

@@ -38,6 +38,40 @@ describe("a peer that sends too much", () => {
     expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
   });
 
+  it("loses the session by more references in one message than maxItems allows for", async () => {
+    await using peer = await hostile({ limits: { maxItems: 1_000 } });
+    const send = (count: number): void =>
+      peer.send((writer) => {
+        request(writer, { path: echo, count });
+        for (let i = 1; i <= count; i++) {
+          writer.u8(FIRST_EXTENSION_TAG);
+          writer.varint(i * 4);
+        }
+      });
+    send(100);
+    await peer.answer;
+    expect(peer.session.stats().imports).toBe(100);
+    send(150);
+    const ended = await peer.session.closed;
+    expect(ended).toMatchObject({ code: "REMOTE_PROTOCOL", cause: { code: "WIRE_LIMIT" } });
+  });
+
+  it.each([
+    [256, undefined],
+    [257, "REMOTE_LIMIT"],
+  ])("may describe a symbol by 256 characters: %d", async (length, code) => {
+    await using peer = await hostile();
+    peer.send((writer) => {
+      request(writer, { path: echo, count: 1 });
+      writer.u8(SCALAR);
+      writer.u8(4);
+      writer.varint(1);
+      writer.string("x".repeat(length));
+    });
+    const outcome = await Promise.race([peer.session.closed, peer.answer.then(() => undefined)]);
+    expect((outcome?.cause as { code?: string } | undefined)?.code).toBe(code);
+  });
+
   it.each([
     ["promises", (id: number) => [PROMISE, id * 2]],
     ["signals of calls that don't end", (id: number) => [SIGNAL, id, 0, PROMISE, id * 2 + 1]],

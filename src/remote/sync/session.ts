@@ -8,7 +8,7 @@ import { encodeRefusal, type Hello } from "../handshake.ts";
 import { Imported, Shape } from "../imports.ts";
 import { Opening } from "../opening.ts";
 import { Peer } from "../peer.ts";
-import { DEFAULT_SESSION_LIMITS, Operation, ROOT_ID, type SessionLimits } from "../protocol.ts";
+import { limitsOf, Operation, ROOT_ID, type SessionLimits } from "../protocol.ts";
 import type { Incoming, Serving } from "../serving.ts";
 import type { SessionOptions } from "../session.ts";
 import type { SessionStats } from "../stats.ts";
@@ -119,7 +119,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
     this.#channel = channel;
     channel.keepAlive(false);
     this.#options = options;
-    this.#limits = { ...DEFAULT_SESSION_LIMITS, ...options.limits };
+    this.#limits = limitsOf(options.limits);
     this.#opening = new Opening(channel, undefined, {
       opened: (hello) => {
         this.#open(hello);

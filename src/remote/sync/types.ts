@@ -4,6 +4,7 @@ import type { TypeReader, TypeReaderParts } from "../decoder.ts";
 import { MAX_TYPES, Trait, TypeForm } from "../described.ts";
 import type { ImportSource, ImportTable, Shape } from "../imports.ts";
 import { intrinsicNamed } from "../intrinsics.ts";
+import { ITEMS_OF_REFERENCE } from "../protocol.ts";
 import { SyncProxy } from "./proxy.ts";
 
 /** A type that is being read has no prototype yet. */
@@ -23,6 +24,7 @@ export class ReceivedTypes implements TypeReader {
   readReference(reader: Reader, parts: TypeReaderParts): object {
     // Types hold types: the limit on nesting is for them too.
     reader.enter(0, 0);
+    reader.count(ITEMS_OF_REFERENCE);
     const id = reader.varint();
     const traits = reader.u8();
     const shape = (traits & Trait.shapeBits) as Shape;
