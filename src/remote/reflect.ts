@@ -226,19 +226,31 @@ function checkReceiver(
   if ((typeof receiver !== "object" && typeof receiver !== "function") || receiver === null) return;
   if (stubOf(receiver) !== undefined) return;
   for (let holder: object | null = receiver; holder !== null;) {
-    const name: unknown = Object.getOwnPropertyDescriptor(method, "name")?.value;
-    const isNamed =
-      typeof name === "string" && Object.getOwnPropertyDescriptor(holder, name)?.value === method;
-    const keys = isNamed ? [name] : Reflect.ownKeys(holder);
-    work?.spend(keys.length);
-    for (const key of keys) {
-      if (Object.getOwnPropertyDescriptor(holder, key)?.value !== method) continue;
+    const key = keyOf(work, holder, method);
+    if (key !== undefined) {
       checkAccess(policy, receiver, key, "call");
       return;
     }
     holder = Object.getPrototypeOf(holder) as object | null;
   }
   throw new RemoteError("REMOTE_DENIED", "the function is no method of what it is called on");
+}
+
+/** Under which name it is a method of this object, which may have a great many of other things. */
+function keyOf(
+  work: Work | undefined,
+  holder: object,
+  method: object,
+): string | symbol | undefined {
+  const isThere = (key: string | symbol): boolean =>
+    Object.getOwnPropertyDescriptor(holder, key)?.value === method;
+  const name: unknown = Object.getOwnPropertyDescriptor(method, "name")?.value;
+  if (typeof name === "string" && isThere(name)) return name;
+  // What is long has no methods of its own under other names, or keeps them to itself.
+  if (Array.isArray(holder) || ArrayBuffer.isView(holder)) return undefined;
+  const keys = Reflect.ownKeys(holder);
+  work?.spend(keys.length);
+  return keys.find(isThere);
 }
 
 /** A getter may run for something that inherits from its object; else it would tell of others. */

@@ -77,24 +77,30 @@ export class Work {
   /** In elements. */
   #stepsOf(name: string, object: object, args: readonly unknown[]): number {
     if (QUICK.has(name)) return args.length;
-    const most = this.#limit * ELEMENTS_OF_STEP;
     const own = sizeOf(object);
-    if (!Array.isArray(object)) return typeof args[0] === "function" ? own * ELEMENTS_OF_STEP : own;
-    if (name === "concat") return args.reduce<number>((sum, arg) => sum + spreadSize(arg), own);
-    if (name === "flatMap" && isOurs(args[0])) {
-      return refuse(
-        "flatMap with a function of this side's may make much of little; pass one of yours",
-      );
+    // A function is called for each.
+    const each = typeof args[0] === "function" ? own * ELEMENTS_OF_STEP : own;
+    return Array.isArray(object) ? this.#stepsOnArray(name, object, { args, each }) : each;
+  }
+
+  #stepsOnArray(
+    name: string,
+    array: readonly unknown[],
+    { args, each }: { readonly args: readonly unknown[]; readonly each: number },
+  ): number {
+    const most = this.#limit * ELEMENTS_OF_STEP;
+    const [first] = args;
+    if (name === "concat") return args.reduce<number>((sum, arg) => sum + spreadSize(arg), each);
+    if (name === "flatMap" && isOurs(first)) {
+      refuse("flatMap with a function of this side's may make much of little; pass one of yours");
     }
-    if (name === "flat" || TEXTS.has(name)) {
-      const separator = typeof args[0] === "string" ? args[0].length : 1;
-      return this.#inner(object, TEXTS.has(name) ? separator : 0, most);
+    if (name === "flat") return this.#inner(array, 0, most);
+    if (TEXTS.has(name)) {
+      return this.#inner(array, typeof first === "string" ? first.length : 1, most);
     }
-    if (SORTS.has(name)) {
-      const once = args[0] === undefined ? this.#inner(object, 1, most) : own * ELEMENTS_OF_STEP;
-      return once * Math.ceil(Math.log2(own + 2));
-    }
-    return typeof args[0] === "function" ? own * ELEMENTS_OF_STEP : own;
+    if (!SORTS.has(name)) return each;
+    const once = first === undefined ? this.#inner(array, 1, most) : each;
+    return once * Math.ceil(Math.log2(array.length + 2));
   }
 
   /** What is in there all told, also of arrays that are in it many times; not more than `most`. */
@@ -149,18 +155,19 @@ function isContainer(object: object): boolean {
   return (
     Array.isArray(object) ||
     ArrayBuffer.isView(object) ||
-    BRANDS.some((brand) => {
-      try {
-        brand.call(object, undefined);
-        return true;
-      } catch {
-        return false;
-      }
-    })
+    hasBrand(() => Map.prototype.has.call(object, undefined)) ||
+    hasBrand(() => Set.prototype.has.call(object, undefined))
   );
 }
 
-const BRANDS: readonly ((key: unknown) => unknown)[] = [Map.prototype.has, Set.prototype.has];
+function hasBrand(use: () => unknown): boolean {
+  try {
+    use();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * A callback of this side's, called on something else of this side's, would be a way around what may be
