@@ -1,6 +1,7 @@
 import { onAbort } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { RemoteError } from "../base/errors.ts";
+import type { IdTable } from "../base/id-table.ts";
 import type { Call } from "./call.ts";
 
 /** When to give a call up: after so many milliseconds, or when the signal aborts. */
@@ -12,7 +13,7 @@ export interface DeadlinesContext {
   /** Of calls without a limit of their own. */
   readonly defaultMs: number | undefined;
   /** Calls that wait, in the order in which they were made. */
-  readonly pending: ReadonlyMap<number, Call>;
+  readonly pending: IdTable<Call>;
   readonly giveUp: (call: Call, reason: unknown) => void;
 }
 

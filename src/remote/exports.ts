@@ -1,4 +1,5 @@
 import { RemoteError } from "../base/errors.ts";
+import { IdTable } from "../base/id-table.ts";
 import { ROOT_ID } from "./protocol.ts";
 
 /** Something that wants to know when a peer that held it holds it no more. */
@@ -30,7 +31,7 @@ export interface Exported {
 export class ExportTable {
   readonly #root: object;
   readonly #limit: number;
-  readonly #byId = new Map<number, Exported>();
+  readonly #byId = new IdTable<Exported>();
   readonly #byObject = new Map<object, Exported>();
   #lastId = ROOT_ID;
 
@@ -85,7 +86,7 @@ export class ExportTable {
   }
 
   #drop(entry: Exported): void {
-    this.#byId.delete(entry.id);
+    this.#byId.take(entry.id);
     this.#byObject.delete(entry.object);
     Lent.released(entry.object);
   }

@@ -1,4 +1,5 @@
 import { RemoteError } from "../base/errors.ts";
+import { IdTable } from "../base/id-table.ts";
 import type { Caller } from "./call.ts";
 import type { RemoteType } from "./remote-type.ts";
 import type { ReferenceScope } from "./scopes.ts";
@@ -51,7 +52,7 @@ export interface ImportSource {
 export class ImportTable {
   /** Gets to know of what is new, while an answer is read. */
   scope: ReferenceScope | undefined;
-  readonly #entries = new Map<number, Imported>();
+  readonly #entries = new IdTable<Imported>();
   readonly #collected: FinalizationRegistry<Imported>;
   #suggestAt = FIRST_SUGGESTION;
   /** Set while something is read that nobody wants. */
@@ -129,7 +130,7 @@ export class ImportTable {
     if (imported.released) return false;
     imported.released = true;
     imported.stub = undefined;
-    if (this.#entries.get(imported.id) === imported) this.#entries.delete(imported.id);
+    if (this.#entries.get(imported.id) === imported) this.#entries.take(imported.id);
     if (this.#entries.size * 4 < this.#suggestAt) this.#suggestAt = FIRST_SUGGESTION;
     return true;
   }

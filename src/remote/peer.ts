@@ -225,7 +225,7 @@ export class Peer implements Session, Caller {
   #quieten(): void {
     const calls = this.#sender.takeQuiet(this.#quiet.hasRoom);
     for (const call of calls) {
-      this.#tables.pending.delete(call.id);
+      this.#tables.pending.take(call.id);
       this.#quiet.add(call);
     }
   }
@@ -278,7 +278,7 @@ export class Peer implements Session, Caller {
 
   /** The answer, if it comes, finds nobody; what is in it is given back. */
   #giveUp(call: Call, reason: unknown): void {
-    if (!this.#tables.pending.delete(call.id)) return;
+    if (this.#tables.pending.take(call.id) === undefined) return;
     this.#tables.givenUp.add(call.id);
     if (call.kept) this.#sender.finish([call.id]);
     call.fail(reason);

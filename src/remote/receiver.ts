@@ -155,11 +155,10 @@ export class Receiver {
 
   #readAnswer(succeeded: boolean, reader: Reader): void {
     const id = reader.varint();
-    const call = this.#tables.pending.get(id);
+    const call = this.#tables.pending.take(id);
     if (call === undefined && !this.#tables.givenUp.delete(id)) {
       violation(`an answer to ${id}, which waits for none`);
     }
-    this.#tables.pending.delete(id);
     if (call?.state !== "pending") {
       this.#discard(reader);
       return;

@@ -1,4 +1,5 @@
 import { RemoteError } from "../base/errors.ts";
+import { IdTable } from "../base/id-table.ts";
 import { RemotePromise } from "./call.ts";
 import type { ReceivedTarget } from "./codec.ts";
 import { PendingOperand } from "./decoder.ts";
@@ -48,9 +49,9 @@ export class Serving {
   readonly #limits: SessionLimits;
   readonly #work: Work | undefined;
   /** Of requests that others may refer to, until the peer finishes with them. */
-  readonly #results = new Map<number, Result>();
+  readonly #results = new IdTable<Result>();
   /** Of those that are done, and that the peer has no answer to. */
-  readonly #lent = new Map<number, Result>();
+  readonly #lent = new IdTable<Result>();
   #stopped = false;
   /** Requests received so far. */
   received = 0;
@@ -138,8 +139,8 @@ export class Serving {
   /** The peer refers to this one no more; false for one it never made. */
   finish(id: number): boolean {
     // One that was refused, or that both sides have seen the end of, is not there.
-    const known = this.#results.delete(id) || this.#lent.delete(id);
-    return known || (id > 0 && id <= this.received);
+    const known = this.#results.take(id) ?? this.#lent.take(id);
+    return known !== undefined || (id > 0 && id <= this.received);
   }
 
   /** The session is over: what still runs runs for nobody. */
@@ -250,7 +251,7 @@ export class Serving {
   #keep(incoming: Incoming, result: Result): void {
     // What has just been refused because of the limit must not break it.
     if (this.#results.size + this.#lent.size > this.#limits.maxExports) return;
-    if (incoming.quiet) this.#results.delete(incoming.id);
+    if (incoming.quiet) this.#results.take(incoming.id);
     (incoming.quiet ? this.#lent : this.#results).set(incoming.id, result);
   }
 }

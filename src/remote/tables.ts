@@ -1,3 +1,4 @@
+import { IdTable } from "../base/id-table.ts";
 import type { Call } from "./call.ts";
 import { KnownErrors } from "./errors.ts";
 import { ExportTable } from "./exports.ts";
@@ -15,7 +16,7 @@ export class Tables {
   readonly errors: KnownErrors = new KnownErrors();
   readonly symbols: UniqueSymbols = new UniqueSymbols();
   /** Requests of ours that wait for an answer, by number. */
-  readonly pending: Map<number, Call> = new Map();
+  readonly pending: IdTable<Call> = new IdTable();
   /** Those that nobody here waits for any more, and that may be answered yet. */
   readonly givenUp: Set<number> = new Set();
 
@@ -36,7 +37,7 @@ export class Tables {
 
   /** The session is over: everything that waits fails with this one error, and nothing is held. */
   clear(error: Error): void {
-    const calls = [...this.pending.values()];
+    const calls = this.pending.values();
     this.pending.clear();
     this.givenUp.clear();
     for (const call of calls) call.fail(error);
