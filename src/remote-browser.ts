@@ -26,6 +26,7 @@ export type { PlainMode } from "./remote/codec.ts";
 export type { CallLimit } from "./remote/deadlines.ts";
 export { evaluate, type EvaluateOptions } from "./remote/evaluate.ts";
 export { eventual } from "./remote/eventual.ts";
+export { map } from "./remote/map.ts";
 export type { Authenticate, Stranger } from "./remote/opening.ts";
 export type { Policy } from "./remote/policy.ts";
 export type { SessionLimits } from "./remote/protocol.ts";

@@ -33,6 +33,25 @@ export interface Caller {
 
 export type CallState = "pending" | "fulfilled" | "rejected";
 
+/** Set while what is asked of stubs is noted, and not sent. */
+let recorder: Caller | undefined;
+
+/** Has all requests of this thread noted by `by` while `body` runs. @throws TypeError within itself */
+export function record<T>(by: Caller, body: () => T): T {
+  if (recorder !== undefined) throw new TypeError("map() can't be used within map()");
+  recorder = by;
+  try {
+    return body();
+  } finally {
+    recorder = undefined;
+  }
+}
+
+/** Who gets a request for this target now. */
+export function callerNow(caller: Caller): Caller {
+  return recorder ?? caller;
+}
+
 /** One request of ours and what became of it. */
 export class Call {
   readonly caller: Caller;

@@ -1,12 +1,14 @@
 import { RemoteError } from "../base/errors.ts";
-import { byValue, ByReference, ByValue, PlainCopy } from "./by-value.ts";
+import { byValue, PlainCopy } from "./by-value.ts";
 import { evaluateFor } from "./evaluate.ts";
 import { anyRules, expose, rulesOf } from "./expose.ts";
 import { Chunk, serveIterator } from "./iteration-source.ts";
 import { List } from "./list.ts";
+import { bare, isThenable } from "./marks.ts";
 import { checkAccess, checkValue, checkWhole, type Policy, readableKeys } from "./policy.ts";
 import { Operation } from "./protocol.ts";
 import { reflect } from "./reflect.ts";
+import { replay } from "./replay.ts";
 import { stubOf } from "./stub-handle.ts";
 import type { Work } from "./work.ts";
 
@@ -41,9 +43,10 @@ export function perform(performance: Performance): unknown {
     operation === Operation.reflect
       ? reflect(performance, passing(performance, start), path, operands)
       : walk(performance, start, onProperty ? path.length - 1 : path.length, 0);
-  if (!performance.copies && !anyRules()) return result;
+  // Nothing is asked of what may be a proxy without need.
+  const settled = operation === Operation.reflect || !anyRules();
+  if (!performance.copies && settled) return result;
   if (!isThenable(result)) return performance.copies ? copied(result) : result;
-  if (operation === Operation.reflect && !performance.copies) return result;
   return Promise.resolve(result).then((value) => (performance.copies ? copied(value) : value));
 }
 
@@ -93,6 +96,7 @@ function act(course: Performance, found: unknown): unknown {
   }
   if (operation === Operation.construct) return construct(policy, object, operands);
   if (operation === Operation.evaluate) return evaluateFor(policy, operands);
+  if (operation === Operation.map) return mapItems(course, object);
   if (
     operation === Operation.set ||
     operation === Operation.has ||
@@ -101,6 +105,15 @@ function act(course: Performance, found: unknown): unknown {
     return actOnProperty(policy, operation, { object, key, value: operands[0] });
   }
   return actOnWhole(course, operation, object);
+}
+
+function mapItems({ policy, work, operands }: Performance, object: unknown): unknown {
+  const stub = stubOf(object);
+  if (stub !== undefined) return stub.request(Operation.map, operands);
+  return replay(policy, object, operands[0], {
+    perform: (step) => perform({ ...step, policy, work, copies: false }),
+    spend: (steps) => work?.spend(steps),
+  });
 }
 
 function callMember(
@@ -163,6 +176,7 @@ function actOnWhole(
     | typeof Operation.iterate
     | typeof Operation.instanceOf
     | typeof Operation.entries
+    | typeof Operation.map
     | typeof Operation.reflect,
   object: unknown,
 ): unknown {
@@ -212,17 +226,4 @@ function isInstance(object: unknown, Class: unknown): boolean {
 function read(policy: Policy, object: unknown, key: string, operation: "get" | "call"): unknown {
   if (stubOf(object) === undefined) checkAccess(policy, object, key, operation);
   return (object as Record<string, unknown>)[key];
-}
-
-/** Without a mark that only says how the thing crosses. */
-export function bare(value: unknown): unknown {
-  const isMarked =
-    value instanceof ByValue || value instanceof ByReference || value instanceof PlainCopy;
-  return isMarked ? value.value : value;
-}
-
-/** As `await` sees it. A reference is none; a property of one is. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
-  return typeof (value as { then?: unknown }).then === "function";
 }

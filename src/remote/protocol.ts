@@ -49,11 +49,13 @@ export const Operation = {
    * result that is a promise is not waited for.
    */
   reflect: 13,
+  /** Operand: what to do with each item, as `replay.ts` reads it. Answers with a list. */
+  map: 14,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
 /** No request's kind is beyond, but for what is added to it. */
-export const LAST_OPERATION: Operation = Operation.reflect;
+export const LAST_OPERATION: Operation = Operation.map;
 
 /** Added to a request's kind: later requests refer to its result. */
 export const KEEP = 0x80;

@@ -236,12 +236,18 @@ export class Receiver {
 function operandCount(operation: Operation, reader: Reader): number {
   if (operation === Operation.evaluate) return 2;
   if (operation > Operation.construct && operation !== Operation.reflect) {
-    return operation === Operation.set || operation === Operation.instanceOf ? 1 : 0;
+    return ONE_OPERAND.has(operation) ? 1 : 0;
   }
   const count = reader.varint();
   if (count > MAX_ARGUMENTS) violation(`${count} arguments`);
   return count;
 }
+
+const ONE_OPERAND: ReadonlySet<Operation> = new Set([
+  Operation.set,
+  Operation.instanceOf,
+  Operation.map,
+]);
 
 function violation(what: string): never {
   throw new RemoteError("REMOTE_PROTOCOL", what);

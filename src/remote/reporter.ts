@@ -1,6 +1,6 @@
 import type { Log } from "../base/log.ts";
 import { IterationSource } from "./iteration-source.ts";
-import { bare } from "./perform.ts";
+import { bare } from "./marks.ts";
 import { Frame } from "./protocol.ts";
 import type { Sender } from "./sender.ts";
 import type { Incoming, Replies } from "./serving.ts";

@@ -1,7 +1,15 @@
-import { type Caller, Call, type RemotePromise, setMemberOf, type Target } from "./call.ts";
+import {
+  type Caller,
+  Call,
+  callerNow,
+  type RemotePromise,
+  setMemberOf,
+  type Target,
+} from "./call.ts";
 import type { CallLimit } from "./deadlines.ts";
 import { type Imported, Shape } from "./imports.ts";
-import { bare, perform } from "./perform.ts";
+import { bare } from "./marks.ts";
+import { perform } from "./perform.ts";
 import { Operation } from "./protocol.ts";
 import { ANY_FUNCTION, type RemoteType } from "./remote-type.ts";
 import { RemoteIterator } from "./remote-iterator.ts";
@@ -69,7 +77,8 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     path: readonly string[] = this.path,
     limit: CallLimit | undefined = this.#limit,
   ): RemotePromise<unknown> {
-    const { target, caller } = this;
+    const { target } = this;
+    const caller = callerNow(target.caller);
     if (target instanceof Call && !caller.keep(target)) {
       return afterwards(target, (outcome) => applyTo(outcome, operation, path, operands));
     }

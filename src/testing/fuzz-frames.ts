@@ -32,7 +32,7 @@ const PATHS = (
   .split(" ")
   .map((path) => path.split("."));
 /** Tags and scalars that are right whatever came before. */
-const RIGHT_TAGS = [0, 2, 3, 4, 6, 7, 8, 12, 14];
+const RIGHT_TAGS = [0, 2, 3, 4, 6, 7, 8, 12, 14, 15];
 const RIGHT_SCALARS = [0, 1, 2, 3, 4];
 const MAX_DEPTH = 4;
 const MAX_FRAMES = 24;
@@ -157,6 +157,10 @@ export class FuzzFrames {
   #operands(writer: Writer, operation: number): void {
     const random = this.#random;
     let count = 0;
+    if (operation === Operation.map) {
+      this.#program(writer);
+      return;
+    }
     if (operation === Operation.set || operation === Operation.instanceOf) count = 1;
     else if (operation === Operation.evaluate) count = 2;
     else if (operation <= Operation.construct || operation === Operation.reflect) {
@@ -164,6 +168,33 @@ export class FuzzFrames {
       writer.varint(this.#valid || random(8) > 0 ? count : random(70_000));
     }
     for (let i = 0; i < count; i++) this.#value(writer, 0);
+  }
+
+  /** Of a map: some steps, and what an item becomes. Mostly right. */
+  #program(writer: Writer): void {
+    const random = this.#random;
+    const steps = random(4);
+    const list = (count: number): void => {
+      writer.u8(FIRST_EXTENSION_TAG + 12);
+      writer.varint(count);
+    };
+    const result = (): void => {
+      list(3);
+      writeValue(writer, 1);
+      writeValue(writer, random(this.#valid ? steps + 1 : 8));
+      list(0);
+    };
+    list(2);
+    list(steps);
+    for (let i = 0; i < steps; i++) {
+      const operands = random(3);
+      list(3 + operands);
+      writeValue(writer, random(8) > 0 ? 1 + random(3) : random(16));
+      list(1);
+      writeValue(writer, this.#anyName());
+      for (let part = 0; part <= operands; part++) result();
+    }
+    result();
   }
 
   #value(writer: Writer, depth: number): void {
@@ -215,9 +246,25 @@ export class FuzzFrames {
         return writeValue(writer, new TypeError("fuzz"));
       case 6:
         return this.#scalar(writer);
+      case 15:
+        return this.#typed(writer);
       default:
         return this.#container(writer, tag, depth);
     }
+  }
+
+  /** A reference, and what it is an instance of. */
+  #typed(writer: Writer): void {
+    const random = this.#random;
+    writer.varint(random(20) * 4 + (this.#valid ? random(2) * 2 : random(4)));
+    for (let i = random(3); i > 0; i--) {
+      writer.u8(2);
+      writer.string(this.#anyName());
+      writer.string(this.#valid || random(20) > 0 ? "" : "x".repeat(300));
+    }
+    const form = random(this.#valid ? 2 : 8);
+    writer.varint(form);
+    if (form === 1) this.#name(writer);
   }
 
   #scalar(writer: Writer): void {

@@ -60,7 +60,9 @@ async function fuzzSession(
   const channel = new WireEnd();
   const { exports, isIntact } = fuzzExports();
   const opening = openSession(channel, { exports, limits: LIMITS });
-  channel.arrive(encodeHello({ name: "fuzz", maxMessageBytes: LIMITS.maxMessageBytes }));
+  channel.arrive(
+    encodeHello({ name: "fuzz", maxMessageBytes: LIMITS.maxMessageBytes, types: true }),
+  );
   const session = await opening;
   const generator = new FuzzFrames(random);
   const messages = 1 + random(MAX_MESSAGES);

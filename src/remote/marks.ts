@@ -1,0 +1,14 @@
+import { ByReference, ByValue, PlainCopy } from "./by-value.ts";
+
+/** Without a mark that only says how the thing crosses. */
+export function bare(value: unknown): unknown {
+  const isMarked =
+    value instanceof ByValue || value instanceof ByReference || value instanceof PlainCopy;
+  return isMarked ? value.value : value;
+}
+
+/** As `await` sees it. A reference is none; a property of one is. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return typeof (value as { then?: unknown }).then === "function";
+}
