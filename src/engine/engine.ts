@@ -14,6 +14,7 @@
  * there at the moment, and order between a write and a message.
  */
 import type { AbortOptions } from "../base/abort.ts";
+import type { Listing } from "../base/listing.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 
 /**
@@ -78,6 +79,65 @@ export interface ListOptions extends AbortOptions {
   minDepth?: number | undefined;
   /** Goes on behind this path. */
   after?: Path | undefined;
+}
+
+export interface ChildrenOptions extends AbortOptions {
+  /** Goes on behind the child of this name. */
+  after?: PathElement | undefined;
+}
+
+/** One child of an entry. */
+export interface EngineChild {
+  /** The last element of its path. */
+  readonly name: PathElement;
+  /** Undefined where only something below it has an entry. */
+  readonly entry: EngineEntry | undefined;
+}
+
+/**
+ * An entry where it lies: its value is the bytes from `start` up to `end`. All of it is the reader's
+ * only until it returns.
+ */
+export interface EntryInPlace {
+  readonly path: Path;
+  readonly revision: Revision;
+  readonly author: string;
+  readonly time: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a direct read gives that can't be made: the engine has to be asked in the usual way. */
+export const NOT_NOW: unique symbol = Symbol("banyan.notNow");
+
+/** Some of a listing. */
+export interface Page<T, Place> {
+  readonly items: T[];
+  /** Behind what the next page goes on; undefined at the end. */
+  readonly after: Place | undefined;
+}
+
+/**
+ * Reads without waiting, in a store that this process can see. Each sees the newest state there is,
+ * and so every write that was acknowledged to anybody before it. What is given to `read` is valid
+ * until it returns; it must not read anything else.
+ */
+export interface DirectReads {
+  /** What `read` makes of the entry, and undefined where there is none; what it throws is thrown. */
+  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW;
+  /** A page of `list`: of one state of the store. `read` must not throw. */
+  page<T>(
+    prefix: Path,
+    options: Omit<ListOptions, keyof AbortOptions>,
+    read: (entry: EntryInPlace) => T,
+  ): Page<T, Path> | typeof NOT_NOW;
+  /** A page of `children`: of one state of the store. `read` must not throw. */
+  children<T>(
+    path: Path,
+    after: PathElement | undefined,
+    read: (name: PathElement, entry: EntryInPlace | undefined) => T,
+  ): Page<T, PathElement> | typeof NOT_NOW;
 }
 
 /** Where a watch stands: it has delivered every change up to `revision` of the store `store`. */
@@ -192,13 +252,19 @@ export interface Engine extends AsyncDisposable {
    * The entries of the subtree, the prefix's own included, depth first in the order of paths, as
    * they were at one revision per page. Complete, or it throws.
    */
-  list(prefix: Path, options?: ListOptions): AsyncIterable<EngineEntry>;
+  list(prefix: Path, options?: ListOptions): Listing<EngineEntry>;
 
   /**
-   * The next element of every path below `path`, each once, in order: also those that have no entry
-   * of their own but only something below them.
+   * The next element of every path below `path`, each once, in order, with its entry: also those that
+   * have no entry of their own but only something below them. As they were at one revision per page.
    */
-  children(path: Path, options?: AbortOptions): Promise<readonly PathElement[]>;
+  children(path: Path, options?: ChildrenOptions): Listing<EngineChild>;
+
+  /**
+   * Reads that need no waiting, where and as long as they are possible; undefined at other times, also
+   * for a moment. Ask each time anew, and in the usual way where there is none.
+   */
+  readonly direct?: DirectReads | undefined;
 
   watch(prefix: Path, options?: WatchOptions): EngineWatch;
 

@@ -5,20 +5,28 @@ import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Session } from "../remote/session.ts";
-import type { Path, PathElement } from "../wire/path.ts";
-import type {
-  Durability,
-  Engine,
-  EngineEntry,
-  EngineSubscription,
-  EngineSupports,
-  EngineWatch,
-  ListOptions,
-  SubscribeOptions,
-  WatchOptions,
-  WriteOptions,
-  WriteResult,
+import { Listing } from "../base/listing.ts";
+import type { Path } from "../wire/path.ts";
+import {
+  type ChildrenOptions,
+  type DirectReads,
+  type Durability,
+  type Engine,
+  type EngineChild,
+  type EngineEntry,
+  type EntryInPlace,
+  NOT_NOW,
+  type Page,
+  type EngineSubscription,
+  type EngineSupports,
+  type EngineWatch,
+  type ListOptions,
+  type SubscribeOptions,
+  type WatchOptions,
+  type WriteOptions,
+  type WriteResult,
 } from "./engine.ts";
+import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo } from "./hub-server.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub } from "./hub-link.ts";
 import { HubSubscription } from "./hub-subscription.ts";
@@ -40,6 +48,8 @@ export interface HubEngineOptions {
   readonly giveUpMs?: number | undefined;
   /** How long a hub may be silent before another connection is tried. Default 2,000. */
   readonly silenceMs?: number | undefined;
+  /** Opens the hub's store for reads in place, where it offers that; without it all reads go to the hub. */
+  readonly openStore?: HubDirectOptions["open"] | undefined;
 }
 
 /**
@@ -52,6 +62,7 @@ export class HubEngine implements Engine {
   readonly #clock: Clock;
   readonly #durability: Durability | undefined;
   readonly #giveUpMs: number;
+  readonly #direct: HubDirect | undefined;
   readonly #name = randomId();
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
@@ -61,8 +72,9 @@ export class HubEngine implements Engine {
   #closing: Promise<void> | undefined;
 
   private constructor(options: HubEngineOptions) {
-    const { connect, clock, durability, log, giveUpMs, silenceMs } = options;
+    const { connect, clock, durability, log, giveUpMs, silenceMs, openStore } = options;
     this.#durability = durability;
+    this.#direct = openStore && new HubDirect({ open: openStore, log: log ?? silentLog });
     this.#clock = clock ?? systemClock;
     this.#giveUpMs = giveUpMs ?? 30_000;
     this.#link = new HubLink({
@@ -72,6 +84,7 @@ export class HubEngine implements Engine {
       silenceMs: silenceMs ?? 2_000,
       onUp: (session) => this.#up(session),
       onDown: () => {
+        this.#direct?.down();
         for (const watch of this.#watches) watch.lost();
       },
       isNeeded: () => this.#pending + this.#watches.size + this.#subscriptions.size > 0,
@@ -109,8 +122,16 @@ export class HubEngine implements Engine {
     return this.#link.hello.store;
   }
 
-  get(path: Path, options: AbortOptions = {}): Promise<EngineEntry | undefined> {
-    return this.#ask(options, (hub) => hub.get(path));
+  get direct(): DirectReads | undefined {
+    return this.#closing === undefined ? this.#direct?.now : undefined;
+  }
+
+  async get(path: Path, options: AbortOptions = {}): Promise<EngineEntry | undefined> {
+    options.signal?.throwIfAborted();
+    await this.#direct?.prepare();
+    const { direct } = this;
+    const near = direct === undefined ? NOT_NOW : direct.get(path, copyOf);
+    return near === NOT_NOW ? this.#ask(options, (hub) => hub.get(path)) : near;
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
@@ -123,20 +144,20 @@ export class HubEngine implements Engine {
     return this.#write(options, (hub, named) => hub.delete(path, named));
   }
 
-  async *list(prefix: Path, options: ListOptions = {}): AsyncGenerator<EngineEntry, void> {
+  list(prefix: Path, options: ListOptions = {}): Listing<EngineEntry> {
     const { minDepth, maxDepth, signal } = options;
-    let { after } = options;
-    for (;;) {
-      const asked = { minDepth, maxDepth, after };
-      const page = await this.#ask({ signal }, (hub) => hub.page(prefix, asked));
-      yield* page.entries;
-      if (page.complete) return;
-      after = page.entries.at(-1)?.path;
-    }
+    return this.#listing(signal, options.after, {
+      near: (reads, after) => reads.page(prefix, { minDepth, maxDepth, after }, copyOf),
+      ask: (hub, after) => hub.page(prefix, { minDepth, maxDepth, after }),
+    });
   }
 
-  children(path: Path, options: AbortOptions = {}): Promise<readonly PathElement[]> {
-    return this.#ask(options, (hub) => hub.children(path));
+  children(path: Path, options: ChildrenOptions = {}): Listing<EngineChild> {
+    return this.#listing(options.signal, options.after, {
+      near: (reads, after) =>
+        reads.children(path, after, (name, entry) => ({ name, entry: entry && copyOf(entry) })),
+      ask: (hub, after) => hub.children(path, after),
+    });
   }
 
   watch(prefix: Path, options: WatchOptions = {}): EngineWatch {
@@ -187,23 +208,53 @@ export class HubEngine implements Engine {
     await this.close();
   }
 
+  /** Page by page, each in whatever way is possible at the moment. */
+  #listing<T, Place>(
+    signal: AbortSignal | undefined,
+    start: Place | undefined,
+    ways: {
+      near: (reads: DirectReads, after: Place | undefined) => Page<T, Place> | typeof NOT_NOW;
+      ask: (hub: RemoteHub, after: Place | undefined) => PromiseLike<Page<T, Place>>;
+    },
+  ): Listing<T> {
+    const pageBehind = async (after: Place | undefined): Promise<Page<T, Place>> => {
+      signal?.throwIfAborted();
+      await this.#direct?.prepare();
+      const { direct } = this;
+      const near = direct === undefined ? NOT_NOW : ways.near(direct, after);
+      return near === NOT_NOW ? this.#ask({ signal }, (hub) => ways.ask(hub, after)) : near;
+    };
+    return new Listing(async function* () {
+      let page: Page<T, Place>;
+      for (let after = start; ; after = page.after) {
+        page = await pageBehind(after);
+        yield page.items;
+        if (page.after === undefined) return;
+      }
+    });
+  }
+
   async #close(): Promise<void> {
     for (const stream of [...this.#watches, ...this.#subscriptions]) stream.end();
     await this.#link.close();
+    await this.#direct?.close();
   }
 
   #up(session: HubSession): void {
+    this.#direct?.up(session);
     for (const stream of [...this.#watches, ...this.#subscriptions]) stream.start(session);
   }
 
-  #write(
+  async #write(
     options: WriteOptions,
     send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
     const operation = options.operation ?? `${this.#name}-${++this.#names}`;
     const named = { ifRevision, condition, author, operation, durability };
-    return this.#ask({ signal, operation }, (hub) => send(hub, named));
+    const result = await this.#ask({ signal, operation }, (hub) => send(hub, named));
+    this.#direct?.acknowledged(result.revision);
+    return result;
   }
 
   /** Asks until there is an answer; `operation` is given where asking may change something. */
@@ -271,4 +322,9 @@ export class HubEngine implements Engine {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new EngineError("ENGINE_CLOSED");
   }
+}
+
+function copyOf(entry: EntryInPlace): EngineEntry {
+  const { path, revision, author, time, bytes, start, end } = entry;
+  return { path, value: bytes.slice(start, end), revision, author, time };
 }

@@ -1,18 +1,22 @@
 import { BanyanError } from "../base/errors.ts";
+import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { release } from "../remote/helpers.ts";
 import { Path, type PathElement } from "../wire/path.ts";
 import type {
   Cursor,
   Engine,
+  EngineChild,
   EngineEntry,
   EngineEvent,
   EngineSupports,
   ListOptions,
+  Page,
   WatchOptions,
   WriteOptions,
   WriteResult,
 } from "./engine.ts";
+import type { DirectOffer } from "./hub-direct.ts";
 import { PAGE_LIMITS } from "./store.ts";
 
 /** What a hub says of itself: which process, and which of the hubs that the store has had. */
@@ -28,9 +32,11 @@ export interface HubHello extends HubInfo {
   readonly store: string;
   readonly label: string;
   readonly supports: EngineSupports;
+  /** Where this client may read the store itself, if it is able to. */
+  readonly direct?: DirectOffer | undefined;
 }
 
-export const HUB_PROTOCOL = 1;
+export const HUB_PROTOCOL = 2;
 
 /** The name under which a hub exports its `HubService`. */
 export const HUB_EXPORT = "engine";
@@ -45,10 +51,18 @@ export type WatchSink = (
 /** Takes a message; `dropped` counts those that were lost before it on the hub's side. */
 export type MessageSink = (topic: Path, data: Uint8Array, dropped: number) => Promise<void> | void;
 
-/** A page of a listing. */
-export interface HubPage {
-  readonly entries: readonly EngineEntry[];
-  readonly complete: boolean;
+/** A process that reads the store itself. */
+export interface DirectReader {
+  readonly pid: number;
+  /** Sends its reads over the socket from now on. */
+  readonly stop: (reason: string) => void;
+}
+
+/** What a hub does about clients that read its store themselves. */
+export interface DirectService {
+  readonly offer: DirectOffer;
+  /** Takes note of one; disposed of when its session has ended. */
+  add(reader: DirectReader): Disposable;
 }
 
 /** Batches that may be on their way to a client before it has said that it took the first. */
@@ -63,9 +77,18 @@ export interface HubServing {
   end(): void;
 }
 
-/** Serves `engine`, which stays the caller's, to one session; it should copy plain data. */
-export function serveEngine(engine: Engine, info: HubInfo, log: Log = silentLog): HubServing {
-  const service = new HubService(engine, info, log);
+/**
+ * Serves `engine`, which stays the caller's, to one session; it should copy plain data.
+ *
+ * @param direct for clients that are trusted to read the store themselves
+ */
+export function serveEngine(
+  engine: Engine,
+  info: HubInfo,
+  log: Log = silentLog,
+  direct?: DirectService,
+): HubServing {
+  const service = new HubService(engine, info, log, direct);
   return {
     exports: { [HUB_EXPORT]: service },
     end: () => void service[Symbol.asyncDispose]().catch(() => {}),
@@ -80,9 +103,17 @@ export class HubService implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #info: HubInfo;
   readonly #log: Log;
+  readonly #direct: DirectService | undefined;
   readonly #streams = new Map<number, AsyncDisposable>();
+  #reading: Disposable | undefined;
 
-  constructor(engine: Engine, { pid, epoch }: HubInfo, log: Log) {
+  constructor(
+    engine: Engine,
+    { pid, epoch }: HubInfo,
+    log: Log,
+    direct: DirectService | undefined,
+  ) {
+    this.#direct = direct;
     this.#engine = engine;
     this.#info = { pid, epoch };
     this.#log = log;
@@ -96,6 +127,7 @@ export class HubService implements AsyncDisposable {
       label,
       supports: { ...supports, shared: true },
       ...this.#info,
+      direct: this.#direct?.offer,
     };
   }
 
@@ -115,21 +147,39 @@ export class HubService implements AsyncDisposable {
     return this.#engine.delete(checkPath(path), checkWriteOptions(options));
   }
 
-  async page(prefix: Path, options: ListOptions): Promise<HubPage> {
-    const entries: EngineEntry[] = [];
-    let bytes = 0;
-    for await (const entry of this.#engine.list(checkPath(prefix), options)) {
-      entries.push(entry);
-      bytes += entry.value.length;
-      if (entries.length >= PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) {
-        return { entries, complete: false };
-      }
-    }
-    return { entries, complete: true };
+  page(prefix: Path, options: ListOptions): Promise<Page<EngineEntry, Path>> {
+    const { minDepth, maxDepth, after } = options;
+    if (after !== undefined) checkPath(after);
+    const listing = this.#engine.list(checkPath(prefix), { minDepth, maxDepth, after });
+    return firstPage(listing, ({ path, value }) => ({ place: path, bytes: value.length }));
   }
 
-  children(path: Path): Promise<readonly PathElement[]> {
-    return this.#engine.children(checkPath(path));
+  /** Children behind the one of this name, a page of them. */
+  children(path: Path, after: PathElement | undefined): Promise<Page<EngineChild, PathElement>> {
+    const listing = this.#engine.children(checkPath(path), { after });
+    return firstPage(listing, ({ name, entry }) => ({
+      place: name,
+      bytes: entry?.value.length ?? 0,
+    }));
+  }
+
+  /** The client reads the store itself; `stop` tells it not to. */
+  reading(pid: number, stop: (reason: string) => Promise<void> | void): void {
+    if (this.#direct === undefined) throw new TypeError("nobody may read this store directly");
+    if (!Number.isSafeInteger(pid)) throw new TypeError("the pid must be a whole number");
+    this.#endReading();
+    const told = (reason: string): void => {
+      void Promise.resolve(stop(reason)).catch((error: unknown) =>
+        this.#log.debug("a reader could not be told to stop", { error: String(error) }),
+      );
+    };
+    const reading = this.#direct.add({ pid, stop: told });
+    this.#reading = {
+      [Symbol.dispose]: () => {
+        reading[Symbol.dispose]();
+        release(stop);
+      },
+    };
   }
 
   publish(topic: Path, data: Uint8Array): Promise<void> {
@@ -178,13 +228,39 @@ export class HubService implements AsyncDisposable {
 
   /** Ends whatever the client left open. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#endReading();
     await Promise.all(Array.from(this.#streams.keys(), (id) => this.stop(id)));
+  }
+
+  #endReading(): void {
+    this.#reading?.[Symbol.dispose]();
+    this.#reading = undefined;
   }
 
   #ended(id: number, sink: unknown): void {
     this.#streams.delete(id);
     release(sink);
   }
+}
+
+/** What a listing gives, up to the limits of a page. */
+async function firstPage<T, Place>(
+  listing: Listing<T>,
+  look: (item: T) => { place: Place; bytes: number },
+): Promise<Page<T, Place>> {
+  const items: T[] = [];
+  let bytes = 0;
+  let after: Place | undefined;
+  for await (const page of listing.pages()) {
+    for (const item of page) {
+      const seen = look(item);
+      items.push(item);
+      bytes += seen.bytes;
+      after = seen.place;
+    }
+    if (items.length >= PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) return { items, after };
+  }
+  return { items, after: undefined };
 }
 
 /** Lets so many calls be unanswered at a time. */

@@ -2,7 +2,9 @@
 import { Reader } from "../wire/reader.ts";
 import { decodePath } from "../wire/path-key.ts";
 import { Writer } from "../wire/writer.ts";
-import type { EngineEntry, Revision, WriteResult } from "./engine.ts";
+import { decodeUtf8 } from "../wire/text.ts";
+import type { Path } from "../wire/path.ts";
+import type { EngineEntry, EntryInPlace, Revision, WriteResult } from "./engine.ts";
 import type { Change } from "./store.ts";
 
 const writer = new Writer();
@@ -18,6 +20,53 @@ export function encodeEntry(entry: EngineEntry): Uint8Array {
 
 export function decodeEntry(key: Uint8Array, row: Uint8Array): EngineEntry {
   return readEntry(key, readerOf(row));
+}
+
+/** A row of `tree` where it lies: the first `size` of these bytes. */
+export function readEntryInPlace(bytes: Uint8Array, size: number, path: Path): EntryInPlace {
+  if (bytes !== viewed) {
+    viewed = bytes;
+    rowView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+  const header = size > AUTHOR_AT ? (bytes[AUTHOR_AT] as number) : 1;
+  // A header of one byte is that of short text in UTF-8, and that is what authors are.
+  const start = AUTHOR_AT + 1 + (header >> 1);
+  if (header >= 0x80 || header % 2 === 1 || start > size) return inGeneral(bytes, size, path);
+  return {
+    path,
+    revision: rowView.getFloat64(0, true),
+    time: rowView.getFloat64(8, true),
+    author: header === 0 ? "" : authorAt(bytes, AUTHOR_AT + 1, start),
+    bytes,
+    start,
+    end: size,
+  };
+}
+
+const AUTHOR_AT = 16;
+let viewed: Uint8Array | undefined;
+let rowView: DataView = new DataView(new ArrayBuffer(0));
+/** Few write most entries. */
+let lastAuthor = "";
+
+function authorAt(bytes: Uint8Array, start: number, end: number): string {
+  if (lastAuthor.length === end - start) {
+    let at = start;
+    while (at < end && lastAuthor.charCodeAt(at - start) === bytes[at]) at++;
+    if (at === end) return lastAuthor;
+  }
+  const author = decodeUtf8(bytes, start, end);
+  // Only ASCII, where a byte is a character: the comparison relies on it.
+  if (author.length === end - start) lastAuthor = author;
+  return author;
+}
+
+function inGeneral(bytes: Uint8Array, size: number, path: Path): EntryInPlace {
+  const reader = new Reader(bytes.slice(0, size));
+  const revision = reader.f64();
+  const time = reader.f64();
+  const author = reader.string();
+  return { path, revision, time, author, bytes, start: size - reader.left, end: size };
 }
 
 /** A row of `log`, under its revision: the kind, time, author, key, then the value up to the end. */

@@ -16,7 +16,8 @@ import {
   type Head,
   revisionKey,
 } from "./lmdb-records.ts";
-import { commit, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
+import { commit, type LmdbTables, META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
+import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
 import {
   type Change,
@@ -55,9 +56,6 @@ interface Outcome {
   readonly result?: WriteResult;
   readonly error?: unknown;
 }
-
-/** In every key of `tree`, before the path. */
-const TREE_BYTE = 1;
 
 /**
  * The rows in LMDB. All writes of one turn of the event loop are one transaction, made on this thread:
@@ -158,6 +156,13 @@ export class LmdbStore implements Store {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Who reads the store at this moment, but for those who died at it. */
+  readers(): ReaderSlot[] {
+    if (this.#failed !== undefined || this.#closing !== undefined) return [];
+    this.#tables.root.readerCheck();
+    return parseReaders(this.#tables.root.readerList());
   }
 
   close(): Promise<void> {

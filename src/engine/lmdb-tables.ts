@@ -17,6 +17,9 @@ export interface LmdbTables {
 
 type LmdbTable = Database<Uint8Array, Uint8Array>;
 
+/** In every key of `tree`, before the path. */
+export const TREE_BYTE = 1;
+
 /** The keys of `meta`. */
 export const META_KEYS = {
   store: Buffer.from("store"),

@@ -10,6 +10,7 @@ import { lmdbError } from "./lmdb-errors.ts";
 import { prepareDirectory } from "./lmdb-file.ts";
 import { LmdbFlusher } from "./lmdb-flusher.ts";
 import { decodeHead, encodeHead } from "./lmdb-records.ts";
+import type { ReaderSlot } from "./lmdb-readers.ts";
 import { LmdbStore } from "./lmdb-store.ts";
 import { commit, convertTables, type LmdbTables, META_KEYS, openTables } from "./lmdb-tables.ts";
 import { LocalEngine } from "./local-engine.ts";
@@ -69,6 +70,11 @@ export class LmdbEngine extends LocalEngine {
    */
   checkOwner(): void {
     this.#store.checkOwner();
+  }
+
+  /** Who reads the store's file at this moment, other processes too. */
+  readers(): readonly ReaderSlot[] {
+    return this.#store.readers();
   }
 }
 

@@ -1,10 +1,14 @@
 import { type AbortOptions, abortable } from "../base/abort.ts";
 import { EngineError } from "../base/errors.ts";
-import type { Path, PathElement } from "../wire/path.ts";
-import { decodePath, encodePath, subtreeRange } from "../wire/path-key.ts";
+import { Listing } from "../base/listing.ts";
+import type { Path } from "../wire/path.ts";
+import { encodePath, subtreeRange } from "../wire/path-key.ts";
+import { childrenRange, readChildren } from "./children.ts";
 import {
+  type ChildrenOptions,
   DEFAULT_ENGINE_LIMITS,
   type Engine,
+  type EngineChild,
   type EngineEntry,
   type EngineLimits,
   type EngineSubscription,
@@ -66,40 +70,12 @@ export class LocalEngine implements Engine {
     return this.#write(path, undefined, options);
   }
 
-  async *list(prefix: Path, options: ListOptions = {}): AsyncGenerator<EngineEntry, void> {
-    const { maxDepth = Infinity, minDepth = 0, after, signal } = options;
-    const range = subtreeRange(prefix);
-    let start: Uint8Array | undefined = range.start;
-    if (after !== undefined) {
-      const behind = keyAfter(encodePath(after));
-      // `after` may lie before the prefix, or behind all of it.
-      if (compareBytes(behind, start) > 0) start = behind;
-      if (compareBytes(start, range.end) >= 0) return;
-    }
-    while (start !== undefined) {
-      signal?.throwIfAborted();
-      this.#checkOpen();
-      const page = this.#store.page({ start, end: range.end }, PAGE_LIMITS);
-      for (const entry of page.entries) {
-        const depth = entry.path.length - prefix.length;
-        if (depth >= minDepth && depth <= maxDepth) yield entry;
-      }
-      start = page.next;
-    }
+  list(prefix: Path, options: ListOptions = {}): Listing<EngineEntry> {
+    return new Listing(() => this.#pages(prefix, options));
   }
 
-  async children(path: Path, { signal }: AbortOptions = {}): Promise<readonly PathElement[]> {
-    signal?.throwIfAborted();
-    this.#checkOpen();
-    const { end } = subtreeRange(path);
-    const names: PathElement[] = [];
-    let key = this.#store.firstKey({ start: keyAfter(encodePath(path)), end });
-    while (key !== undefined) {
-      const name = decodePath(key)[path.length] as PathElement;
-      names.push(name);
-      key = this.#store.firstKey({ start: subtreeRange(path.append(name)).end, end });
-    }
-    return names;
+  children(path: Path, options: ChildrenOptions = {}): Listing<EngineChild> {
+    return new Listing(() => this.#childPages(path, options));
   }
 
   watch(prefix: Path, options: WatchOptions = {}): EngineWatch {
@@ -124,6 +100,44 @@ export class LocalEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async *#pages(prefix: Path, options: ListOptions): AsyncGenerator<EngineEntry[], void> {
+    const { maxDepth = Infinity, minDepth = 0, after, signal } = options;
+    const range = subtreeRange(prefix);
+    let start: Uint8Array | undefined = range.start;
+    if (after !== undefined) {
+      const behind = keyAfter(encodePath(after));
+      // `after` may lie before the prefix, or behind all of it.
+      if (compareBytes(behind, start) > 0) start = behind;
+      if (compareBytes(start, range.end) >= 0) return;
+    }
+    while (start !== undefined) {
+      signal?.throwIfAborted();
+      this.#checkOpen();
+      const page = this.#store.page({ start, end: range.end }, PAGE_LIMITS);
+      yield page.entries.filter(({ path }) => {
+        const depth = path.length - prefix.length;
+        return depth >= minDepth && depth <= maxDepth;
+      });
+      start = page.next;
+    }
+  }
+
+  async *#childPages(
+    path: Path,
+    { after, signal }: ChildrenOptions,
+  ): AsyncGenerator<EngineChild[], void> {
+    const { start, end } = childrenRange(path);
+    let position: Uint8Array | undefined =
+      after === undefined ? start : subtreeRange(path.append(after)).end;
+    while (position !== undefined) {
+      signal?.throwIfAborted();
+      this.#checkOpen();
+      const page = readChildren(this.#store, path, { start: position, end });
+      yield page.children;
+      position = page.next;
+    }
   }
 
   async #write(

@@ -12,11 +12,13 @@ import { openSession, type Session } from "../remote/session.ts";
 import { isStopped, ownProcess } from "../runner/process-identity.ts";
 import { Path } from "../wire/path.ts";
 import { VERSION } from "./version.ts";
+import { offerOf } from "./direct.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
 import { watchOverPredecessor } from "./predecessor.ts";
+import { ReaderWatch } from "./reader-watch.ts";
 import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
 
 export interface RunHubOptions {
@@ -114,6 +116,8 @@ class Hub {
   readonly #end = deferred<HubEnd>();
   /** Which directory the store is: another of the same name is another store. */
   readonly #file: FileIdentity | undefined;
+  /** Undefined where nobody could read the store itself. */
+  readonly #readers: ReaderWatch | undefined;
   #listener: Listener | undefined;
   #idle: Disposable | undefined;
 
@@ -130,6 +134,15 @@ class Hub {
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#file = identityOf(places.store);
+    const offer = offerOf(places.store);
+    this.#readers =
+      offer &&
+      new ReaderWatch({
+        offer,
+        slots: () => engine.readers(),
+        clock: this.#clock,
+        log: this.#log,
+      });
   }
 
   static async open(
@@ -179,7 +192,7 @@ class Hub {
   }
 
   async #accept(channel: Channel): Promise<void> {
-    const serving = serveEngine(this.#engine, this.record, this.#log);
+    const serving = serveEngine(this.#engine, this.record, this.#log, this.#readers);
     try {
       const session = await openSession(channel, {
         exports: serving.exports,
@@ -221,6 +234,7 @@ class Hub {
       if (record === undefined) await writeHubRecord(this.#places.hubRecord, this.record);
       this.#engine.checkOwner();
       await this.#engine.get(Path.root);
+      this.#readers?.check();
     } catch (error) {
       this.#log.error(`the store can't go on: ${(error as Error).message}`);
       this.#end.resolve("failed");

@@ -7,6 +7,7 @@ import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { Tree } from "../tree/tree.ts";
 import { checkDurability } from "../tree/write.ts";
+import { openOffered } from "./direct.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
 import { treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
@@ -81,6 +82,7 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     }
     return HubEngine.open({
       connect: (closed) => dialHub({ socket: url }, closed),
+      openStore: openOffered,
       durability,
       signal,
       log,
@@ -94,6 +96,7 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
   }
   return HubEngine.open({
     connect: (closed) => connectHub(directory, { signal: closed }),
+    openStore: openOffered,
     durability,
     signal,
     log,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 
+import type { Engine } from "../engine/engine.ts";
 import { comparePaths } from "../wire/path-key.ts";
 import { Path, type PathElement } from "../wire/path.ts";
-import { bytes, type EngineTest, listed, path, put } from "./engine-suite-kit.ts";
+import { bytes, type EngineTest, listed, path, put, text } from "./engine-suite-kit.ts";
 
 /** `list` and `children`. */
 export function listTests(test: EngineTest): void {
@@ -82,11 +83,46 @@ export function listTests(test: EngineTest): void {
     for (const where of ["a.b", "a.b.c", "a.c.x.y", "a:2", "a:2.z", "a", "b.a"]) {
       await put(engine, where, "1");
     }
-    assert.deepEqual(await engine.children(path("a")), [2, "b", "c"]);
-    assert.deepEqual(await engine.children(Path.root), ["a", "b"]);
-    assert.deepEqual(await engine.children(path("a.c")), ["x"]);
-    assert.deepEqual(await engine.children(path("a.b.c")), []);
-    assert.deepEqual(await engine.children(path("x")), []);
+    assert.deepEqual(await named(engine, path("a")), [2, "b", "c"]);
+    assert.deepEqual(await named(engine, Path.root), ["a", "b"]);
+    assert.deepEqual(await named(engine, path("a.c")), ["x"]);
+    assert.deepEqual(await named(engine, path("a.b.c")), []);
+    assert.deepEqual(await named(engine, path("x")), []);
+  });
+
+  test("children() has the entries of the children, and what lies below them nowhere", async (engine) => {
+    for (const where of ["a", "a.b", "a.b.c.d", "a.b.e", "a.c.x", "a.d", "a.dd"]) {
+      await put(engine, where, where);
+    }
+    const shown: string[] = [];
+    for await (const { name, entry } of engine.children(path("a"))) {
+      shown.push(`${String(name)}=${entry === undefined ? "-" : text(entry.value)}`);
+    }
+    assert.deepEqual(shown, ["b=a.b", "c=-", "d=a.d", "dd=a.dd"]);
+    assert.deepEqual(
+      await engine
+        .children(path("a"), { after: "b" })
+        .map(({ name }) => name)
+        .toArray(),
+      ["c", "d", "dd"],
+    );
+    assert.deepEqual(await engine.children(path("a"), { after: "zz" }).toArray(), []);
+  });
+
+  test("list() and children() of more than a page name everything once, in order", async (engine) => {
+    const names = Array.from({ length: 2_500 }, (_, i) => i);
+    await Promise.all(names.map((i) => engine.put(Path.fromElements(["n", i]), bytes(String(i)))));
+    // Something below those at the ends of pages.
+    for (const i of [998, 999, 1_000, 1_001, 2_499]) {
+      await engine.put(Path.fromElements(["n", i, "x"]), bytes("x"));
+    }
+    assert.deepEqual(await named(engine, path("n")), names);
+    const near = await engine.list(path("n"), { maxDepth: 1 }).toArray();
+    assert.deepEqual(
+      near.map((entry) => entry.path[1]),
+      names,
+    );
+    assert.equal((await engine.list(path("n")).toArray()).length, 2_505);
   });
 
   test("children() of a large subtree is complete", async (engine) => {
@@ -95,8 +131,13 @@ export function listTests(test: EngineTest): void {
     );
     await Promise.all(writes);
     assert.deepEqual(
-      await engine.children(path("n")),
+      await named(engine, path("n")),
       Array.from({ length: 50 }, (_, i) => i),
     );
   });
+}
+
+/** The names of the children. */
+async function named(engine: Engine, at: Path): Promise<PathElement[]> {
+  return (await engine.children(at).toArray()).map(({ name }) => name);
 }

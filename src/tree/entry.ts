@@ -1,7 +1,7 @@
 import { BanyanError, TreeError } from "../base/errors.ts";
-import type { EngineEntry, Revision } from "../engine/engine.ts";
+import type { EngineEntry, EntryInPlace, Revision } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
-import { decodeValue, encodeValue } from "../wire/value.ts";
+import { decodeValue, decodeValueAt, encodeValue } from "../wire/value.ts";
 
 /** One entry of the tree with its value decoded. */
 export interface TreeEntry {
@@ -24,6 +24,25 @@ export function toTreeEntry(stored: EngineEntry): TreeEntry {
     return { path, value: decodeValue(stored.value), revision, author, time };
   } catch (error) {
     return { path, value: undefined, revision, author, time, error: asBanyanError(error, path) };
+  }
+}
+
+/** As `toTreeEntry`, of bytes that are the engine's and will be written to again. */
+export function entryInPlace(stored: EntryInPlace): TreeEntry {
+  const { path, revision, author, time, bytes, start, end } = stored;
+  try {
+    return { path, value: decodeValueAt(bytes, start, end), revision, author, time };
+  } catch (error) {
+    return { path, value: undefined, revision, author, time, error: asBanyanError(error, path) };
+  }
+}
+
+/** The value alone. @throws WireError if it can't be decoded */
+export function valueInPlace({ path, bytes, start, end }: EntryInPlace): unknown {
+  try {
+    return decodeValueAt(bytes, start, end);
+  } catch (error) {
+    throw asBanyanError(error, path);
   }
 }
 

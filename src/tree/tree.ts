@@ -2,15 +2,23 @@ import type { AbortOptions } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { TreeError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
+import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
-import type { Durability, Engine } from "../engine/engine.ts";
+import { type Durability, type Engine, type EntryInPlace, NOT_NOW } from "../engine/engine.ts";
 import { toPath } from "../wire/path-text.ts";
-import type { PathLike } from "../wire/path.ts";
+import type { Path, PathLike } from "../wire/path.ts";
 import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
-import { encodeTreeValue, toTreeEntry, type TreeEntry, valueOf } from "./entry.ts";
+import {
+  encodeTreeValue,
+  entryInPlace,
+  toTreeEntry,
+  type TreeEntry,
+  valueInPlace,
+  valueOf,
+} from "./entry.ts";
 import { ErrorRecords } from "./errors.ts";
-import { listChildren, type TreeChild } from "./list.ts";
+import { listChildren, listEntries, type TreeChild } from "./list.ts";
 import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
@@ -121,14 +129,20 @@ export class Tree implements AsyncDisposable {
   /** The value; `undefined` if there is none. @throws WireError if it can't be decoded */
   async get(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
     checkOptions(options, ABORT_OPTIONS, "tree.get");
-    const stored = await this.#engine().get(toPath(path), options);
+    const at = toPath(path);
+    const near = this.#near(at, options, valueInPlace);
+    if (near !== NOT_NOW) return near;
+    const stored = await this.engine.get(at, options);
     return stored === undefined ? undefined : valueOf(toTreeEntry(stored));
   }
 
   /** The value with who wrote it, when, and its revision; `undefined` if there is none. */
   async entry(path: PathLike, options: AbortOptions = {}): Promise<TreeEntry | undefined> {
     checkOptions(options, ABORT_OPTIONS, "tree.entry");
-    const stored = await this.#engine().get(toPath(path), options);
+    const at = toPath(path);
+    const near = this.#near(at, options, entryInPlace);
+    if (near !== NOT_NOW) return near;
+    const stored = await this.engine.get(at, options);
     return stored === undefined ? undefined : toTreeEntry(stored);
   }
 
@@ -157,18 +171,19 @@ export class Tree implements AsyncDisposable {
 
   /**
    * The children of an entry in the order of paths, also those that have no value of their own but
-   * only something below them. Not one snapshot: a child may come or go meanwhile.
+   * only something below them. Not one snapshot: a child may come or go between two pages of some
+   * 1,000. `for await` gives them one by one, `toArray()` and `pages()` cost less for many.
    */
-  list(path: PathLike, options: AbortOptions = {}): AsyncIterable<TreeChild> {
+  list(path: PathLike, options: AbortOptions = {}): Listing<TreeChild> {
     checkOptions(options, ABORT_OPTIONS, "tree.list");
     return listChildren(this.#engine(), toPath(path), options);
   }
 
-  /** The entries at and below a path, depth first in the order of paths. */
-  walk(path: PathLike, options: DepthOptions & AbortOptions = {}): AsyncIterable<TreeEntry> {
+  /** The entries at and below a path, depth first in the order of paths; read as `list` is. */
+  walk(path: PathLike, options: DepthOptions & AbortOptions = {}): Listing<TreeEntry> {
     checkOptions(options, WALK_OPTIONS, "tree.walk");
     checkDepth(options);
-    return walkEntries(this.#engine().list(toPath(path), options));
+    return listEntries(this.#engine(), toPath(path), options);
   }
 
   /** Tells what is there and what changes. It is made at once, and begins when it is read. */
@@ -261,14 +276,20 @@ export class Tree implements AsyncDisposable {
     return { engine, path: toPath(path), author: this.author, durability: this.#durability };
   }
 
+  /** What can be read without asking anybody. */
+  #near<T>(
+    path: Path,
+    { signal }: AbortOptions,
+    read: (entry: EntryInPlace) => T,
+  ): T | undefined | typeof NOT_NOW {
+    const { direct } = this.#engine();
+    if (direct === undefined) return NOT_NOW;
+    signal?.throwIfAborted();
+    return direct.get(path, read);
+  }
+
   #engine(): Engine {
     if (this.#closing !== undefined) throw new TreeError("TREE_CLOSED");
     return this.engine;
   }
-}
-
-async function* walkEntries(
-  stored: AsyncIterable<Parameters<typeof toTreeEntry>[0]>,
-): AsyncGenerator<TreeEntry, void> {
-  for await (const entry of stored) yield toTreeEntry(entry);
 }

@@ -40,6 +40,27 @@ export function encodePath(path: readonly PathElement[]): Uint8Array {
 }
 
 /**
+ * Writes the key of a path into `target` from `start` on.
+ *
+ * @returns where it ends
+ * @throws WireError `WIRE_BAD_PATH`; RangeError where there is no room
+ */
+export function encodePathInto(
+  path: readonly PathElement[],
+  target: Uint8Array,
+  start: number,
+): number {
+  let at = 0;
+  for (const element of path) {
+    at = typeof element === "string" ? putString(element, at) : putOther(element, at);
+    if (at > MAX_BYTES) tooLong();
+  }
+  if (start + at > target.length) throw new RangeError("no room for the key");
+  for (let i = 0; i < at; i++) target[start + i] = scratch[i] as number;
+  return start + at;
+}
+
+/**
  * The path of a key; what it accepts, `encodePath` turns into the same bytes again.
  *
  * @throws WireError `WIRE_BAD_PATH`

@@ -13,6 +13,8 @@ import { encode } from "./encode.ts";
 import type { ValueReadExtension, ValueWriteExtension } from "./extension.ts";
 import { DEFAULT_VALUE_LIMITS, type ValueLimits } from "./limits.ts";
 import { Reader } from "./reader.ts";
+import { TAG } from "./tags.ts";
+import { decodeUtf8 } from "./text.ts";
 import { Writer } from "./writer.ts";
 
 export { FIRST_EXTENSION_TAG } from "./extension.ts";
@@ -59,6 +61,41 @@ export function decodeValue(
   const value = readValue(reader);
   reader.expectEnd();
   return value;
+}
+
+/**
+ * The value of the bytes from `start` up to `end`, of which nothing is kept: whoever owns them may
+ * write to them again. What is stored most often, text and numbers, costs no copy.
+ *
+ * @throws as `decodeValue`
+ */
+export function decodeValueAt(bytes: Uint8Array, start: number, end: number): unknown {
+  const tag = start < end ? (bytes[start] as number) : TAG.null;
+  if (tag < TAG.extension && end - start === 1) return tag;
+  if (tag >= TAG.shortText && tag < TAG.null && end - start === 1 + tag - TAG.shortText) {
+    return decodeUtf8(bytes, start + 1, end);
+  }
+  if (tag === TAG.string && end - start < MAX_FAST_TEXT) {
+    const text = fastText(bytes, start + 1, end);
+    if (text !== undefined) return text;
+  }
+  return decodeValue(bytes.slice(start, end));
+}
+
+/** Longer text than a size in two bytes can say is left to the general way, with its limits. */
+const MAX_FAST_TEXT = 8_000;
+
+/** Text of UTF-8 behind a size of one or two bytes; undefined for any other. */
+function fastText(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let at = start;
+  let header = bytes[at++] as number;
+  if (header >= 0x80) {
+    const second = bytes[at++] as number;
+    if (second >= 0x80) return undefined;
+    header = (header & 0x7f) + second * 0x80;
+  }
+  // An odd header is UTF-16's.
+  return header % 2 === 0 && at + header / 2 === end ? decodeUtf8(bytes, at, end) : undefined;
 }
 
 /**

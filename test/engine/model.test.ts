@@ -109,7 +109,10 @@ async function outcome(engine: Engine, step: Step): Promise<unknown> {
       case "get":
         return plain(await engine.get(step.path));
       case "children":
-        return await engine.children(step.path);
+        return await engine
+          .children(step.path)
+          .map(({ name, entry }) => [name, plain(entry)])
+          .toArray();
       case "list":
         return await listed(engine, ":", { after: step.after, maxDepth: step.maxDepth });
       case "put":

@@ -1,8 +1,11 @@
 import { deferred } from "../../src/base/deferred.ts";
 import { EngineError } from "../../src/base/errors.ts";
+import { Listing } from "../../src/base/listing.ts";
 import type {
+  ChildrenOptions,
   Cursor,
   Engine,
+  EngineChild,
   EngineEntry,
   EngineEvent,
   EngineMessage,
@@ -14,7 +17,7 @@ import type {
   WriteOptions,
   WriteResult,
 } from "../../src/engine/engine.ts";
-import type { Path, PathElement } from "../../src/wire/path.ts";
+import type { Path } from "../../src/wire/path.ts";
 
 export interface Faults {
   /** How long a message takes in one direction. */
@@ -99,17 +102,19 @@ export class FaultyEngine implements Engine {
     return this.#call(() => this.#inner.delete(path, rest), signal, true);
   }
 
-  async *list(prefix: Path, options?: ListOptions): AsyncIterable<EngineEntry> {
-    const entries = await this.#call(async () => {
-      const all: EngineEntry[] = [];
-      for await (const entry of this.#inner.list(prefix, options)) all.push(entry);
-      return all;
-    }, options?.signal);
-    yield* entries;
+  list(prefix: Path, options?: ListOptions): Listing<EngineEntry> {
+    return this.#listing(() => this.#inner.list(prefix, options), options?.signal);
   }
 
-  children(path: Path): Promise<readonly PathElement[]> {
-    return this.#call(() => this.#inner.children(path), undefined);
+  children(path: Path, options?: ChildrenOptions): Listing<EngineChild> {
+    return this.#listing(() => this.#inner.children(path, options), options?.signal);
+  }
+
+  #listing<T>(open: () => Listing<T>, signal: AbortSignal | undefined): Listing<T> {
+    const read = (): Promise<T[]> => this.#call(() => open().toArray(), signal);
+    return new Listing(async function* () {
+      yield await read();
+    });
   }
 
   watch(prefix: Path, options?: WatchOptions): EngineWatch {

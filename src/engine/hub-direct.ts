@@ -1,0 +1,260 @@
+import { BanyanError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Path, PathElement } from "../wire/path.ts";
+import {
+  type DirectReads,
+  type EntryInPlace,
+  type ListOptions,
+  NOT_NOW,
+  type Page,
+  type Revision,
+} from "./engine.ts";
+import type { HubSession } from "./hub-link.ts";
+
+/** Where a hub lets clients read the store themselves: processes of the same user on the same machine. */
+export interface DirectOffer {
+  readonly directory: string;
+  /** Which file it is: another of the same name is another store. */
+  readonly device: number;
+  readonly inode: number;
+  /** Which processes can see each other: the store's lock file knows readers by their process ids. */
+  readonly processes: string;
+}
+
+/** The store of a hub, read in place. Whatever throws is no longer usable. */
+export interface StoreReader {
+  /** The store's name, as the hub says it too. */
+  readonly store: string | undefined;
+  /** The store's last revision. */
+  readonly revision: Revision;
+  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined;
+  page<T>(
+    prefix: Path,
+    options: Omit<ListOptions, "signal">,
+    read: (entry: EntryInPlace) => T,
+  ): Page<T, Path>;
+  children<T>(
+    path: Path,
+    after: PathElement | undefined,
+    read: (name: PathElement, entry: EntryInPlace | undefined) => T,
+  ): Page<T, PathElement>;
+  close(): Promise<void>;
+}
+
+export interface HubDirectOptions {
+  /** Opens the store that a hub offers; undefined where this process had better not. */
+  readonly open: (offer: DirectOffer, hubPid: number) => Promise<StoreReader | undefined>;
+  readonly log: Log;
+}
+
+/** Reads over the socket before the store is opened: who asks for a few entries never opens it. */
+const READS_BEFORE = 32;
+/** How long reads may go on in one turn of the event loop before the others get theirs. */
+const TURN_MS = 5;
+/**
+ * A read that took longer was frozen in the middle. The hub may have given its place in the table of
+ * readers away by then, but not before many times as long.
+ */
+const FROZEN_MS = 1_000;
+
+/**
+ * Direct reads of a hub's client: opens the store when it is worth it, and says at each moment whether
+ * it may be read. Without a session it may not: another hub may be about to change what is there.
+ */
+export class HubDirect implements DirectReads {
+  readonly #options: HubDirectOptions;
+  #session: HubSession | undefined;
+  #reader: StoreReader | undefined;
+  /** Which store `#reader` has open. */
+  #offer: DirectOffer | undefined;
+  #opening: Promise<void> | undefined;
+  #closed = false;
+  /** The hub of this session wants it to go over the socket, or the store could not be read. */
+  #off = false;
+  #asked = 0;
+  /** The last write that was acknowledged, and the last revision that the reader was seen to have. */
+  #acknowledged: Revision = 0;
+  #verified: Revision = 0;
+  /** The turn in which something was read, and how long reading took in it. */
+  #turn: NodeJS.Immediate | undefined;
+  #turnSince = 0;
+  #turnLast = 0;
+
+  constructor(options: HubDirectOptions) {
+    this.#options = options;
+  }
+
+  /** Whether reads are possible, in this turn or the next. */
+  get #ready(): boolean {
+    return this.#reader !== undefined && this.#session?.gone === false && !this.#off;
+  }
+
+  /** What `Engine.direct` is at this moment. */
+  get now(): DirectReads | undefined {
+    if (!this.#ready) return undefined;
+    const spent = this.#turn === undefined ? 0 : this.#turnLast - this.#turnSince;
+    return spent > TURN_MS ? undefined : this;
+  }
+
+  /** A read is about to go over the socket. Resolves at once, or in a turn in which it need not. */
+  async prepare(): Promise<void> {
+    if (!this.#ready) {
+      if (++this.#asked >= READS_BEFORE) this.#opening ??= this.#open();
+      return;
+    }
+    // Reads that never wait would keep everything else in this process from happening.
+    if (this.#turn !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** There is a session, before anything uses it. */
+  up(session: HubSession): void {
+    this.#session = session;
+    this.#off = false;
+    this.#acknowledged = 0;
+    this.#verified = 0;
+    const offer = session.hello.direct;
+    if (this.#reader === undefined) return;
+    if (offer !== undefined && this.#offer !== undefined && isSame(offer, this.#offer)) {
+      this.#announce(session);
+    } else this.#drop("the store is another one");
+  }
+
+  /** Contact is lost. */
+  down(): void {
+    this.#session = undefined;
+  }
+
+  /** A write was acknowledged: what is read from now on must hold it. */
+  acknowledged(revision: Revision): void {
+    if (revision > this.#acknowledged) this.#acknowledged = revision;
+  }
+
+  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW {
+    // What `read` throws is about the entry, not about the store.
+    let thrown: { error: unknown } | undefined;
+    const found = this.#read((reader) =>
+      reader.get(path, (entry) => {
+        try {
+          return read(entry);
+        } catch (error) {
+          thrown = { error };
+          return undefined;
+        }
+      }),
+    );
+    if (thrown !== undefined) throw thrown.error;
+    return found;
+  }
+
+  page<T>(
+    prefix: Path,
+    options: Omit<ListOptions, "signal">,
+    read: (entry: EntryInPlace) => T,
+  ): Page<T, Path> | typeof NOT_NOW {
+    return this.#read((reader) => reader.page(prefix, options, read));
+  }
+
+  children<T>(
+    path: Path,
+    after: PathElement | undefined,
+    read: (name: PathElement, entry: EntryInPlace | undefined) => T,
+  ): Page<T, PathElement> | typeof NOT_NOW {
+    return this.#read((reader) => reader.children(path, after, read));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#opening;
+    if (this.#turn !== undefined) clearImmediate(this.#turn);
+    await this.#reader?.close();
+    this.#reader = undefined;
+  }
+
+  #read<T>(read: (reader: StoreReader) => T): T | typeof NOT_NOW {
+    const reader = this.#current();
+    if (reader === undefined) return NOT_NOW;
+    const began = performance.now();
+    if (this.#turn === undefined) {
+      this.#turnSince = began;
+      this.#turn = setImmediate(() => (this.#turn = undefined));
+    }
+    try {
+      const found = read(reader);
+      this.#turnLast = performance.now();
+      return this.#turnLast - began > FROZEN_MS ? NOT_NOW : found;
+    } catch (error) {
+      // What the caller asked for is no path: the same in every way of asking.
+      if (BanyanError.has(error, "WIRE_BAD_PATH")) throw error;
+      return this.#fail(error);
+    }
+  }
+
+  /** The reader, where it has every write that was acknowledged here. */
+  #current(): StoreReader | undefined {
+    const reader = this.#reader;
+    if (reader === undefined || this.#acknowledged <= this.#verified) return reader;
+    try {
+      this.#verified = reader.revision;
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+    return this.#acknowledged <= this.#verified ? reader : undefined;
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const session = this.#session;
+      const offer = session?.hello.direct;
+      if (session === undefined || offer === undefined || this.#off) return;
+      const reader = await this.#options.open(offer, session.hello.pid);
+      if (reader === undefined) {
+        this.#off = true;
+        return;
+      }
+      const outdated = this.#closed || this.#session !== session || session.gone;
+      if (outdated || reader.store !== session.hello.store) {
+        await reader.close();
+        return;
+      }
+      this.#offer = offer;
+      this.#announce(session);
+      this.#reader = reader;
+    } catch (error) {
+      this.#off = true;
+      this.#options.log.debug("the store can't be read directly", { error: String(error) });
+    } finally {
+      this.#opening = undefined;
+      this.#asked = 0;
+    }
+  }
+
+  /** Lets the hub know, so that it can tell this process when it is in the way. */
+  #announce(session: HubSession): void {
+    const stop = (reason: string): void => {
+      if (this.#session !== session) return;
+      this.#off = true;
+      this.#drop(reason);
+    };
+    session.hub.reading(process.pid, stop).then(undefined, (error: unknown) => stop(String(error)));
+  }
+
+  #fail(error: unknown): typeof NOT_NOW {
+    this.#off = true;
+    this.#drop(String(error));
+    return NOT_NOW;
+  }
+
+  #drop(reason: string): void {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    this.#options.log.warn("reads go over the socket from now on", { reason });
+    void reader?.close().catch((error: unknown) => {
+      this.#options.log.debug("the store could not be closed", { error: String(error) });
+    });
+  }
+}
+
+function isSame(a: DirectOffer, b: DirectOffer): boolean {
+  return a.directory === b.directory && a.device === b.device && a.inode === b.inode;
+}

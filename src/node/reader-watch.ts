@@ -1,0 +1,104 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { DirectOffer } from "../engine/hub-direct.ts";
+import type { DirectReader, DirectService } from "../engine/hub-server.ts";
+import { evictReader, type ReaderSlot } from "../engine/lmdb-readers.ts";
+
+/** A read takes microseconds, a page of a listing a few milliseconds: what takes longer does not run. */
+const STUCK_MS = 2_000;
+/** How long one may be stuck, and how much the store may grow meanwhile, before it loses its place. */
+const EVICT_MS = 10_000;
+const GROWTH_BYTES = 64 * 1024 * 1024;
+
+export interface ReaderWatchOptions {
+  readonly offer: DirectOffer;
+  /** Who has a place in LMDB's table of readers; those who died with one are not in it any more. */
+  readonly slots: () => readonly ReaderSlot[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is known of a read that goes on. */
+interface Lag {
+  readonly since: number;
+  /** How large the store's file was then. */
+  readonly size: number;
+  told: boolean;
+  evicted: boolean;
+}
+
+/**
+ * Keeps those who read the store themselves from doing harm. As long as a read goes on, no page that
+ * was written since can be used again, and the file grows with every write. A reader that is stuck is
+ * sent to the socket, and one that does not even hear that, because it is frozen, loses its place
+ * before the file has grown too far. Programs that are none of ours, as a backup, are only told of.
+ */
+export class ReaderWatch implements DirectService {
+  readonly offer: DirectOffer;
+  readonly #options: ReaderWatchOptions;
+  readonly #readers = new Set<DirectReader>();
+  /** The processes that ever were readers of ours: one that is frozen loses its session. */
+  readonly #known = new Set<number>();
+  #lags = new Map<string, Lag>();
+
+  constructor(options: ReaderWatchOptions) {
+    this.offer = options.offer;
+    this.#options = options;
+  }
+
+  add(reader: DirectReader): Disposable {
+    this.#readers.add(reader);
+    this.#known.add(reader.pid);
+    return { [Symbol.dispose]: () => void this.#readers.delete(reader) };
+  }
+
+  /** To be called now and then, between the store's writes. */
+  check(): void {
+    const { clock, slots } = this.#options;
+    const now = clock.now();
+    const before = this.#lags;
+    this.#lags = new Map();
+    for (const slot of slots()) {
+      if (slot.transaction === undefined || slot.pid === process.pid) continue;
+      const key = `${slot.pid} ${slot.thread} ${slot.transaction}`;
+      const lag = before.get(key) ?? {
+        since: now,
+        size: this.#size(),
+        told: false,
+        evicted: false,
+      };
+      this.#lags.set(key, lag);
+      if (now - lag.since >= STUCK_MS) this.#stuck(slot, lag, now);
+    }
+  }
+
+  #stuck(slot: ReaderSlot, lag: Lag, now: number): void {
+    const { log } = this.#options;
+    const grown = this.#size() - lag.size;
+    if (!lag.told) {
+      lag.told = true;
+      const ours = [...this.#readers].filter(({ pid }) => pid === slot.pid);
+      const seconds = Math.round((now - lag.since) / 1_000);
+      for (const reader of ours) reader.stop(`a read of the store took more than ${seconds} s`);
+      log.warn("a reader is stuck, and the store can't use old pages again", { pid: slot.pid });
+    }
+    if (lag.evicted || now - lag.since < EVICT_MS || grown < GROWTH_BYTES) return;
+    lag.evicted = true;
+    if (!this.#known.has(slot.pid)) {
+      log.warn("a foreign reader makes the store grow; end it", { pid: slot.pid, grown });
+      return;
+    }
+    log.warn("a frozen reader loses its place", { pid: slot.pid, grown });
+    evictReader(this.offer.directory, slot).then(
+      (found) => log.info("the reader's place is free", { pid: slot.pid, found }),
+      (error: unknown) => log.error("the reader could not be put out", { error: String(error) }),
+    );
+  }
+
+  #size(): number {
+    return statSync(join(this.offer.directory, "data.mdb")).size;
+  }
+}
