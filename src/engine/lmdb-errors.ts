@@ -1,10 +1,13 @@
-import { statfsSync } from "node:fs";
+import { closeSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
 
 import { EngineError } from "../base/errors.ts";
+import { randomId } from "../base/ids.ts";
 
 /** What LMDB and the system call a lack of room: MDB_MAP_FULL, MDB_TXN_FULL, and the disk's errors. */
 const FULL = /MDB_MAP_FULL|MDB_TXN_FULL|No space left|Disk quota|File too large/iu;
-const MIN_FREE_BYTES = 64 * 1024;
+const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+const PROBE_BYTES = 64 * 1024;
 const CORRUPT =
   /MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_INVALID|MDB_VERSION_MISMATCH|MDB_BAD|not an LMDB file/iu;
 
@@ -22,12 +25,24 @@ export function lmdbError(error: unknown, where: string): unknown {
   return new EngineError("ENGINE_UNAVAILABLE", `${where}: ${error.message}`, { cause: error });
 }
 
-/** A disk that has no room for a page: LMDB calls that an input/output error. */
+/**
+ * A disk, quota or file size that has no room for a few pages: where only some of them could be written,
+ * LMDB says that input or output failed. So it is tried.
+ */
 function isFull(where: string): boolean {
+  const directory = where.replace(/^lmdb:/, "");
+  const probe = join(directory, `full.${randomId()}`);
   try {
-    const { bavail, bsize } = statfsSync(where.replace(/^lmdb:/, ""));
-    return bavail * bsize < MIN_FREE_BYTES;
-  } catch {
-    return false;
+    // Behind where the data file ends: some limits are on the size of one file.
+    const { size } = statSync(join(directory, "data.mdb"));
+    const file = openSync(probe, "wx", 0o600);
+    try {
+      return writeSync(file, Buffer.alloc(PROBE_BYTES), 0, PROBE_BYTES, size) < PROBE_BYTES;
+    } finally {
+      closeSync(file);
+      rmSync(probe, { force: true });
+    }
+  } catch (error) {
+    return NO_ROOM.has((error as NodeJS.ErrnoException).code ?? "");
   }
 }

@@ -86,6 +86,11 @@ export class LmdbFlusher {
     this.committed();
   }
 
+  /** Ends with the flush that is under way, if there is one. */
+  get running(): Promise<void> | undefined {
+    return this.#running;
+  }
+
   /** Resolves when everything committed by now is on the disk. */
   flush(): Promise<void> {
     if (this.#running === undefined) return this.#start();

@@ -132,15 +132,6 @@ export function decodeHead(row: Uint8Array): Head {
   return { revision: reader.f64(), forgotten: reader.f64(), bytes: reader.f64() };
 }
 
-/** The key of a change in `log`: the order of bytes is the order of revisions. */
-export function revisionKey(revision: Revision): Uint8Array {
-  const key = new Uint8Array(8);
-  const view = new DataView(key.buffer);
-  view.setUint32(0, Math.floor(revision / 2 ** 32));
-  view.setUint32(4, revision % 2 ** 32);
-  return key;
-}
-
 function writeEntry({ revision, time, author, value }: EngineEntry): void {
   writer.f64(revision);
   writer.f64(time);

@@ -14,9 +14,9 @@ import {
   encodeHead,
   encodeResult,
   type Head,
-  revisionKey,
 } from "./lmdb-records.ts";
-import { commit, type LmdbTables, META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
+import { operationKey, pathKey, revisionKey, revisionOf, treeKey, treeRange } from "./lmdb-keys.ts";
+import { commit, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
 import {
@@ -71,6 +71,8 @@ export class LmdbStore implements Store {
   #head: Head;
   #pending: PendingWrite[] = [];
   #turn: NodeJS.Immediate | undefined;
+  /** A flush is waited for, to commit behind it. */
+  #isPatient = false;
   #young: 0 | 1 = 0;
   #youngSince: number;
   #listener: StoreListener | undefined;
@@ -144,8 +146,33 @@ export class LmdbStore implements Store {
     if (this.#failed !== undefined) return Promise.reject(this.#failed);
     const write: PendingWrite = { request, ...deferred<WriteResult>() };
     this.#pending.push(write);
-    this.#turn ??= setImmediate(() => this.#commit());
+    this.#schedule(request);
     return write.promise;
+  }
+
+  /**
+   * Commits at the end of this turn. What waits for the disk anyhow can only be in the next flush: while
+   * another runs, it waits to become one commit with all that come meanwhile.
+   */
+  #schedule(request: WriteRequest): void {
+    const { running } = this.#options.flusher;
+    if (running === undefined || this.#durabilityOf(request) !== "flushed") {
+      this.#turn ??= setImmediate(() => this.#commit());
+    } else if (!this.#isPatient) {
+      void this.#commitAfter(running);
+    }
+  }
+
+  async #commitAfter(flush: Promise<void>): Promise<void> {
+    this.#isPatient = true;
+    // Who waits for it hears how it ended.
+    await flush.catch(() => {});
+    this.#isPatient = false;
+    if (this.#pending.length > 0) this.#commit();
+  }
+
+  #durabilityOf({ durability }: WriteRequest): Durability {
+    return durability ?? this.#options.durability;
   }
 
   checkOwner(): void {
@@ -171,7 +198,7 @@ export class LmdbStore implements Store {
   }
 
   async #close(): Promise<void> {
-    if (this.#turn !== undefined) this.#commit();
+    if (this.#pending.length > 0) this.#commit();
     const { root } = this.#tables;
     const { flusher } = this.#options;
     try {
@@ -236,9 +263,8 @@ export class LmdbStore implements Store {
     const unflushed: Outcome[] = [];
     for (const outcome of outcomes) {
       const { write, result, error } = outcome;
-      const durability = write.request.durability ?? this.#options.durability;
       if (result === undefined) write.reject(error);
-      else if (durability === "flushed") unflushed.push(outcome);
+      else if (this.#durabilityOf(write.request) === "flushed") unflushed.push(outcome);
       else write.resolve(result);
     }
     if (unflushed.length > 0) void this.#settleFlushed(unflushed);
@@ -369,29 +395,4 @@ export class LmdbStore implements Store {
     this.#pending = [];
     this.#listener?.failed(error);
   }
-}
-
-function treeKey(key: Uint8Array): Uint8Array {
-  const row = new Uint8Array(key.length + 1);
-  row[0] = TREE_BYTE;
-  row.set(key, 1);
-  return row;
-}
-
-/** Any text is a key: behind a byte, for LMDB takes none that is empty. */
-function operationKey(operation: string): Uint8Array {
-  return Buffer.from(`:${operation}`);
-}
-
-function pathKey(row: Uint8Array): Uint8Array {
-  return new Uint8Array(row.buffer, row.byteOffset + 1, row.length - 1);
-}
-
-function treeRange(start: Uint8Array, end: Uint8Array): { start: Uint8Array; end: Uint8Array } {
-  return { start: treeKey(start), end: treeKey(end) };
-}
-
-function revisionOf(key: Uint8Array): Revision {
-  const view = new DataView(key.buffer, key.byteOffset, key.length);
-  return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
 }

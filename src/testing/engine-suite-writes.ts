@@ -297,6 +297,34 @@ function operationTests(test: EngineTest): void {
 }
 
 function durabilityTests(test: EngineTest): void {
+  test("put() with `flushed` waits for the disk where there is one, and is refused where none is", async (engine) => {
+    const flushed = { durability: "flushed" } as const;
+    if (!engine.supports.durable) {
+      await rejectsWith(engine.put(path("a"), bytes("1"), flushed), "ENGINE_UNSUPPORTED");
+      assert.deepEqual(await listed(engine, ":"), []);
+      return;
+    }
+    await engine.put(path("a"), bytes("1"), flushed);
+    await engine.delete(path("a"), flushed);
+    const repeated = { ...flushed, operation: "op-1" };
+    const { revision } = await engine.put(path("a"), bytes("2"), repeated);
+    assert.equal((await engine.put(path("a"), bytes("2"), repeated)).revision, revision);
+    assert.deepEqual(await listed(engine, ":"), ["a=2"]);
+  });
+  test("writes that wait for the disk and others are applied in the order of calls", async (engine) => {
+    if (!engine.supports.durable) return;
+    const writes = Array.from({ length: 200 }, async (_, i) => {
+      const durability = i % 3 === 0 ? "commit" : "flushed";
+      return (await engine.put(path(`k:${i % 7}`), bytes(`${i}`), { durability })).revision;
+    });
+    const revisions = await Promise.all(writes);
+    assert.deepEqual(
+      revisions,
+      revisions.toSorted((a, b) => a - b),
+    );
+    const expected = [0, 1, 2, 3, 4, 5, 6].map((k) => `k:${k}=${199 - ((199 - k) % 7)}`);
+    assert.deepEqual(await listed(engine, "k"), expected);
+  });
   test("what was acknowledged is there when the store is opened again", async (engine, fixture) => {
     if (fixture.reopen === undefined) {
       assert.equal(engine.supports.durable, false);

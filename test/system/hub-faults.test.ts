@@ -1,0 +1,109 @@
+/** What a store can meet: no room, a file that is damaged under it, a folder it may not write. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, chownSync, mkdirSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+
+import { BanyanError, open, type Tree } from "banyan";
+import { expect, test, vi } from "vitest";
+
+import { hubPid, ROOT, temporaryFolder } from "./kit.ts";
+
+const ENOUGH_BLOCKS = 4_000;
+const LARGE = "x".repeat(20_000);
+
+test("where there is no room, writes are refused as a whole, reads go on, and nothing that was acknowledged is lost", async () => {
+  using folder = temporaryFolder();
+  const kept: number[] = [];
+  {
+    await using hub = await startHub(folder.path, { maxBlocks: ENOUGH_BLOCKS });
+    const tree = await open(folder.path);
+    const codes = new Set<string>();
+    for (let i = 0; i < 200; i++) {
+      const durability = i % 20 === 0 ? "flushed" : "commit";
+      try {
+        await tree.set(["k", i], LARGE, { durability });
+        kept.push(i);
+      } catch (error) {
+        codes.add(BanyanError.is(error) ? error.code : String(error));
+      }
+    }
+    expect(codes).toEqual(new Set(["ENGINE_FULL"]));
+    expect(kept.length).toBeGreaterThan(20);
+    expect(await names(tree)).toEqual(kept);
+    expect(await tree.get(["k", kept[0] ?? -1])).toBe(LARGE);
+    // Nobody died of it.
+    expect(hubPid(folder.path)).toBe(hub.process.pid);
+    await tree.close();
+  }
+  await using tree = await open(folder.path);
+  expect(await names(tree)).toEqual(kept);
+  await tree.set(["k", 1_000], LARGE);
+  expect(await tree.get(["k", 1_000])).toBe(LARGE);
+});
+
+test("a data file that is cut off under the hub is an error that says so", async () => {
+  using folder = temporaryFolder();
+  await using first = await open(folder.path, { create: true });
+  for (let i = 0; i < 300; i++) await first.set(["k", i], "x".repeat(100));
+  process.kill(hubPid(folder.path) as number, "SIGKILL");
+  truncateSync(join(folder.path, ".banyan/store/data.mdb"), 4 * 4096);
+  const failed: unknown = await open(folder.path).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ code: "NODE_HUB_FAILED" });
+  expect((failed as Error).message).toContain("is damaged");
+});
+
+test("a folder that can't be written is refused with what to do, and nothing is left in it", async () => {
+  using folder = temporaryFolder();
+  await (await open(folder.path, { create: true })).close();
+  process.kill(hubPid(folder.path) as number, "SIGKILL");
+  const banyan = join(folder.path, ".banyan");
+  chmodSync(banyan, 0o500);
+  // Whoever may do anything is not stopped by the folder's mode.
+  const user = process.getuid?.() === 0 ? 65_534 : undefined;
+  if (user !== undefined) for (const path of [folder.path, banyan]) chownSync(path, user, user);
+  const before = statSync(banyan).mtimeMs;
+  const script = `
+    const { open } = await import(${JSON.stringify(join(ROOT, "dist/index.js"))});
+    await open(${JSON.stringify(folder.path)}).catch((error) => console.log(error.code + " " + error.message));
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+    ...(user !== undefined && { uid: user, gid: user }),
+  });
+  let says = "";
+  child.stdout.on("data", (chunk) => (says += String(chunk)));
+  await once(child, "close");
+  chmodSync(banyan, 0o700);
+  expect(says).toContain("NODE_DENIED can't write in");
+  expect(statSync(banyan).mtimeMs).toBe(before);
+});
+
+async function names(tree: Tree): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const { name } of tree.list("k")) found.push(name);
+  return found;
+}
+
+interface StartedHub extends AsyncDisposable {
+  readonly process: ChildProcess;
+}
+
+/** A hub whose files can't grow beyond a number of blocks of 512 bytes. Ends it in order. */
+async function startHub(
+  folder: string,
+  { maxBlocks }: { readonly maxBlocks: number },
+): Promise<StartedHub> {
+  mkdirSync(join(folder, ".banyan"));
+  const limit = `trap "" XFSZ; ulimit -f ${maxBlocks}; exec "$0" "$@"`;
+  const command = [process.execPath, join(ROOT, "dist/entry/hub.js"), folder, "600000"];
+  const hub = spawn("sh", ["-c", limit, ...command], { stdio: "ignore" });
+  await vi.waitUntil(() => hubPid(folder) === hub.pid, { timeout: 30_000, interval: 5 });
+  return {
+    process: hub,
+    [Symbol.asyncDispose]: async () => {
+      hub.kill("SIGTERM");
+      await once(hub, "exit");
+    },
+  };
+}
