@@ -31,6 +31,14 @@ export const ERROR_CODES = {
   REMOTE_INVALID: { retryable: false, says: "what crossed is not what was declared" },
   REMOTE_TIMEOUT: { retryable: true, says: "no answer came in time" },
 
+  GATEWAY_BAD_SPEC: { retryable: false, says: "the spec of a gateway is not valid" },
+  GATEWAY_NOT_STARTED: { retryable: true, says: "the interpreter could not be started or reached" },
+  GATEWAY_CLOSED: { retryable: false, says: "the gateway has ended" },
+  GATEWAY_CHANNEL_CLOSED: { retryable: false, says: "the channel is closed" },
+  GATEWAY_SOURCE: { retryable: false, says: "this code can't be sent to another process" },
+  GATEWAY_STUCK: { retryable: true, says: "the interpreter does not end" },
+  GATEWAY_ID_TAKEN: { retryable: false, says: "the group has a gateway of that id" },
+
   ENGINE_CLOSED: { retryable: false, says: "the engine is closed" },
   ENGINE_CONFLICT: { retryable: true, says: "the entry is not at the revision that was asked for" },
   ENGINE_CONDITION: { retryable: false, says: "the condition on another entry does not hold" },

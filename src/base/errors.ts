@@ -86,6 +86,8 @@ export class WireError extends layerError<"WIRE">("WireError") {}
 export class ChannelError extends layerError<"CHANNEL">("ChannelError") {}
 /** A session, a call or a remote reference failed. */
 export class RemoteError extends layerError<"REMOTE">("RemoteError") {}
+/** An interpreter elsewhere can't be started, reached or given work. */
+export class GatewayError extends layerError<"GATEWAY">("GatewayError") {}
 /** A store refused or failed. */
 export class EngineError extends layerError<"ENGINE">("EngineError") {}
 /** A path or a tree operation is wrong. */
@@ -107,6 +109,7 @@ const CLASSES: Readonly<
   WIRE: WireError,
   CHANNEL: ChannelError,
   REMOTE: RemoteError,
+  GATEWAY: GatewayError,
   ENGINE: EngineError,
   TREE: TreeError,
   EXECUTOR: ExecutorError,

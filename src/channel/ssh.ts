@@ -27,6 +27,11 @@ export interface SshOptions extends DialOptions {
   readonly onLog?: ((text: string) => void) | undefined;
 }
 
+interface SshProcess {
+  readonly channel: Channel;
+  readonly child: ChildProcess;
+}
+
 /** A server that says nothing for so long, in seconds, three times running, is gone. */
 const ALIVE_SECONDS = 10;
 
@@ -45,6 +50,11 @@ const END_MS = 2_000;
  * @throws ChannelError `CHANNEL_REFUSED`, with what `ssh` said; the signal's reason
  */
 export async function dialSsh(options: SshOptions): Promise<Channel> {
+  return (await startSsh(options)).channel;
+}
+
+/** As `dialSsh`, and the `ssh` that runs here as well. It ends soon after its channel. */
+export async function startSsh(options: SshOptions): Promise<SshProcess> {
   const { signal, limits, host, ssh = "ssh", onLog } = options;
   signal.throwIfAborted();
   const mark = randomBytes(16).toString("hex");
@@ -65,7 +75,7 @@ export async function dialSsh(options: SshOptions): Promise<Channel> {
   }
   const channel = processChannel(child, pipes, { label: `ssh:${host}#${child.pid}`, limits });
   void channel.closed.then(() => endSoon(child));
-  return channel;
+  return { channel, child };
 }
 
 /**

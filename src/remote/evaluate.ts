@@ -11,6 +11,17 @@ interface Script {
   runInThisContext(): unknown;
 }
 
+interface ScriptOptions {
+  readonly filename: string;
+  readonly importModuleDynamically?: unknown;
+}
+
+interface Vm {
+  readonly Script: new (text: string, options: ScriptOptions) => Script;
+  /** What makes `import()` work in the source. */
+  readonly constants?: { readonly USE_MAIN_CONTEXT_DEFAULT_LOADER?: unknown };
+}
+
 /** What this needs of Node, where there is one. */
 interface Host {
   readonly process?: {
@@ -59,10 +70,11 @@ function compile(source: string, file: string): unknown {
 
 /** With the name and lines of the source in stacks where Node compiles it. */
 function script(text: string, file: string): unknown {
-  const vm = (globalThis as Host).process?.getBuiltinModule?.("node:vm") as
-    | { readonly Script: new (text: string, options: { filename: string }) => Script }
-    | undefined;
-  if (vm !== undefined) return new vm.Script(text, { filename: file }).runInThisContext();
+  const vm = (globalThis as Host).process?.getBuiltinModule?.("node:vm") as Vm | undefined;
+  if (vm !== undefined) {
+    const importModuleDynamically = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+    return new vm.Script(text, { filename: file, importModuleDynamically }).runInThisContext();
+  }
   const compiler = Reflect.get(globalThis, "eval") as (text: string) => unknown;
   return compiler(`${text}\n//# sourceURL=${file}`);
 }
