@@ -15,9 +15,6 @@ interface BootPipes {
 /** What the far side's program exits with where its Node is too old. */
 export const TOO_OLD = 78;
 
-/** For `node`, to run `bootScript`: as what it is, whatever the environment says. */
-export const NODE_ARGUMENTS: readonly string[] = ["--input-type=commonjs", "-e"];
-
 /** What the command line holds. It has to be understood by a Node of any age. */
 export function bootScript(pipes: BootPipes): string {
   return `"use strict";{

@@ -1,11 +1,6 @@
 import { RemoteError } from "../base/errors.ts";
 import { valueClass, type ValueClass } from "../remote/value-classes.ts";
-import {
-  type ChannelOwner,
-  type ChannelWire,
-  GatewayChannel,
-  Run,
-} from "./gateway-channel.ts";
+import { type ChannelOwner, type ChannelWire, GatewayChannel, Run } from "./gateway-channel.ts";
 import type { GatewaySide } from "./side.ts";
 
 /** What is unread at this end may be named by the peer; so many it can make us hold. */
@@ -113,7 +108,9 @@ export class ChannelTable implements ChannelOwner {
       pack: (channel) => {
         if (channel.isOf(this)) return [channel.id, channel.isClosed];
         const from = channel.gateway.id;
-        throw new TypeError(`channel ${channel.id} belongs to gateway ${from}: it can't cross another`);
+        throw new TypeError(
+          `channel ${channel.id} belongs to gateway ${from}: it can't cross another`,
+        );
       },
       unpack: ([id, isClosed]) => this.#named(id, isClosed),
     });

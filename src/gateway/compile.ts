@@ -5,7 +5,7 @@ import vm from "node:vm";
 import type { Program, Runnable } from "./program.ts";
 
 /** What a compiled program is given, in this order. */
-const PARAMETERS = "channel, args, require, $exports";
+const PARAMETERS = "channel, args, require, $out";
 
 type Body = (
   channel: unknown,
@@ -25,15 +25,18 @@ export function compile(program: Program): Runnable {
   return async (channel, args) => {
     const exports: { default?: unknown } = {};
     const result = await body(channel, args, requireHere(), exports);
-    return typeof exports.default === "function"
-      ? await (exports.default as (...given: unknown[]) => unknown)(channel, ...args)
-      : result;
+    const main = exports.default;
+    return isCallable(main) ? await main(channel, ...args) : result;
   };
 }
 
 /** Loads a module from where this process works, as `import()` there would. */
 export function importHere(specifier: string): Promise<unknown> {
   return loader()(specifier);
+}
+
+function isCallable(value: unknown): value is (...given: unknown[]) => unknown {
+  return typeof value === "function" && !/^class\b/.test(Function.prototype.toString.call(value));
 }
 
 function requireHere(): NodeJS.Require {
@@ -87,12 +90,12 @@ let load: Load | undefined;
 function loader(): Load {
   if (load !== undefined) return load;
   load = script("(specifier) => import(specifier)", "import.js", 0) as Load;
-  const { emitWarning } = process;
+  const warn = Object.getOwnPropertyDescriptor(process, "emitWarning");
   process.emitWarning = () => {};
   try {
     void load("node:module");
   } finally {
-    process.emitWarning = emitWarning;
+    if (warn !== undefined) Object.defineProperty(process, "emitWarning", warn);
   }
   return load;
 }

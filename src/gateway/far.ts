@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { hostname, setPriority } from "node:os";
 import { resolve } from "node:path";
 
+import { deferred } from "../base/deferred.ts";
 import { byRef } from "../remote/by-value.ts";
 import { evaluate } from "../remote/evaluate.ts";
 import { openSession, type Session } from "../remote/session.ts";
@@ -10,7 +11,6 @@ import type { HeartbeatOptions } from "../remote/heartbeat.ts";
 import type { Channel } from "../channel/channel.ts";
 import { ChannelTable } from "./channel-table.ts";
 import { compile, importHere, prepareImports } from "./compile.ts";
-import type { ChannelWire } from "./gateway-channel.ts";
 import { GatewayPort, PORT } from "./port.ts";
 import type { Program } from "./program.ts";
 import { type GatewaySide, NamedObjects } from "./side.ts";
@@ -95,7 +95,7 @@ class Far implements GatewaySide {
 
   #connect(session: Session): void {
     this.#port = session.remote<GatewayPort, "copy">(PORT);
-    this.channels.connect(this.#port as unknown as ChannelWire);
+    this.channels.connect(this.#port);
   }
 
   remote<T>(name: string): RemoteResult<T, "copy"> {
@@ -143,10 +143,10 @@ class Far implements GatewaySide {
   /** A process that has nothing else to wait for ends before the time is over. */
   #idle(): Promise<void> {
     if (this.#executing === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenIdle = resolve;
-      setTimeout(resolve, STOP_MS).unref();
-    });
+    const idle = deferred<void>();
+    this.#whenIdle = idle.resolve;
+    setTimeout(idle.resolve, STOP_MS).unref();
+    return idle.promise;
   }
 }
 

@@ -1,5 +1,5 @@
 import { type AbortOptions, onAbort } from "../base/abort.ts";
-import { GatewayError } from "../base/errors.ts";
+import { BanyanError, GatewayError } from "../base/errors.ts";
 import { ABORT_OPTIONS, checkOptions } from "../base/options.ts";
 import { byRef } from "../remote/by-value.ts";
 import { RemotePromise } from "../remote/call.ts";
@@ -98,7 +98,7 @@ export class Gateway implements GatewaySide, AsyncDisposable {
     const settle = (): void => {
       this.#parts.channels.forget(run.id);
       if (call.state === "fulfilled") run.succeeded(call.outcome);
-      else run.failed(call.outcome);
+      else run.failed(this.#shown(call.outcome));
     };
     if (call.state === "rejected") {
       settle();
@@ -209,6 +209,11 @@ export class Gateway implements GatewaySide, AsyncDisposable {
       return stuck as Error;
     }
     return wanted ? undefined : error;
+  }
+
+  /** What ends together with the gateway says so. */
+  #shown(error: unknown): unknown {
+    return this.#asked && BanyanError.has(error, "REMOTE_BROKEN") ? terminated(this.id) : error;
   }
 
   #assertOpen(): void {

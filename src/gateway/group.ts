@@ -9,12 +9,17 @@ import { begin, GATEWAY_OPTIONS, type GatewayOptions } from "./open.ts";
 import type { ModuleFile, SentCode } from "./sent-code.ts";
 import { checkSpec, formatSpec, type GatewaySpec, parseSpec } from "./spec.ts";
 
+interface Slot {
+  readonly opening: Promise<Gateway>;
+  /** Once it is open. */
+  gateway: Gateway | undefined;
+}
+
 /** Gateways that are used together, and end together. Those that have ended are in it no more. */
 export class Group implements Iterable<Gateway>, AsyncDisposable {
   readonly #defaults: GatewayOptions;
-  readonly #gateways = new Map<string, Gateway>();
-  /** Ids that are taken, also by gateways that are being opened. */
-  readonly #opening = new Map<string, Promise<Gateway>>();
+  /** By id, in the order of calls, also those that are being opened. */
+  readonly #slots = new Map<string, Slot>();
   #lastNumber = -1;
   #ended = false;
 
@@ -25,20 +30,20 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
   }
 
   get size(): number {
-    return this.#gateways.size;
+    return [...this].length;
   }
 
   get(id: string): Gateway | undefined {
-    return this.#gateways.get(id);
+    return this.#slots.get(id)?.gateway;
   }
 
   has(id: string): boolean {
-    return this.#gateways.has(id);
+    return this.get(id) !== undefined;
   }
 
-  /** In the order in which they were opened. */
-  [Symbol.iterator](): IterableIterator<Gateway> {
-    return this.#gateways.values();
+  /** Those that are open, in the order in which that was asked for. */
+  *[Symbol.iterator](): IterableIterator<Gateway> {
+    for (const { gateway } of this.#slots.values()) if (gateway !== undefined) yield gateway;
   }
 
   /**
@@ -56,26 +61,23 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
     this.#assertOpen();
     const spec = typeof given === "string" ? parseSpec(given) : checkSpec(given);
     const id = spec.id ?? this.#nextId();
-    if (this.#isTaken(id)) {
+    if (this.#slots.has(id)) {
       throw new GatewayError("GATEWAY_ID_TAKEN", `the group has a gateway ${id} already`);
     }
     // Taken before anything is waited for.
     const opening = this.#open(spec, id, { ...this.#defaults, ...options });
-    this.#opening.set(id, opening);
+    const slot: Slot = { opening, gateway: undefined };
+    this.#slots.set(id, slot);
     try {
       const gateway = await opening;
+      slot.gateway = gateway;
+      void gateway.closed.then(() => this.#slots.delete(id));
+      if (this.#ended) gateway.exit();
       this.#assertOpen();
-      this.#gateways.set(id, gateway);
-      void gateway.closed.then(() => this.#gateways.delete(id));
       return gateway;
     } catch (error) {
-      void opening.then(
-        (gateway) => gateway.exit(),
-        () => {},
-      );
+      if (slot.gateway === undefined) this.#slots.delete(id);
       throw error;
-    } finally {
-      this.#opening.delete(id);
     }
   }
 
@@ -103,17 +105,29 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
    */
   async terminate(options: TerminateOptions = {}): Promise<void> {
     this.#ended = true;
-    await Promise.allSettled(this.#opening.values());
-    const failed: unknown[] = [];
-    const left = new Set(this.#gateways.values());
+    await Promise.allSettled(Array.from(this.#slots.values(), ({ opening }) => opening));
+    const stuck = new Map<string, unknown>();
+    const all = [...this];
+    const left = new Set(all);
     while (left.size > 0) {
       const needed = new Set(Array.from(left, ({ spec }) => spec.via));
       const last = [...left].filter(({ id }) => !needed.has(id));
-      const results = await Promise.allSettled(last.map((gateway) => gateway.terminate(options)));
-      for (const result of results) if (result.status === "rejected") failed.push(result.reason);
-      for (const gateway of last) left.delete(gateway);
+      await Promise.all(
+        last.map(async (gateway) => {
+          left.delete(gateway);
+          try {
+            await gateway.terminate(options);
+          } catch (error) {
+            stuck.set(gateway.id, error);
+          }
+          // Those that were started from there, and could not be reached through it, end with it.
+          for (const { id, spec } of all) {
+            if (spec.via === gateway.id && !stuck.has(gateway.id)) stuck.delete(id);
+          }
+        }),
+      );
     }
-    if (failed.length > 0) throw failed[0];
+    for (const error of stuck.values()) throw error;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,7 +136,7 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
 
   async #open(spec: GatewaySpec, id: string, options: GatewayOptions): Promise<Gateway> {
     if (spec.via === undefined) return await begin(spec, id, { ...options, via: undefined });
-    const via = this.#gateways.get(spec.via) ?? (await this.#opening.get(spec.via));
+    const via = await this.#slots.get(spec.via)?.opening;
     if (via === undefined) {
       const says = `${formatSpec(spec)}: the group has no gateway ${spec.via}`;
       throw new GatewayError("GATEWAY_BAD_SPEC", says);
@@ -133,12 +147,8 @@ export class Group implements Iterable<Gateway>, AsyncDisposable {
   #nextId(): string {
     let id: string;
     do id = `gw${++this.#lastNumber}`;
-    while (this.#isTaken(id));
+    while (this.#slots.has(id));
     return id;
-  }
-
-  #isTaken(id: string): boolean {
-    return this.#gateways.has(id) || this.#opening.has(id);
   }
 
   #assertOpen(): void {

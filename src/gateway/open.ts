@@ -13,7 +13,6 @@ import { ChannelTable } from "./channel-table.ts";
 import type { FarPort } from "./far.ts";
 import { farSource } from "./far-source.ts";
 import { Gateway } from "./gateway.ts";
-import type { ChannelWire } from "./gateway-channel.ts";
 import { endInterpreter, type Interpreter } from "./interpreter.ts";
 import { startThrough } from "./link.ts";
 import { GatewayPort, PORT } from "./port.ts";
@@ -170,7 +169,7 @@ async function greet(started: Started, greeting: Greeting): Promise<Gateway> {
       valueClasses: channels.valueClasses,
     });
     const port = session.remote<FarPort, "copy">(PORT);
-    channels.connect(port as unknown as ChannelWire);
+    channels.connect(port);
     const info = await beginThere(session, port, greeting);
     const parts = { spec, info, session, port, interpreter, channels, objects, release };
     return (side.gateway = new Gateway(id, parts));
@@ -194,15 +193,14 @@ async function beginThere(
 }
 
 /** What an end of the pipes means is in how the process ended, which may be known a moment later. */
-async function reasonOf(error: unknown, { channel, exited }: Interpreter): Promise<unknown> {
-  if (!BanyanError.has(error, "REMOTE_BROKEN")) return error;
-  if (channel.state !== "closed") return error;
+async function reasonOf(failure: unknown, { channel, exited }: Interpreter): Promise<unknown> {
+  if (!BanyanError.has(failure, "REMOTE_BROKEN") || channel.state !== "closed") return failure;
   const [reason, exit] = await Promise.all([channel.closed, exited]);
   if (exit.code === TOO_OLD) return new Error("its Node is too old: 20.19 or newer is needed");
   if (exit.code === 127) {
     return new Error("there is no node in its path; say where, as node=/opt/node/bin/node");
   }
-  return reason?.cause ?? reason ?? error;
+  return reason?.cause ?? reason ?? failure;
 }
 
 function notStarted(spec: GatewaySpec, error: unknown, said: string): unknown {

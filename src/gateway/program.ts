@@ -2,7 +2,7 @@
 export interface Program {
   /**
    * "source": an expression or a function's body; "function": an expression that is one; "module": a body
-   * in which imports are awaited and `$exports.default` is set.
+   * in which imports are awaited and `$out.default` is set.
    */
   readonly form: "source" | "function" | "module";
   readonly text: string;

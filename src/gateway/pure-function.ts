@@ -17,10 +17,26 @@ const GIVEN: ReadonlySet<string> = new Set(["require", "__name", "arguments", "u
  *
  * @throws GatewayError `GATEWAY_SOURCE`, with the name that it uses and where
  */
-export function assertPure(text: string, { acorn: { parse }, scopes }: Parsers): void {
-  let ast: acorn.Program;
+export function assertPure(text: string, parsers: Parsers): void {
+  const ast = read(text, parsers);
+  const [statement] = ast.body;
+  if (
+    statement?.type === "ExpressionStatement" &&
+    statement.expression.type === "ClassExpression"
+  ) {
+    throw notAlone("it is a class: send a function that returns one");
+  }
+  const options = { ecmaVersion: 2026, ignoreEval: true } as const;
+  const { globalScope } = parsers.scopes.analyze(ast as never, options);
+  for (const { identifier } of globalScope?.through ?? []) {
+    const { name, loc } = identifier as unknown as acorn.Identifier;
+    if (!GIVEN.has(name) && !(name in globalThis)) throw captured(name, loc?.start);
+  }
+}
+
+function read(text: string, { acorn: { parse } }: Parsers): acorn.Program {
   try {
-    ast = parse(`(${text}\n)`, { ecmaVersion: "latest", ranges: true, locations: true });
+    return parse(`(${text}\n)`, { ecmaVersion: "latest", ranges: true, locations: true });
   } catch (error) {
     throw notAlone(
       text.includes("[native code]")
@@ -29,22 +45,15 @@ export function assertPure(text: string, { acorn: { parse }, scopes }: Parsers):
       error,
     );
   }
-  const [statement] = ast.body;
-  const expression = statement?.type === "ExpressionStatement" ? statement.expression : undefined;
-  if (expression?.type === "ClassExpression") {
-    throw notAlone("it is a class: send a function that returns one");
-  }
-  const { globalScope } = scopes.analyze(ast as never, { ecmaVersion: 2026, ignoreEval: true });
-  for (const { identifier } of globalScope?.through ?? []) {
-    const { name, loc } = identifier as { name: string; loc?: acorn.SourceLocation };
-    if (GIVEN.has(name) || name in globalThis) continue;
-    // The bracket before it is ours.
-    const { line, column } = loc?.start ?? { line: 1, column: 1 };
-    const at = `line ${line}, column ${line === 1 ? column : column + 1}`;
-    throw notAlone(
-      `it uses ${JSON.stringify(name)} of what is around it (${at}): pass that as an argument, or import() it inside`,
-    );
-  }
+}
+
+function captured(name: string, place: acorn.Position | undefined): GatewayError {
+  const { line, column } = place ?? { line: 1, column: 1 };
+  // The bracket before it is ours.
+  const at = `line ${line}, column ${line === 1 ? column : column + 1}`;
+  return notAlone(
+    `it uses ${JSON.stringify(name)} of what is around it (${at}): pass that as an argument, or import() it inside`,
+  );
 }
 
 function notAlone(why: string, cause?: unknown): GatewayError {

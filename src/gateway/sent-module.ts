@@ -11,7 +11,7 @@ interface Edit {
 
 /**
  * A module's text as the body of an async function, each line where it was: imports are awaited where
- * they stand, `$exports.default` is what it exports as default, and other exports are only declared.
+ * they stand, `$out.default` is what it exports as default, and other exports are only declared.
  *
  * @throws GatewayError `GATEWAY_SOURCE` for what can't be sent, with its place
  */
@@ -37,20 +37,13 @@ export function rewriteModule(text: string, file: string, { parse }: typeof acor
 }
 
 function editsOf(statement: acorn.Program["body"][number], file: string): readonly Edit[] {
-  const { start, end } = statement;
-  switch (statement.type) {
-    case "ImportDeclaration":
-      return [{ start, end, text: importText(statement, file) }];
-    case "ExportDefaultDeclaration":
-      return defaultEdits(statement);
-    case "ExportNamedDeclaration":
-      if (statement.source) return refuseReexport(statement, file);
-      return [{ start, end: statement.declaration?.start ?? end, text: "" }];
-    case "ExportAllDeclaration":
-      return refuseReexport(statement, file);
-    default:
-      return [];
-  }
+  const { start, end, type } = statement;
+  if (type === "ImportDeclaration") return [{ start, end, text: importText(statement, file) }];
+  if (type === "ExportDefaultDeclaration") return defaultEdits(statement);
+  if (type === "ExportAllDeclaration") return refuseReexport(statement, file);
+  if (type !== "ExportNamedDeclaration") return [];
+  if (statement.source) return refuseReexport(statement, file);
+  return [{ start, end: statement.declaration?.start ?? end, text: "" }];
 }
 
 function importText(statement: acorn.ImportDeclaration, file: string): string {
@@ -89,15 +82,19 @@ function defaultEdits({ start, end, declaration }: acorn.ExportDefaultDeclaratio
   const isNamed =
     (declaration.type === "FunctionDeclaration" || declaration.type === "ClassDeclaration") &&
     declaration.id !== null;
-  if (!isNamed) return [{ ...head, text: "$exports.default = " }];
+  if (!isNamed) return [{ ...head, text: "$out.default = " }];
   return [
     { ...head, text: "" },
-    { start: end, end, text: ` $exports.default = ${declaration.id?.name ?? ""};` },
+    { start: end, end, text: ` $out.default = ${declaration.id?.name ?? ""};` },
   ];
 }
 
 function refuseReexport({ loc }: acorn.Node, file: string): never {
-  throw unsent(file, loc?.start, "it exports what is another module's: only the one module is sent");
+  throw unsent(
+    file,
+    loc?.start,
+    "it exports what is another module's: only the one module is sent",
+  );
 }
 
 function refuseMeta({ type, start, loc }: acorn.Token, text: string, file: string): void {

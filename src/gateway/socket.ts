@@ -160,6 +160,9 @@ function asProcess({ env, popen }: GatewaySpec): GatewaySpec {
 /** Takes as long for every wrong one. */
 function isSame(given: unknown, token: string): boolean {
   if (typeof given !== "string") return false;
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(token));
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
 }

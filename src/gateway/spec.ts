@@ -46,7 +46,9 @@ const NAMES: OptionNames<GatewaySpec> = {
 };
 const KINDS: readonly GatewayKind[] = ["popen", "worker", "ssh", "socket"];
 const FLAGS: ReadonlySet<string> = new Set(["popen", "worker"]);
-const KEYS = Object.keys(NAMES).map((name) => (name === "sshConfig" ? "ssh_config" : name));
+const KEYS = Object.keys(NAMES)
+  .filter((name) => name !== "env")
+  .map((name) => (name === "sshConfig" ? "ssh_config" : name));
 
 /** What a thread can't have for itself, and what a server decides. */
 const NOT_FOR: Readonly<Partial<Record<GatewayKind, readonly (keyof GatewaySpec)[]>>> = {
@@ -126,7 +128,7 @@ function readKey(
   value: string | undefined,
 ): void {
   if (key === "") throw bad(text, "a part between // is empty, or has no name");
-  if (!KEYS.includes(key) || key === "env") throw unknownKey(text, key, [...KEYS, "env:NAME"]);
+  if (!KEYS.includes(key)) throw unknownKey(text, key, [...KEYS, "env:NAME"]);
   const name = key === "ssh_config" ? "sshConfig" : key;
   if (name in spec) throw bad(text, `${key} is there twice`);
   if (FLAGS.has(key)) {

@@ -23,7 +23,8 @@ export function parseSshWords(text: string): SshTarget {
     const value = word.length > 2 ? word.slice(2) : words[++at];
     if (value === undefined) throw bad(text, `${word} needs a value`);
     const name = OPTIONS[word.slice(0, 2)];
-    if (name === undefined) throw bad(text, `of ssh's options it takes -p -l -i -F -o, not ${word}`);
+    if (name === undefined)
+      throw bad(text, `of ssh's options it takes -p -l -i -F -o, not ${word}`);
     if (name === "settings") readSetting(text, settings, value);
     else if (name === "port") target.port = readPort(text, value);
     else target[name] = value;

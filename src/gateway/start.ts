@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { GatewayError } from "../base/errors.ts";
 import { childChannel } from "../channel/child.ts";
 import { portChannel } from "../channel/port.ts";
 import { startSsh } from "../channel/ssh.ts";
-import { bootScript, NODE_ARGUMENTS, workerScript } from "./boot.ts";
+import { bootScript, workerScript } from "./boot.ts";
 import type { Exit, Interpreter } from "./interpreter.ts";
 import { formatSpec, type GatewaySpec, kindOfSpec } from "./spec.ts";
 import { parseSshWords } from "./ssh-words.ts";
@@ -34,16 +35,19 @@ export async function startInterpreter(
 ): Promise<Interpreter> {
   options.signal.throwIfAborted();
   const kind = kindOfSpec(spec);
-  if (kind === "popen") return startProcess(spec, options);
+  if (kind === "popen") return await startProcess(spec, options);
   if (kind === "worker") return startThread(spec, options);
   if (kind === "ssh") return await startRemote(spec, options);
   const says = `${formatSpec(spec)} can't be started from there: reach it from here, or by ssh`;
   throw new GatewayError("GATEWAY_BAD_SPEC", says);
 }
 
-function startProcess({ node, env }: GatewaySpec, { onLog }: StartOptions): Interpreter {
+async function startProcess(
+  { node, env }: GatewaySpec,
+  { onLog }: StartOptions,
+): Promise<Interpreter> {
   const script = bootScript({ read: PIPE, write: PIPE, remote: false });
-  const child = spawn(node ?? process.execPath, [...NODE_ARGUMENTS, script], {
+  const child = spawn(node ?? process.execPath, ["-e", script], {
     // Whatever it prints is a log, and can't get between the messages.
     stdio: ["ignore", onLog === undefined ? 2 : "pipe", onLog === undefined ? 2 : "pipe", "pipe"],
     env: { ...process.env, ...env },
@@ -53,11 +57,15 @@ function startProcess({ node, env }: GatewaySpec, { onLog }: StartOptions): Inte
     stream?.setEncoding("utf8").on("data", (text: string) => onLog?.(text));
   }
   const label = `popen#${child.pid}`;
+  const channel = childChannel(child, { fd: PIPE, label });
+  const exited = exitOf(child);
+  // It throws where there is no such program.
+  await once(child, "spawn");
   return {
     label,
-    channel: childChannel(child, { fd: PIPE, label }),
+    channel,
     wantsSource: true,
-    exited: exitOf(child),
+    exited,
     end: (signal) => void child.kill(signal),
   };
 }
@@ -70,11 +78,7 @@ async function startRemote(
   const { child, channel } = await startSsh({
     ...target,
     ...(spec.sshConfig === undefined ? {} : { config: spec.sshConfig }),
-    command: [
-      spec.node ?? "node",
-      ...NODE_ARGUMENTS,
-      bootScript({ read: 4, write: 3, remote: true }),
-    ],
+    command: [spec.node ?? "node", "-e", bootScript({ read: 4, write: 3, remote: true })],
     signal,
     ssh,
     onLog: onLog ?? ((text) => void process.stderr.write(text)),

@@ -35,7 +35,11 @@ export class Starter {
   }
 
   /** @throws as `startInterpreter` */
-  async start(given: GatewaySpec, ssh: string | undefined, events: Remote<LinkEvents>): Promise<Link> {
+  async start(
+    given: GatewaySpec,
+    ssh: string | undefined,
+    events: Remote<LinkEvents>,
+  ): Promise<Link> {
     const interpreter = await startInterpreter(this.#restrict(checkSpec(given)), {
       signal: AbortSignal.timeout(START_MS),
       source: this.#source,
@@ -66,7 +70,12 @@ export class Link {
       return { post: (bytes) => void there.data(bytes), close: () => {} };
     };
     relay(new PostingChannel({ label: interpreter.label }, join), interpreter.channel);
-    void interpreter.exited.then((exit) => there.exited(exit));
+    void this.#tellExit(there);
+  }
+
+  async #tellExit(there: Remote<LinkEvents>): Promise<void> {
+    // Whoever has gone doesn't hear it.
+    void there.exited(await this.#interpreter.exited);
   }
 
   get label(): string {
