@@ -25,13 +25,15 @@ export { Tree, type TreeOptions } from "./tree/tree.ts";
 export type { TreeEvent } from "./tree/watch.ts";
 export type { DeleteOptions, DeleteResult, SetOptions, SetResult } from "./tree/write.ts";
 
-export { CodeRoot, type CodeInfo, type CodeRootOptions } from "./code/code-root.ts";
+export type { CodeInfo, CodeRootOptions } from "./code/code-root.ts";
 export type { CodeEntry, CodeMode } from "./code/entry.ts";
 export { CodeLibrary, type CodeLibraryOptions } from "./code/library.ts";
 export { ModuleRoot, type ModuleInfo } from "./code/module-root.ts";
 export { cleanStack } from "./code/source-url.ts";
+export type { CallOptions, WorkerOptions } from "./code/worker-calls.ts";
 export type { AddOptions, AddResult, RemoveOptions } from "./code/store.ts";
 
 export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
 export { JobRoot, type JobListing } from "./runner/job-root.ts";
+export { CodeRoot } from "./node/code-root.ts";
 export { runNode, type BanyanNode, type NodeOptions } from "./node/node.ts";

@@ -63,6 +63,8 @@ export const ERROR_CODES = {
   EXECUTOR_LOST: { retryable: true, says: "the thread that ran the code is gone" },
   EXECUTOR_MEMORY: { retryable: false, says: "the code used more memory than its thread may" },
   EXECUTOR_CANCELLED: { retryable: false, says: "the run was cancelled" },
+  EXECUTOR_BUSY: { retryable: true, says: "too much waits for a thread already" },
+  EXECUTOR_BAD_RESULT: { retryable: false, says: "what the code returned can't leave its thread" },
   EXECUTOR_CLOSED: { retryable: false, says: "the executor is closed" },
 
   CODE_NOT_FOUND: { retryable: false, says: "there is no code under that path" },

@@ -19,6 +19,14 @@ import {
   removeCode,
   type RemoveOptions,
 } from "./store.ts";
+import {
+  type CallOptions,
+  onlyInWorkers,
+  type OpenWorkers,
+  WorkerCalls,
+  type WorkerOptions,
+  WorkerProcedure,
+} from "./worker-calls.ts";
 
 /** A procedure as it is stored, with what is known of it. */
 export interface CodeInfo {
@@ -38,9 +46,20 @@ export interface CodeRootOptions extends CodeLibraryOptions {
    * stored code without running any. Default true.
    */
   readonly evaluate?: boolean | undefined;
+  /** Of the threads for procedures with `is_async: false`; they start when they are needed. */
+  readonly workers?: WorkerOptions | undefined;
 }
 
-const ROOT_OPTIONS: OptionNames<CodeRootOptions> = { ...LIBRARY_OPTIONS, evaluate: true };
+const ROOT_OPTIONS: OptionNames<CodeRootOptions> = {
+  ...LIBRARY_OPTIONS,
+  evaluate: true,
+  workers: true,
+};
+const WORKER_OPTIONS: OptionNames<WorkerOptions> = {
+  maxThreads: true,
+  idleMs: true,
+  memoryMb: true,
+};
 
 /**
  * The stored procedures of a tree, and the function that calls them:
@@ -50,18 +69,26 @@ const ROOT_OPTIONS: OptionNames<CodeRootOptions> = { ...LIBRARY_OPTIONS, evaluat
  * code("forty.two", 1, 2);
  * ```
  *
- * A procedure that is stored as inline returns its value; an async one a promise, also for what is
- * wrong with the arguments. Calls see the version that is live when they begin, to their end.
+ * A procedure that is stored as inline returns its value; an async one, and one that runs in a worker, a
+ * promise, also for what is wrong with the arguments. Calls see the version that is live when they begin, to their end.
  *
  * Calling throws CodeError `CODE_NOT_FOUND`, `CODE_ARGUMENTS` (before the body starts), `CODE_MODE`,
  * or, where it does not compile or link, an error of that code with the stored one as its cause. What
  * the code itself throws comes through as it is.
+ *
+ * In a worker (`is_async: false`) code may block. What a call is given crosses as a copy where it is
+ * plain; functions, instances and what else has an identity are used there as if they were local, and
+ * give what their promises settle with. The result is plain values, and objects that were given. A
+ * call rejects with ExecutorError `EXECUTOR_LOST`, `EXECUTOR_MEMORY` where its thread ended.
  */
 export interface CodeRoot extends AsyncDisposable {
   /** Calls a procedure; the values bind to its `vars` in order, surplus ones are `_args`. */
   (path: PathLike, ...values: unknown[]): unknown;
-  /** Calls it with values by name; names that are not in `vars` are visible as variables too. */
-  run(path: PathLike, named?: NamedValues): unknown;
+  /**
+   * Calls it with values by name; names that are not in `vars` are visible as variables too. In a worker,
+   * a signal ends the call, whatever its code does.
+   */
+  run(path: PathLike, named?: NamedValues, options?: CallOptions): unknown;
   /** Stores a procedure, if it compiles and links. See `addCode` for what it refuses. */
   add(path: PathLike, entry: CodeEntry, options?: AddOptions): Promise<AddResult>;
   /** What is stored, with `mode` by its name; `undefined` if there is nothing. */
@@ -73,20 +100,33 @@ export interface CodeRoot extends AsyncDisposable {
   /** Resolves when what had arrived, or the write of `revision`, is live here. */
   settled(revision?: Revision, options?: AbortOptions): Promise<void>;
   readonly library: CodeLibrary;
-  /** Ends it, and the library if it opened that itself. Calls that run go on. */
+  /**
+   * Ends it, and the library if it opened that itself. Calls that run go on, but for those in workers: they
+   * have five seconds to end.
+   */
   close(): Promise<void>;
 }
 
-export const CodeRoot = {
-  /** Follows the code of a tree, or uses a library that does. Resolves when all is ready to be called. */
-  async open(source: Tree | CodeLibrary, options: CodeRootOptions = {}): Promise<CodeRoot> {
-    checkOptions(options, ROOT_OPTIONS, "CodeRoot.open");
-    const { evaluate = true, ...rest } = options;
-    const library = await libraryOf(source, rest);
-    if (evaluate) await library.activate();
-    return makeRoot(new Caller(library), library, source !== library);
-  },
-};
+/**
+ * Follows the code of a tree, or uses a library that does. Resolves when all is ready to be called.
+ * `openWorkers` makes what procedures run in whose code may block.
+ */
+export async function openCodeRoot(
+  source: Tree | CodeLibrary,
+  options: CodeRootOptions = {},
+  openWorkers?: OpenWorkers,
+): Promise<CodeRoot> {
+  checkOptions(options, ROOT_OPTIONS, "CodeRoot.open");
+  const { evaluate = true, workers: workerOptions = {}, ...rest } = options;
+  checkOptions(workerOptions, WORKER_OPTIONS, "CodeRoot.open's workers");
+  const library = await libraryOf(source, rest);
+  if (evaluate) await library.activate();
+  const workers =
+    evaluate && openWorkers !== undefined
+      ? new WorkerCalls(() => openWorkers(workerOptions), options.clock)
+      : undefined;
+  return makeRoot(library, { workers, evaluates: evaluate, ownsLibrary: source !== library });
+}
 
 async function libraryOf(
   source: Tree | CodeLibrary,
@@ -97,10 +137,22 @@ async function libraryOf(
   return CodeLibrary.open(source, options);
 }
 
-function makeRoot(caller: Caller, library: CodeLibrary, ownsLibrary: boolean): CodeRoot {
-  const close = async (): Promise<void> => (ownsLibrary ? library.close() : undefined);
+interface RootParts {
+  readonly workers: WorkerCalls | undefined;
+  readonly evaluates: boolean;
+  readonly ownsLibrary: boolean;
+}
+
+function makeRoot(library: CodeLibrary, parts: RootParts): CodeRoot {
+  const { workers, ownsLibrary } = parts;
+  const caller = new Caller(library, parts);
+  const close = async (): Promise<void> => {
+    await workers?.close();
+    if (ownsLibrary) await library.close();
+  };
   return Object.assign((path: PathLike, ...values: unknown[]) => caller.call(path, values), {
-    run: (path: PathLike, named: NamedValues = {}) => caller.run(path, named),
+    run: (path: PathLike, named: NamedValues = {}, options: CallOptions = {}) =>
+      caller.run(path, named, options),
     add: async (path: PathLike, entry: CodeEntry, options: AddOptions = {}) =>
       addCode(library, at(path), entry, options),
     get: async (path: PathLike, options: AbortOptions = {}) => {
@@ -130,16 +182,20 @@ function at(path: PathLike): { readonly kind: "proc"; readonly path: Path } {
 /** Finds procedures by what callers write, quickly. */
 class Caller {
   readonly #library: CodeLibrary;
+  readonly #workers: WorkerCalls | undefined;
+  readonly #evaluates: boolean;
   /** By the text that was written; only while the slot has something in it. */
   readonly #known = new Map<string, CodeSlot>();
 
-  constructor(library: CodeLibrary) {
+  constructor(library: CodeLibrary, { workers, evaluates }: RootParts) {
     this.#library = library;
+    this.#workers = workers;
+    this.#evaluates = evaluates;
   }
 
   call(path: PathLike, values: readonly unknown[]): unknown {
     const procedure = this.#find(path);
-    if (procedure.isAsync !== true) return procedure.call(values);
+    if (procedure.isAsync === null) return procedure.call(values);
     try {
       return procedure.call(values);
     } catch (error) {
@@ -147,8 +203,11 @@ class Caller {
     }
   }
 
-  run(path: PathLike, named: NamedValues): unknown {
+  run(path: PathLike, named: NamedValues, options: CallOptions): unknown {
+    checkOptions(options, ABORT_OPTIONS, "code.run");
     const procedure = this.#find(path);
+    if (procedure instanceof WorkerProcedure) return procedure.runWith(checkNamed(named), options);
+    if (options.signal !== undefined) throw onlyInWorkers(procedure);
     if (procedure.isAsync !== true) return procedure.run(checkNamed(named));
     try {
       return procedure.run(checkNamed(named));
@@ -164,9 +223,15 @@ class Caller {
     }
     const checked = codePath(path);
     const slot = this.#library.slot(checked);
+    if (slot?.isAsync === false) return this.#inWorker(checked, slot);
     if (slot?.procedure === undefined) throw this.#failure(checked, slot);
     if (typeof path === "string") this.#remember(path, slot);
     return slot.procedure;
+  }
+
+  #inWorker(path: Path, slot: CodeSlot): Procedure {
+    if (this.#workers === undefined || slot.error !== undefined) throw this.#failure(path, slot);
+    return this.#workers.procedure(this.#library, path);
   }
 
   #remember(text: string, slot: CodeSlot): void {
@@ -187,8 +252,8 @@ class Caller {
       });
     }
     const why =
-      isAsync === false
-        ? "it is stored to run in a worker (is_async: false), which this version can't do yet"
+      isAsync === false && this.#evaluates
+        ? "it runs in a worker (is_async: false), and there are none here"
         : "this root was opened without evaluating code";
     return new CodeError("CODE_MODE", `can't call ${name}: ${why}`, { details });
   }

@@ -27,7 +27,7 @@ import {
   prepareStage,
   type Stage,
 } from "./stage.ts";
-import { type CodeKind, type Shipment, type Unit, unitId } from "./unit.ts";
+import { type AsyncMode, type CodeKind, type Shipment, type Unit, unitId } from "./unit.ts";
 
 export interface CodeLibraryOptions extends AbortOptions {
   /** The directory from which packages are imported, as a path or file URL. Default: the current. */
@@ -148,6 +148,11 @@ export class CodeLibrary implements AsyncDisposable {
    */
   keyOf(path: PathLike, kind: CodeKind = "proc"): string | undefined {
     return this.#stage.plan.units.get(idOf(kind, path))?.key;
+  }
+
+  /** How a procedure is stored to run; null also where there is none. */
+  modeOf(path: PathLike): AsyncMode {
+    return this.#stage.plan.units.get(idOf("proc", path))?.unit.isAsync ?? null;
   }
 
   /** What is wrong with it; with `keepLastGood` it may be usable all the same. */

@@ -75,7 +75,8 @@ const OWN_FILES = new URL("../", import.meta.url);
 function isInternal(line: string): boolean {
   if (!/^\s+at /.test(line)) return false;
   if (IN_STORED_CODE_ONCE.test(line)) return false;
-  return /\bnode:internal\//.test(line) || line.includes(OWN_FILES.href) || line.includes(OWN_PATH);
+  if (/\bnode:internal\/|[\\/]node_modules[\\/]piscina[\\/]/.test(line)) return true;
+  return line.includes(OWN_FILES.href) || line.includes(OWN_PATH);
 }
 
 const IN_STORED_CODE_ONCE = new RegExp(IN_STORED_CODE.source);

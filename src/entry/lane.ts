@@ -7,6 +7,7 @@ import { portChannel } from "../channel/port.ts";
 import { Linker } from "../code/link.ts";
 import { presentError } from "../code/present-error.ts";
 import type { ThreadBoot } from "../executor/thread-protocol.ts";
+import { refuseBlocking } from "../remote/sync/session.ts";
 import { serveThread } from "../executor/thread-server.ts";
 import { runStored } from "../runner/kit/run-stored.ts";
 
@@ -34,6 +35,10 @@ function linkerFor(resolveFrom: string): Linker {
   }
   return linker;
 }
+
+refuseBlocking(
+  "jobs share it; store the procedure with is_async: false, and it has a thread that may block",
+);
 
 await serveThread({
   channel: portChannel(parentPort, { label: "lane" }),

@@ -9,7 +9,7 @@ import type { Channel } from "../channel/channel.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { Execution, LossBlame, RunEnd, RunRequest, StallPlace } from "./executor.ts";
 import { inspectThread } from "./inspect.ts";
-import { LaneExecution, type ExecutionOwner } from "./lane-execution.ts";
+import { ThreadExecution, type ExecutionOwner } from "./thread-execution.ts";
 import { V8_HEADROOM_MB } from "./memory-limit.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { StallWatch } from "./stall.ts";
@@ -39,7 +39,7 @@ export interface LaneThreadOptions {
 interface ThreadEnd {
   /** What everybody else is told. */
   readonly error: ExecutorError;
-  readonly culprit?: LaneExecution | undefined;
+  readonly culprit?: ThreadExecution | undefined;
   readonly culpritEnd?: RunEnd;
   /** Where there is no culprit: whether it must be one of them. */
   readonly blame?: LossBlame;
@@ -68,7 +68,7 @@ export class LaneThread implements ExecutionOwner {
   readonly #gone = deferred<void>();
   readonly #watch: StallWatch;
   readonly #memory: MemoryWatch;
-  readonly #executions = new Map<string, LaneExecution>();
+  readonly #executions = new Map<string, ThreadExecution>();
   #end: ThreadEnd | undefined;
   #runNumber = 0;
   /** The beat at which it was found blocked by nobody's code. */
@@ -127,21 +127,21 @@ export class LaneThread implements ExecutionOwner {
     if (this.#executions.has(request.id)) {
       throw new TypeError(`a run "${request.id}" is under way on this thread`);
     }
-    const execution = new LaneExecution(request, ++this.#runNumber, this);
+    const execution = new ThreadExecution(request, ++this.#runNumber, this);
     this.#executions.set(execution.id, execution);
     this.#worker.ref();
     void this.#drive(execution, request);
     return execution;
   }
 
-  cancel(execution: LaneExecution, reason: unknown, graceMs: number): void {
+  cancel(execution: ThreadExecution, reason: unknown, graceMs: number): void {
     this.#shared.setCancelled(execution.number);
     void this.#tell(execution, reason);
     const grace = this.#options.clock.after(graceMs, () => this.kill(execution));
     void execution.ended.then(() => grace[Symbol.dispose]());
   }
 
-  kill(execution: LaneExecution): void {
+  kill(execution: ThreadExecution): void {
     this.#finish({
       error: lost(`its thread was ended with "${execution.name}", which had to stop`),
       culprit: execution,
@@ -182,7 +182,7 @@ export class LaneThread implements ExecutionOwner {
     return session;
   }
 
-  async #tell(execution: LaneExecution, reason: unknown): Promise<void> {
+  async #tell(execution: ThreadExecution, reason: unknown): Promise<void> {
     try {
       const session = await this.#session;
       await session.remote<ThreadApi, "copy">(THREAD).abort(execution.id, reason);
@@ -191,7 +191,7 @@ export class LaneThread implements ExecutionOwner {
     }
   }
 
-  async #drive(execution: LaneExecution, request: RunRequest): Promise<void> {
+  async #drive(execution: ThreadExecution, request: RunRequest): Promise<void> {
     try {
       const session = await this.#session;
       // Cancelled before it began.
@@ -212,7 +212,7 @@ export class LaneThread implements ExecutionOwner {
     }
   }
 
-  #onOutcome(execution: LaneExecution, outcome: ThreadOutcome): void {
+  #onOutcome(execution: ThreadExecution, outcome: ThreadOutcome): void {
     if (outcome.type === "returned") {
       return this.#settle(execution, { type: "returned", value: outcome.value });
     }
@@ -222,7 +222,7 @@ export class LaneThread implements ExecutionOwner {
     this.#finish({ error, culprit: execution, culpritEnd: end });
   }
 
-  #settle(execution: LaneExecution, end: RunEnd): void {
+  #settle(execution: ThreadExecution, end: RunEnd): void {
     execution.settle(end);
     this.#executions.delete(execution.id);
     if (this.#executions.size > 0) return;
@@ -257,7 +257,7 @@ export class LaneThread implements ExecutionOwner {
     }
   }
 
-  #finishStalled(culprit: LaneExecution | undefined, frames: readonly string[]): void {
+  #finishStalled(culprit: ThreadExecution | undefined, frames: readonly string[]): void {
     const place: StallPlace = { runId: culprit?.id, frames };
     const where = `${culprit?.name ?? "a run"} blocked it at ${frames[0] ?? "an unknown place"}`;
     const error = new ExecutorError("EXECUTOR_STALLED", `the thread was ended because ${where}`, {
@@ -333,7 +333,7 @@ export class LaneThread implements ExecutionOwner {
   }
 
   /** Where there is no other, it was this one. */
-  #onlyRun(): LaneExecution | undefined {
+  #onlyRun(): ThreadExecution | undefined {
     const [first, second] = this.#executions.values();
     return second === undefined ? first : undefined;
   }

@@ -43,7 +43,7 @@ function captureStream(
   const decoders = new WeakMap<ThreadRun, StringDecoder>();
   stream.write = (chunk: Uint8Array | string, ...rest: unknown[]): boolean => {
     const run = current();
-    if (run === undefined || run.ended) return write(chunk, ...rest);
+    if (run?.isListenedTo !== true) return write(chunk, ...rest);
     let decoder = decoders.get(run);
     if (decoder === undefined) decoders.set(run, (decoder = new StringDecoder()));
     run.write(level, typeof chunk === "string" ? chunk : decoder.write(Buffer.from(chunk)));

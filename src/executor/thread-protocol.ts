@@ -58,7 +58,9 @@ const BEAT = 0;
 const EXIT_RUN = 1;
 const EXIT_CODE = 2;
 const HELD_MB = 3;
-const CANCELLED = 4;
+const THREAD_ID = 4;
+const COMPUTES = 5;
+const CANCELLED = 6;
 /** More runs at once only lose the early notice: their signal still aborts. */
 const CANCELLED_SLOTS = 1021;
 
@@ -70,6 +72,11 @@ export class SharedState {
   constructor(buffer = new SharedArrayBuffer((CANCELLED + CANCELLED_SLOTS) * 4)) {
     this.buffer = buffer;
     this.#cells = new Int32Array(buffer);
+  }
+
+  /** Of a thread that has one run at a time. */
+  static forOneRun(): SharedState {
+    return new SharedState(new SharedArrayBuffer((CANCELLED + 1) * 4));
   }
 
   /** The thread moves it while its event loop turns. */
@@ -101,16 +108,35 @@ export class SharedState {
     Atomics.store(this.#cells, EXIT_RUN, run);
   }
 
+  /** The thread that has begun with the run, as Node numbers them; 0: none has. */
+  get threadId(): number {
+    return Atomics.load(this.#cells, THREAD_ID);
+  }
+
+  setThreadId(id: number): void {
+    Atomics.store(this.#cells, THREAD_ID, id);
+  }
+
+  /** Whether code of the run may be at work: it waits for nothing of the other side's. */
+  get computes(): boolean {
+    return Atomics.load(this.#cells, COMPUTES) === 1;
+  }
+
+  setComputes(on: boolean): void {
+    Atomics.store(this.#cells, COMPUTES, on ? 1 : 0);
+    this.moveBeat();
+  }
+
   /** Whether the run was cancelled, readable in a loop that never yields. */
   isCancelled(run: number): boolean {
-    return Atomics.load(this.#cells, slotOf(run)) === run;
+    return Atomics.load(this.#cells, this.#slotOf(run)) === run;
   }
 
   setCancelled(run: number): void {
-    Atomics.store(this.#cells, slotOf(run), run);
+    Atomics.store(this.#cells, this.#slotOf(run), run);
   }
-}
 
-function slotOf(run: number): number {
-  return CANCELLED + (run % CANCELLED_SLOTS);
+  #slotOf(run: number): number {
+    return CANCELLED + (run % (this.#cells.length - CANCELLED));
+  }
 }

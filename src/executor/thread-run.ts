@@ -56,6 +56,16 @@ export class ThreadRun implements RunContext {
     this.#controller.abort(reason);
   }
 
+  /** It ends its thread by `process.exit(code)`. */
+  exits(code: number): void {
+    this.#shared.setExit(this.number, code);
+  }
+
+  /** Whether somebody takes what it prints. */
+  get isListenedTo(): boolean {
+    return this.#print !== undefined && !this.#ended;
+  }
+
   onPrint(print: (level: PrintLevel, text: string) => void): void {
     this.#print = print;
   }

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Channel } from "../channel/channel.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { RunCode } from "./executor.ts";
+import { guardExit, guardUncaught } from "./thread-guards.ts";
 import { MemoryMeter } from "./thread-memory.ts";
 import { captureOutput } from "./thread-output.ts";
 import {
@@ -47,7 +48,7 @@ export async function serveThread(options: ServeThreadOptions): Promise<void> {
   });
   captureOutput(() => context.getStore());
   ownTimers(() => context.getStore());
-  markExit(context, shared);
+  guardExit(() => context.getStore());
 
   const server = new ThreadServer(context, shared, options);
   const session = await openSession(options.channel, {
@@ -61,7 +62,8 @@ export async function serveThread(options: ServeThreadOptions): Promise<void> {
     shared.moveBeat();
     memory.look();
   }, BEAT_MS);
-  reportUncaught(context, session.remote<OwnerApi>(OWNER));
+  const owner = session.remote<OwnerApi>(OWNER);
+  guardUncaught(() => context.getStore(), owner);
 }
 
 class ThreadServer implements ThreadApi {
@@ -102,34 +104,4 @@ class ThreadServer implements ThreadApi {
     const { exports = 0, imports = 0 } = this.session?.stats() ?? {};
     return { runs: this.#runs.size, references: exports + imports };
   }
-}
-
-/**
- * The owner must know whose `process.exit()` it was. What is left of a run that has ended can't be held
- * to account any more, so it can't end the thread of the others either.
- */
-function markExit(context: AsyncLocalStorage<ThreadRun>, shared: SharedState): void {
-  const mark = (code: unknown): void => {
-    const run = context.getStore();
-    if (run?.ended === true) {
-      throw new Error("process.exit() does nothing: the run that it belongs to has ended");
-    }
-    if (run !== undefined) shared.setExit(run.number, Number(code ?? process.exitCode ?? 0));
-  };
-  const exit = process.exit.bind(process);
-  process.exit = (code) => {
-    mark(code);
-    return exit(code);
-  };
-}
-
-function reportUncaught(context: AsyncLocalStorage<ThreadRun>, owner: OwnerApi): void {
-  const report = (error: unknown): void => {
-    const run = context.getStore();
-    if (run === undefined) owner.fatal(error);
-    else if (run.ended) owner.warn(`"${run.name}" had ended when part of it threw`, error);
-    else run.fail(error);
-  };
-  process.on("uncaughtException", report);
-  process.on("unhandledRejection", report);
 }

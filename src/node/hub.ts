@@ -9,6 +9,7 @@ import { listenUnix } from "../channel/unix.ts";
 import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
+import { refuseBlocking } from "../remote/sync/session.ts";
 import { isStopped, ownProcess } from "../runner/process-identity.ts";
 import { Path } from "../wire/path.ts";
 import { VERSION } from "./version.ts";
@@ -56,6 +57,8 @@ const CLOSE_MS = 2_000;
  *   `ENGINE_CORRUPT`, `ENGINE_FULL` where the store can't be opened
  */
 export async function runHub(options: RunHubOptions): Promise<HubEnd> {
+  // Nobody is served while it blocks.
+  using _ = refuseBlocking("it is the hub's, and all wait for that; use connect() and await");
   const places = placesOf(options.directory);
   const lock = await takeStart(places, options);
   let hub: Hub | undefined;
@@ -67,7 +70,7 @@ export async function runHub(options: RunHubOptions): Promise<HubEnd> {
     await lock.release();
   }
   options.onReady?.(hub.record);
-  return hub.run();
+  return await hub.run();
 }
 
 async function takeStart(places: TreePlaces, options: RunHubOptions): Promise<LockFile> {

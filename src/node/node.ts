@@ -12,10 +12,12 @@ import { Lane, type LaneOptions } from "../executor/lane.ts";
 import { LanesApart } from "../executor/lanes-apart.ts";
 import type { LeaseTimes } from "../runner/node-entry.ts";
 import type { PlaceType } from "../runner/placement.ts";
+import { refuseBlocking } from "../remote/sync/session.ts";
 import { runObjects } from "../runner/run-objects.ts";
 import { Runner } from "../runner/runner.ts";
 import type { Tree } from "../tree/tree.ts";
 import { checkNode } from "./check-node.ts";
+import { openWorkers } from "./workers.ts";
 
 export interface NodeOptions {
   /** Used, not owned: close it after the node. */
@@ -78,9 +80,15 @@ export interface BanyanNode extends AsyncDisposable {
  */
 export async function runNode(options: NodeOptions): Promise<BanyanNode> {
   checkNode(options);
-  const { log = silentLog } = options;
+  const { log = silentLog, name } = options;
   const scope = new Scope({ onError: (error, task) => log.warn(`${task} failed`, { error }) });
   const failed = deferred<void>();
+  // Until it is closed: whoever blocks here loses the lease.
+  const refusal = refuseBlocking(
+    `it keeps the lease of node ${name}; use connect() and await, or put what blocks into a ` +
+      "procedure with is_async: false",
+  );
+  scope.defer(() => refusal[Symbol.dispose]());
   try {
     const runner = await openRunner(options, scope, failed.resolve);
     const node = new RunningNode(runner, scope);
@@ -91,6 +99,9 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
     throw error;
   }
 }
+
+/** Runs of code that blocks, at once: each has a thread of some 10 MB. The slots limit most of them. */
+const MAX_BLOCKING = 1_000;
 
 async function openRunner(
   options: NodeOptions,
@@ -113,12 +124,16 @@ async function openRunner(
       ...options.lane,
     });
   const shared = scope.use(lane("lane"));
+  const blocking = scope.use(
+    openWorkers({ maxThreads: MAX_BLOCKING, memoryMb: options.memoryMb, clock, log }),
+  );
   const apart = new LanesApart(() => lane("lane apart"));
   const runner = await Runner.open({
     ...options,
     code,
     executors: {
       shared,
+      blocking,
       own: () => lane("own lane"),
       apart: (round) => apart.seat(round),
     },

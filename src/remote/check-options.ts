@@ -22,6 +22,7 @@ export const SESSION_OPTIONS: OptionNames<SessionOptions> = {
   heartbeat: true,
   timeoutMs: true,
   unref: true,
+  peerBlocks: true,
 };
 
 const MAX_TIMER_MS = 2 ** 31 - 1;

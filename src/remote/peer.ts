@@ -90,6 +90,7 @@ export class Peer implements Session, Caller {
       failed: (error) => this.abort(error as Error),
     });
     this.#serving = new Serving(policy, this.#tables.exports, this.#reporter, limits);
+    if (options.peerBlocks === true) this.#sender.chain = this.#serving.serveBlocked();
     this.#receiver = this.#createReceiver(codec, limits);
     this.#deadlines = new Deadlines({
       clock: options.clock,
@@ -247,10 +248,7 @@ export class Peer implements Session, Caller {
 
   #serve(incoming: Incoming, chain: number): void {
     const { flavour } = this.#options;
-    if (flavour !== undefined) {
-      flavour.serve(incoming, chain, this.#serving);
-      return;
-    }
+    if (flavour !== undefined) return flavour.serve(incoming, chain, this.#serving);
     const before = this.#sender.chain;
     this.#sender.chain = chain;
     this.#serving.serve(incoming);

@@ -42,6 +42,9 @@ type Result =
   | { readonly state: "rejected"; readonly reason: unknown }
   | { readonly state: "pending"; readonly promise: Promise<unknown> };
 
+/** Not one that a thread comes to by counting. */
+const OWN_CHAIN = 2 ** 31 - 1;
+
 /** Serves the peer's requests: at once and in order, but for those that have to wait for something. */
 export class Serving {
   readonly #policy: Policy;
@@ -58,6 +61,7 @@ export class Serving {
   received = 0;
   /** Requests that are not answered yet. */
   running = 0;
+  #settles = false;
 
   constructor(policy: Policy, exports: ExportTable, replies: Replies, limits: SessionLimits) {
     this.#policy = policy;
@@ -83,6 +87,15 @@ export class Serving {
     return this.#lent.size;
   }
 
+  /**
+   * The peer's thread blocks: it is answered with what a promise settles with, never with the promise.
+   * Returns the chain for requests to it: one without a chain it would leave to its event loop.
+   */
+  serveBlocked(): number {
+    this.#settles = true;
+    return OWN_CHAIN;
+  }
+
   serve(incoming: Incoming): void {
     this.running++;
     let outcome: unknown;
@@ -90,7 +103,8 @@ export class Serving {
     try {
       outcome = this.#begin(incoming);
       // Whoever wrote a `then` that is no promise's may call back twice, or never.
-      if (isWaitedFor(incoming, outcome) && isThenable(outcome)) promise = Promise.resolve(outcome);
+      const waits = this.#settles || isWaitedFor(incoming, outcome);
+      if (waits && isThenable(outcome)) promise = Promise.resolve(outcome);
     } catch (error) {
       this.#fail(incoming, error, incoming.keep);
       return;

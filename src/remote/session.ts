@@ -69,6 +69,11 @@ export interface SessionOptions {
    * or gone. On by default where the channel crosses a network, off within one machine.
    */
   readonly heartbeat?: HeartbeatOptions | boolean | undefined;
+  /**
+   * The peer is a thread that blocks and can't await: where it would get a promise, it is answered with
+   * what that settles with, and it serves this side's calls while it waits for an answer.
+   */
+  readonly peerBlocks?: boolean | undefined;
 }
 
 /**

@@ -107,8 +107,9 @@ export class JobRun {
     let objects: RunObjects | undefined;
     try {
       this.check();
-      objects = this.#parts.openObjects(this.#context());
-      executor = this.#executor();
+      const blocks = this.#parts.code.modeOf(this.spec.entry.code) === false;
+      objects = this.#parts.openObjects(this.#context(blocks));
+      executor = this.#executor(blocks);
       this.#execution = executor.start({
         id: `${this.spec.slot}/${this.spec.token}`,
         name: formatPath(this.spec.path),
@@ -130,9 +131,11 @@ export class JobRun {
     }
   }
 
-  #executor(): Executor {
+  #executor(blocks: boolean): Executor {
     const { executors } = this.#parts;
     const { alone, suspected } = this.spec;
+    // There each has a thread for itself anyway.
+    if (blocks) return executors.blocking;
     if (alone) return executors.own();
     return suspected > 0 ? executors.apart(suspected) : executors.shared;
   }
@@ -187,7 +190,7 @@ export class JobRun {
     if (okAfter > 0) this.#timers.push(clock.after(okAfter * 1000, () => this.spec.onOk()));
   }
 
-  #context(): RunContext {
+  #context(blocks: boolean): RunContext {
     const { tree, clock, node } = this.#parts;
     const { path, entry, slot, token, reason, fence } = this.spec;
     return {
@@ -207,6 +210,7 @@ export class JobRun {
       setupDone: () => this.spec.onSetupDone(),
       progress: (value) => this.spec.onProgress(value),
       signal: this.#controller.signal,
+      blocks,
     };
   }
 
@@ -248,7 +252,8 @@ export class JobRun {
   async #tidy(objects: RunObjects | undefined, executor: Executor | undefined): Promise<void> {
     try {
       await objects?.close();
-      if (executor !== this.#parts.executors.shared) await executor?.close();
+      const { shared, blocking } = this.#parts.executors;
+      if (executor !== shared && executor !== blocking) await executor?.close();
     } catch (error) {
       this.#parts.log.warn("what a run had opened could not be closed", { error });
     }

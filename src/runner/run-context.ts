@@ -37,6 +37,8 @@ export interface RunContext {
   progress(value: unknown): void;
   /** Aborts when the run is to end. */
   readonly signal: AbortSignal;
+  /** Whether the code may block its thread, so that nothing can be pushed to it. */
+  readonly blocks: boolean;
 }
 
 /** The objects of one run. */
@@ -59,6 +61,8 @@ export interface CodeSource {
   keyOf(path: Path): string | undefined;
   /** What is wrong with what is stored now. */
   errorOf(path: Path): unknown;
+  /** As it is stored: false where its code may block its thread. */
+  modeOf(path: Path): boolean | null;
   /** As `RunRequest.code`. */
   shipment(path: Path): unknown;
   /** Calls `listener` after each switch to new code. */
@@ -71,6 +75,8 @@ export interface CodeSource {
 export interface RunExecutors {
   /** What the jobs of a node share. */
   readonly shared: Executor;
+  /** What gives each run a thread on which its code may block. */
+  readonly blocking: Executor;
   /** One for a single run, of code that has blocked or ended its thread before. Its caller closes it. */
   own(): Executor;
   /**

@@ -1,5 +1,7 @@
+import { RunnerError } from "../base/errors.ts";
 import { toPath } from "../wire/path-text.ts";
 import type { CodeSource, OpenRunObjects } from "./run-context.ts";
+import { RunEvents } from "./run-events.ts";
 import { RunHost } from "./run-host.ts";
 import type { RunValues } from "./kit/values.ts";
 import type { Shipment } from "../code/unit.ts";
@@ -46,10 +48,15 @@ export function runObjects({ code, config = {}, backlog }: RunObjectsOptions): O
       config,
       backlog,
     };
+    const { blocks, signal } = context;
+    const events = blocks ? new RunEvents({ host, clock, backlog, signal }) : undefined;
     return {
-      host: { run: host },
+      host: events === undefined ? { run: host } : { run: host, events },
       values: { ...values },
-      close: () => host.close(),
+      close: () => {
+        events?.end(new RunnerError("RUNNER_CANCELLED", "the run has ended"));
+        return host.close();
+      },
       errorRecorded: () => host.errorRecorded,
     };
   };

@@ -7,6 +7,13 @@ export {
   engineSuite,
   type EngineSuiteOptions,
 } from "./engine-suite.ts";
+export {
+  type ExecutorBehaviour,
+  type ExecutorFixture,
+  type ExecutorRun,
+  executorSuite,
+  type ExecutorSuiteOptions,
+} from "./executor-suite.ts";
 export { expectRoundTrips } from "./expect-round-trips.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
 export { sessionPair, type SessionPair, type SessionPairOptions } from "./session-pair.ts";

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-import { CodeRoot } from "../../src/code/code-root.ts";
+import { CodeRoot } from "../../src/node/code-root.ts";
 import { CodeLibrary, type CodeLibraryOptions } from "../../src/code/library.ts";
 import { ModuleRoot } from "../../src/code/module-root.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";

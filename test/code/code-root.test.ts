@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { CodeRoot } from "../../src/code/code-root.ts";
+import { openCodeRoot } from "../../src/code/code-root.ts";
+import { CodeRoot } from "../../src/node/code-root.ts";
 import { cleanStack, findCodePlace } from "../../src/code/source-url.ts";
 import { failure, openCode } from "./code-kit.ts";
 
@@ -210,10 +211,11 @@ describe("CodeRoot refuses to call", () => {
     expect(error.cause).toBe(kit.library.errorOf("p"));
   });
 
-  it("worker mode, which it can't do yet", async () => {
+  it("worker mode, where there are no workers", async () => {
     await using kit = await openCode();
     await kit.code.add("p", { code: "return 1", mode: "worker" });
-    const error = await failure(() => kit.code("p"));
+    await using root = await openCodeRoot(kit.library);
+    const error = await failure(() => root("p"));
     expect([error.code, error.message]).toEqual(["CODE_MODE", expect.stringContaining("worker")]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { CodeRoot } from "../../src/code/code-root.ts";
+import { CodeRoot } from "../../src/node/code-root.ts";
 import { CodeLibrary } from "../../src/code/library.ts";
 import { ModuleRoot } from "../../src/code/module-root.ts";
 import type { Tree } from "../../src/tree/tree.ts";

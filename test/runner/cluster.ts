@@ -80,6 +80,8 @@ export class TestNode {
   runner!: Runner;
   library: CodeLibrary | undefined;
   executor!: TestExecutor;
+  /** For code that may block. */
+  blocking!: TestExecutor;
   /** Made for code that had blocked its thread. */
   readonly lanes: TestExecutor[] = [];
   alive = true;
@@ -99,7 +101,7 @@ export class TestNode {
     this.alive = false;
     this.clock.set("dead");
     this.engine.kill();
-    for (const lane of [this.executor, ...this.lanes]) void lane.close();
+    for (const lane of [this.executor, this.blocking, ...this.lanes]) void lane.close();
   }
 
   freeze(): void {
@@ -139,6 +141,7 @@ export class Cluster implements AsyncDisposable {
     const node = new TestNode(this, name, ++this.#pids);
     const { code, run, openObjects } = await this.#parts(node);
     node.executor = new TestExecutor(run, node.clock);
+    node.blocking = new TestExecutor(run, node.clock);
     const own = (): TestExecutor => {
       const lane = new TestExecutor(run, node.clock);
       node.lanes.push(lane);
@@ -149,7 +152,7 @@ export class Cluster implements AsyncDisposable {
       name,
       code,
       openObjects,
-      executors: { shared: node.executor, own, apart: own },
+      executors: { shared: node.executor, blocking: node.blocking, own, apart: own },
       clock: node.clock,
       log: this.#options.log ?? silentLog,
       identity: { pid: node.pid, start: 1, host: "here" },

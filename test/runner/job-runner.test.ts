@@ -317,6 +317,7 @@ describe("JobRunner, where code is missing", () => {
     const blind: CodeSource = {
       keyOf: () => undefined,
       errorOf: () => undefined,
+      modeOf: () => null,
       shipment: () => undefined,
       onSwitch: () => ({ [Symbol.dispose]: () => {} }),
     };
@@ -337,6 +338,7 @@ describe("JobRunner, where code is missing", () => {
     const late: CodeSource = {
       keyOf: () => key,
       errorOf: () => undefined,
+      modeOf: () => null,
       shipment: () => undefined,
       onSwitch: () => ({ [Symbol.dispose]: () => {} }),
       settled: () => arrived.promise,

@@ -106,6 +106,7 @@ class World {
       code: {
         keyOf: () => "key",
         errorOf: () => undefined,
+        modeOf: () => null,
         shipment: () => ({}),
         onSwitch: () => ({ [Symbol.dispose]: () => {} }),
       },

@@ -11,7 +11,7 @@ const dist = (file: string): string => JSON.stringify(pathToFileURL(join(ROOT, "
 
 /** 500 reloads to warm up, then 500 that are measured; prints the heap they left behind, in bytes. */
 const SCRIPT = `
-import { CodeRoot } from ${dist("code/code-root.js")};
+import { CodeRoot } from ${dist("node/code-root.js")};
 import { ModuleRoot } from ${dist("code/module-root.js")};
 import { MemoryEngine } from ${dist("engine/memory.js")};
 import { Tree } from ${dist("tree/tree.js")};

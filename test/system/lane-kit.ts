@@ -4,49 +4,21 @@ import { format } from "node:util";
 
 import { expect } from "vitest";
 
-import { compile } from "../../src/code/compile.ts";
-import { checkEntry } from "../../src/code/entry.ts";
-import { resolveBase } from "../../src/code/external.ts";
-import { planGraph } from "../../src/code/graph.ts";
 import { cleanStack } from "../../src/code/source-url.ts";
-import { type Shipment, unitId } from "../../src/code/unit.ts";
 import { portChannel } from "../../src/channel/port.ts";
-import { MemoryEngine } from "../../src/engine/memory.ts";
-import type { Execution } from "../../src/executor/executor.ts";
 import { Lane, type LaneOptions } from "../../src/executor/lane.ts";
-import type { LogLine } from "../../src/runner/job.ts";
-import type { RunValues } from "../../src/runner/kit/values.ts";
-import { RunHost } from "../../src/runner/run-host.ts";
-import { Tree } from "../../src/tree/tree.ts";
-import { formatPath, parsePath } from "../../src/wire/path-text.ts";
+import { type ExecutorKit, openExecutorKit, type Sources } from "./executor-kit.ts";
 import { ROOT } from "./kit.ts";
 
-interface TestRun {
-  readonly execution: Execution;
-  readonly host: RunHost;
-  readonly lines: readonly LogLine[];
-  /** Resolves when it has ended and its host is closed. */
-  readonly closed: Promise<void>;
-  /** Resolves when the code has called `_self.progress(value)`. */
-  reached(value: unknown): Promise<void>;
-}
-
-export interface LaneKit extends AsyncDisposable {
+export interface LaneKit extends ExecutorKit {
   readonly lane: Lane;
-  readonly tree: Tree;
   /** What the lane told its log. */
   readonly warnings: readonly string[];
-  /** Runs the procedure `name` out of the texts that the kit was opened with. */
-  start(name: string, data?: Readonly<Record<string, unknown>>): TestRun;
 }
-
-/** Sources by path; modules begin with `module:`. */
-export type Sources = Readonly<Record<string, string>>;
 
 /** A lane with its thread from the built package, over a tree in memory. */
 export function openLane(sources: Sources, options: Partial<LaneOptions> = {}): LaneKit {
   const warnings: string[] = [];
-  const tree = Tree.over(new MemoryEngine());
   const lane = new Lane({
     entry: pathToFileURL(join(ROOT, "dist/entry/lane.js")),
     channel: (worker) => portChannel(worker),
@@ -60,99 +32,14 @@ export function openLane(sources: Sources, options: Partial<LaneOptions> = {}): 
     },
     ...options,
   });
-  const ship = shipper(sources);
-  const hosts = new Set<RunHost>();
-  let runs = 0;
-
-  function start(name: string, data: Readonly<Record<string, unknown>> = {}): TestRun {
-    const id = `run${++runs}`;
-    const lines: LogLine[] = [];
-    const progress: unknown[] = [];
-    const waiting = new Set<() => void>();
-    const host = new RunHost({
-      tree,
-      job: parsePath(name),
-      run: id,
-      node: "node1",
-      check: () => {},
-      shipment: (path) => ship(formatPath(path)),
-      on: {
-        log: (more) => void lines.push(...more),
-        setupDone: () => {},
-        progress: (value) => {
-          progress.push(value);
-          for (const look of waiting) look();
-        },
-        fenced: () => {},
-      },
-    });
-    hosts.add(host);
-    const values: RunValues = {
-      job: parsePath(name),
-      node: "node1",
-      token: runs,
-      run: id,
-      reason: "first",
-      entry: {},
-      data,
-      config: {},
-    };
-    const execution = lane.start({
-      id,
-      name,
-      code: ship(name),
-      values: { ...values },
-      host: { run: host },
-    });
-    const closed = closeWith(execution);
-    async function closeWith({ ended }: Execution): Promise<void> {
-      await ended;
-      await host.close();
-      hosts.delete(host);
-    }
-    const reached = (value: unknown): Promise<void> =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          if (!progress.includes(value)) return;
-          waiting.delete(look);
-          resolve();
-        };
-        waiting.add(look);
-        look();
-      });
-    return { execution, host, lines, closed, reached };
-  }
-
+  const kit = openExecutorKit(lane, sources, true);
   return {
+    ...kit,
     lane,
-    tree,
     warnings,
-    start,
     [Symbol.asyncDispose]: async () => {
-      await lane.close();
-      await Promise.all([...hosts].map((host) => host.close()));
+      await kit[Symbol.asyncDispose]();
       expect((await lane.stats()).runs).toBe(0);
-      await tree.close();
     },
-  };
-}
-
-function shipper(sources: Sources): (name: string) => Shipment {
-  const compiled = new Map(
-    Object.entries(sources).map(([name, text]) => {
-      const isModule = name.startsWith("module:");
-      const path = name.replace("module:", "");
-      const entry = isModule ? { code: text } : { code: text, is_async: true };
-      const unit = compile(checkEntry(isModule ? "module" : "proc", path, entry));
-      return [unitId(unit.kind, unit.name), { text, compiled: unit }] as const;
-    }),
-  );
-  const { units, errors } = planGraph(compiled);
-  expect([...errors.values()]).toEqual([]);
-  return (name) => {
-    const id = unitId("proc", name);
-    const keyed = units.get(id);
-    if (keyed === undefined) throw new Error(`no procedure ${name}`);
-    return { id, key: keyed.key, units: [...units.values()], resolveFrom: resolveBase(ROOT) };
   };
 }

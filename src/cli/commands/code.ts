@@ -3,6 +3,7 @@ import { Option, type Command } from "commander";
 import { CliError } from "../../base/errors.ts";
 import { cleanStack } from "../../code/source-url.ts";
 import type { CodeInfo, CodeRoot } from "../../code/code-root.ts";
+import type { CodeEntry } from "../../code/entry.ts";
 import { JobRoot } from "../../runner/job-root.ts";
 import type { Tree } from "../../tree/tree.ts";
 import { formatPath } from "../../wire/path-text.ts";
@@ -23,7 +24,10 @@ export function addCodeCommands(program: Command, act: Act): void {
     .alias("set")
     .description("store a procedure from a file (- for stdin); refused if it does not compile")
     .addOption(
-      new Option("-m, --mode <mode>", "how it is called")
+      new Option(
+        "-m, --mode <mode>",
+        "how it runs: at once, asynchronously, or in a thread where it may block (is_async null, true, false)",
+      )
         .choices(["inline", "worker", "async"])
         .default("inline"),
     )
@@ -116,7 +120,7 @@ function positional(vars: readonly string[], words: readonly string[]): Record<s
 
 /** The compiler is loaded only by commands that need it, and stored code runs for `call` alone. */
 async function openCode(tree: Tree, evaluate: boolean = false): Promise<CodeRoot> {
-  const code = await import("../../code/code-root.ts");
+  const code = await import("../../node/code-root.ts");
   return code.CodeRoot.open(tree, { evaluate });
 }
 
@@ -137,9 +141,11 @@ const COLUMNS: readonly Column<CodeInfo>[] = [
   { head: "error", cell: ({ error }) => clip(error ?? "", 50) },
 ];
 
-const PROCEDURES: SourceNoun<CodeInfo> = {
+const PROCEDURES: SourceNoun<CodeInfo, CodeEntry> = {
   name: "procedure",
   columns: COLUMNS,
   open: openCode,
+  about: ({ mode = "inline", vars = [] }: CodeEntry) =>
+    `mode ${mode}${vars.length === 0 ? "" : `, vars ${vars.join(", ")}`}`,
   users: jobsOf,
 };

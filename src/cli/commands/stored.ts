@@ -9,27 +9,37 @@ import { pathArgument, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Column } from "../output.ts";
 
+interface Stored {
+  readonly path: Path;
+}
+
+interface Source {
+  readonly code: string;
+}
+
 /** What procedures and modules have in common: source texts under paths. */
-interface SourceRoot<Info extends { readonly path: Path }> extends AsyncDisposable {
-  get(path: Path): Promise<{ readonly code: string } | undefined>;
+interface SourceRoot<Info extends Stored, Entry extends Source> extends AsyncDisposable {
+  get(path: Path): Promise<Entry | undefined>;
   list(): Promise<readonly Info[]>;
   remove(path: Path, options: { readonly force: boolean }): Promise<boolean>;
 }
 
 /** One noun of the command that works with source texts. */
-export interface SourceNoun<Info extends { readonly path: Path }> {
+export interface SourceNoun<Info extends Stored, Entry extends Source = Source> {
   /** `procedure`, `module`: for messages. */
   readonly name: string;
   readonly columns: readonly Column<Info>[];
-  readonly open: (tree: Tree) => Promise<SourceRoot<Info>>;
+  readonly open: (tree: Tree) => Promise<SourceRoot<Info, Entry>>;
+  /** What there is to know of one beside its text. */
+  readonly about?: (entry: Entry) => string;
   /** Who still needs one, besides those that import it: a reason not to delete it. */
   readonly users: (tree: Tree, path: Path) => Promise<readonly string[]>;
 }
 
 /** Adds `get`, `ls` and `rm` to a noun. */
-export function addSourceVerbs<Info extends { readonly path: Path }>(
+export function addSourceVerbs<Info extends Stored, Entry extends Source>(
   command: Command,
-  noun: SourceNoun<Info>,
+  noun: SourceNoun<Info, Entry>,
   act: Act,
 ): void {
   command
@@ -60,8 +70,8 @@ export function notStored(name: string, path: Path): CliError {
   return new CliError("CLI_NOT_FOUND", `there is no ${name} ${formatPath(path)}`);
 }
 
-async function get<Info extends { readonly path: Path }>(
-  noun: SourceNoun<Info>,
+async function get<Info extends Stored, Entry extends Source>(
+  noun: SourceNoun<Info, Entry>,
   context: CommandContext,
   path: string,
 ): Promise<void> {
@@ -69,11 +79,14 @@ async function get<Info extends { readonly path: Path }>(
   await using root = await noun.open(await context.tree());
   const entry = await root.get(at);
   if (entry === undefined) throw notStored(noun.name, at);
-  context.output.value(context.output.format === "table" ? entry.code : entry);
+  if (context.output.format !== "table") return context.output.value(entry);
+  // Beside the text, which may go to a file.
+  if (noun.about !== undefined) context.output.note(noun.about(entry));
+  context.output.value(entry.code);
 }
 
-async function ls<Info extends { readonly path: Path }>(
-  noun: SourceNoun<Info>,
+async function ls<Info extends Stored, Entry extends Source>(
+  noun: SourceNoun<Info, Entry>,
   context: CommandContext,
   path = ":",
 ): Promise<void> {
@@ -84,8 +97,8 @@ async function ls<Info extends { readonly path: Path }>(
   context.output.rows(rows, noun.columns);
 }
 
-async function rm<Info extends { readonly path: Path }>(
-  noun: SourceNoun<Info>,
+async function rm<Info extends Stored, Entry extends Source>(
+  noun: SourceNoun<Info, Entry>,
   context: CommandContext,
   path: string,
   { force = false }: Force,

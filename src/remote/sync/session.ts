@@ -21,7 +21,7 @@ import { ReceivedTypes } from "./types.ts";
 /** As of any session, but for what only a session of promises can do. */
 export interface SyncSessionOptions extends Omit<
   SessionOptions,
-  "signal" | "authenticate" | "callSites" | "timeoutMs" | "unref"
+  "signal" | "authenticate" | "callSites" | "timeoutMs" | "unref" | "peerBlocks"
 > {
   /** How long a call may take. Default 30,000; `Infinity` for no limit. */
   readonly timeoutMs?: number | undefined;

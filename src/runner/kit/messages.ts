@@ -1,6 +1,5 @@
 import type { Revision } from "../../engine/engine.ts";
 import type { Path } from "../../wire/path.ts";
-import type { Timer } from "./timer.ts";
 
 /** What code finds in `_info`. Told apart by `type`, or by `instanceof` with the classes of `_cls`. */
 export abstract class RunnerMsg {
@@ -38,12 +37,18 @@ export class ReadyMsg extends RunnerMsg {
   }
 }
 
+/** A timer as code has it that awaits, or that blocks. */
+interface AnyTimer {
+  run(seconds: number): void;
+  cancel(): boolean;
+}
+
 /** A timer of `_self.timer` has run out. */
 export class TimerMsg extends RunnerMsg {
   readonly type = "timer";
-  readonly timer: Timer;
+  readonly timer: AnyTimer;
 
-  constructor(timer: Timer) {
+  constructor(timer: AnyTimer) {
     super();
     this.timer = timer;
   }

@@ -43,9 +43,7 @@ export class RunLog implements Log {
       this.#dropped++;
       return;
     }
-    const time = this.#clock.wall() / 1000;
-    const line = { time, level, text: textOf(text).slice(0, MAX_TEXT_LENGTH) };
-    this.#lines.push(fields === undefined ? line : { ...line, fields: storableData(fields) });
+    this.#lines.push(toLogLine(level, text, { fields, clock: this.#clock }));
     this.#timer ??= this.#clock.after(FLUSH_MS, () => void this.flush());
   }
 
@@ -71,6 +69,17 @@ export class RunLog implements Log {
     }
     return lines;
   }
+}
+
+/** A line whose text and fields can be kept, whatever they were. */
+export function toLogLine(
+  level: LogLine["level"],
+  text: unknown,
+  { fields, clock }: { readonly fields: LogFields | undefined; readonly clock: Clock },
+): LogLine {
+  const time = clock.wall() / 1000;
+  const line = { time, level, text: textOf(text).slice(0, MAX_TEXT_LENGTH) };
+  return fields === undefined ? line : { ...line, fields: storableData(fields) };
 }
 
 function textOf(text: unknown): string {

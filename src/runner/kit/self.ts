@@ -17,7 +17,7 @@ import { RunWatch } from "./run-watch.ts";
 import type { OpenStream } from "./streams.ts";
 import { Task } from "./task.ts";
 import { Timer } from "./timer.ts";
-import { runProcedure } from "./variables.ts";
+import { runProcedure, variablesOf } from "./variables.ts";
 
 export interface SelfWatchOptions extends RunWatchOptions {
   /** DistKV's word for `current`. */
@@ -81,13 +81,7 @@ export class Self {
   async watch(path: PathLike, options: SelfWatchOptions = {}): Promise<RunWatch> {
     this.#signal.throwIfAborted();
     const at = toPath(path);
-    const names = ["minDepth", "maxDepth", "current", "fetch"] as const;
-    const { fetch, ...rest } = pickOptions(options, names);
-    const begin = {
-      ...(rest.minDepth === undefined ? { maxDepth: 0 } : {}),
-      ...(fetch === undefined ? {} : { current: fetch }),
-      ...rest,
-    };
+    const begin = watchOptionsOf(options);
     const watch = new RunWatch(at, this.#scope.info, {
       tellsReady: begin.current !== false,
       onError: (error) => this.#scope.context.fail(error),
@@ -139,19 +133,16 @@ export class Self {
     const named = toNamed(path, args);
     const procedure = await this.#scope.procedure(await this.#scope.host.shipment(path));
     return this.#begin(async (signal) =>
-      runProcedure(procedure, named, this.#scope, new Self(this.#scope, signal)),
+      runProcedure(procedure, named, {
+        ...variablesOf(this.#scope),
+        self: new Self(this.#scope, signal),
+      }),
     );
   }
 
   /** Publishes a value, or `{ raw: bytes }` as they are. */
   async send(topic: PathLike, value: unknown, options: { raw?: Uint8Array } = {}): Promise<void> {
-    const raw = options.raw ?? rawOf(value);
-    if (options.raw !== undefined && value !== undefined) {
-      throw new TypeError("send takes a value or raw bytes, not both");
-    }
-    if (raw === undefined && value === undefined) {
-      throw new TypeError("send takes a value, or { raw: bytes }; null is a value");
-    }
+    const raw = rawOf(value, options);
     const { client } = this.#scope;
     await (raw === undefined ? client.publish(topic, value) : client.publishRaw(topic, raw));
   }
@@ -194,7 +185,30 @@ export class Self {
   }
 }
 
-function rawOf(value: unknown): Uint8Array | undefined {
+/** What a watch without depths sees is its entry alone, as in DistKV. */
+export function watchOptionsOf(options: SelfWatchOptions): RunWatchOptions {
+  const names = ["minDepth", "maxDepth", "current", "fetch"] as const;
+  const { fetch, ...rest } = pickOptions(options, names);
+  return {
+    ...(rest.minDepth === undefined ? { maxDepth: 0 } : {}),
+    ...(fetch === undefined ? {} : { current: fetch }),
+    ...rest,
+  };
+}
+
+/** The bytes to be sent as they are; `undefined` where it is the value. */
+export function rawOf(value: unknown, options: { raw?: Uint8Array }): Uint8Array | undefined {
+  const raw = options.raw ?? rawIn(value);
+  if (options.raw !== undefined && value !== undefined) {
+    throw new TypeError("send takes a value or raw bytes, not both");
+  }
+  if (raw === undefined && value === undefined) {
+    throw new TypeError("send takes a value, or { raw: bytes }; null is a value");
+  }
+  return raw;
+}
+
+function rawIn(value: unknown): Uint8Array | undefined {
   if (typeof value !== "object" || value === null || Object.keys(value).length !== 1) {
     return undefined;
   }

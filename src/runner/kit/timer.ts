@@ -83,7 +83,8 @@ function pending(): Deferred<boolean> {
   return done;
 }
 
-function checkSeconds(seconds: unknown): void {
+/** @throws TypeError */
+export function checkSeconds(seconds: unknown): void {
   if (typeof seconds !== "number" || Number.isNaN(seconds)) {
     throw new TypeError(`a timer takes a number of seconds, not ${String(seconds)}`);
   }

@@ -1,16 +1,16 @@
 import { deferred } from "../base/deferred.ts";
 import type { Execution, RunEnd, RunRequest } from "./executor.ts";
 
-/** What a `LaneExecution` asks of the thread it runs on. */
+/** What a `ThreadExecution` asks of the thread it runs on. */
 export interface ExecutionOwner {
-  cancel(execution: LaneExecution, reason: unknown, graceMs: number): void;
-  kill(execution: LaneExecution): void;
+  cancel(execution: ThreadExecution, reason: unknown, graceMs: number): void;
+  kill(execution: ThreadExecution): void;
 }
 
 const DEFAULT_GRACE_MS = 2_000;
 
 /** One run as its starter holds it. It settles once; what comes after that is dropped. */
-export class LaneExecution implements Execution {
+export class ThreadExecution implements Execution {
   readonly id: string;
   readonly name: string;
   /** The thread's own name for it. */
