@@ -1,6 +1,6 @@
 const MIN_SLOTS = 16;
 /** A table up to this size is kept as it is when it gets empty. */
-const MAX_KEPT_SLOTS = 4096;
+const MAX_KEPT_SLOTS = 16_384;
 const [MULTIPLIER, FOLD] = randomOdd();
 
 /**

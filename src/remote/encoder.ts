@@ -72,8 +72,9 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #clear(): void {
-    this.#exported.length = 0;
-    this.#promises.length = 0;
+    // Asked first, because nearly always there is nothing, and setting a length costs more than asking.
+    if (this.#exported.length > 0) this.#exported = [];
+    if (this.#promises.length > 0) this.#promises = [];
     if (this.#signals.length > 0) this.#signals = [];
     this.#namesBefore = this.#names.size;
     this.#typesBefore = (this.#told ?? this.#types)?.size ?? 0;

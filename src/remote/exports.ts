@@ -16,6 +16,8 @@ export class Lent {
   }
 }
 
+const RENEW_AFTER = 1_000;
+
 /** One object or function of ours that the peer holds. */
 export interface Exported {
   readonly id: number;
@@ -32,7 +34,9 @@ export class ExportTable {
   readonly #root: object;
   readonly #limit: number;
   readonly #byId = new IdTable<Exported>();
-  readonly #byObject = new Map<object, Exported>();
+  #byObject = new Map<object, Exported>();
+  /** How often that was empty again since it was made. */
+  #emptied = 0;
   #lastId = ROOT_ID;
 
   /** `root` is what the peer reaches without having been sent it. */
@@ -85,9 +89,19 @@ export class ExportTable {
     for (const entry of this.#byId.values()) this.#drop(entry);
   }
 
+  /**
+   * A Map makes new tables of itself as entries come and go, and each keeps the next reachable: once
+   * one is old, quick collections hold on to all of them.
+   */
+  #renew(): void {
+    this.#byObject = new Map();
+    this.#emptied = 0;
+  }
+
   #drop(entry: Exported): void {
     this.#byId.take(entry.id);
     this.#byObject.delete(entry.object);
+    if (this.#byObject.size === 0 && ++this.#emptied >= RENEW_AFTER) this.#renew();
     Lent.released(entry.object);
   }
 }

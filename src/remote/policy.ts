@@ -126,7 +126,9 @@ function checkFunction(policy: Policy, object: unknown, operation: Access): void
 export function checkLeaving(policy: Policy, object: object): void {
   if (isCompiler(object)) deny("", "get", "it compiles text into code");
   if (policy === "trusted") return;
-  if (typeof object !== "function" && /prototype%?$/.test(intrinsicName(object) ?? "")) {
+  if (typeof object === "function") return;
+  const name = intrinsicName(object);
+  if (name !== undefined && /prototype%?$/.test(name)) {
     deny("", "get", "it is what all objects of a kind inherit from");
   }
 }

@@ -64,39 +64,36 @@ export class Reporter implements Replies {
   }
 
   settled(id: number, fulfilled: boolean, value: unknown): void {
+    if (this.#stopped) return;
     const { sender } = this.#context;
-    this.#attempt(
-      () => sender.settled(id, fulfilled, fulfilled ? value : this.shown(value)),
-      (error) => sender.settled(id, false, error),
-    );
+    try {
+      sender.settled(id, fulfilled, fulfilled ? value : this.shown(value));
+    } catch (error) {
+      this.#instead(error, (shown) => sender.settled(id, false, shown));
+    }
   }
 
   #send(kind: number, id: number, value: unknown): boolean {
-    const { sender } = this.#context;
-    return this.#attempt(
-      () => sender.value(kind, id, value),
-      (error) => {
-        IterationSource.abandon(bare(value));
-        sender.value(kind === Frame.answer ? Frame.failure : kind, id, error);
-      },
-    );
-  }
-
-  /**
-   * Whether `send` worked. Never throws: what calls this has nobody above it who could tell the peer.
-   */
-  #attempt(send: () => void, instead: (error: unknown) => void): boolean {
     if (this.#stopped) return true;
+    const { sender } = this.#context;
     try {
-      send();
+      sender.value(kind, id, value);
       return true;
     } catch (error) {
-      try {
-        instead(this.shown(error));
-      } catch (last) {
-        this.#context.failed(last);
-      }
+      this.#instead(error, (shown) => {
+        IterationSource.abandon(bare(value));
+        sender.value(kind === Frame.answer ? Frame.failure : kind, id, shown);
+      });
       return false;
+    }
+  }
+
+  /** Never throws: what calls this has nobody above it who could tell the peer. */
+  #instead(error: unknown, send: (shown: unknown) => void): void {
+    try {
+      send(this.shown(error));
+    } catch (last) {
+      this.#context.failed(last);
     }
   }
 

@@ -10,6 +10,13 @@ import { requestEvent, type Trace } from "./trace.ts";
 const NUMBERS_OF_FRAME = 1_024;
 const MAX_VARINT_BYTES = 8;
 
+/** What stands before the value of a frame. */
+interface FrameHead {
+  readonly kind: number;
+  readonly id: number | undefined;
+  readonly flag: number | undefined;
+}
+
 /** Writes the frames of this side. A frame that fails to encode leaves nothing behind, here or there. */
 export class Sender {
   readonly #outbox: Outbox;
@@ -120,12 +127,7 @@ export class Sender {
    * @throws what the encoder throws
    */
   value(kind: number, id: number, value: unknown): void {
-    this.#valueFrame(value, (put) => {
-      const { writer } = this.#outbox;
-      writer.u8(kind);
-      writer.varint(id);
-      put();
-    });
+    this.#valueFrame({ kind, id, flag: undefined }, value);
     if (this.#trace !== undefined && kind !== Frame.aborted) {
       const type = kind === Frame.answer ? "answer" : "failure";
       this.#trace({ direction: "sent", type, request: id });
@@ -134,21 +136,12 @@ export class Sender {
 
   /** @throws what the encoder throws */
   settled(id: number, fulfilled: boolean, value: unknown): void {
-    this.#valueFrame(value, (put) => {
-      const { writer } = this.#outbox;
-      writer.u8(Frame.settled);
-      writer.varint(id);
-      writer.u8(fulfilled ? 1 : 0);
-      put();
-    });
+    this.#valueFrame({ kind: Frame.settled, id, flag: fulfilled ? 1 : 0 }, value);
   }
 
   /** @throws what the encoder throws */
   broken(reason: unknown): void {
-    this.#valueFrame(reason, (put) => {
-      this.#outbox.writer.u8(Frame.broken);
-      put();
-    });
+    this.#valueFrame({ kind: Frame.broken, id: undefined, flag: undefined }, reason);
   }
 
   bye(): void {
@@ -193,21 +186,24 @@ export class Sender {
     }
   }
 
-  #valueFrame(value: unknown, write: (put: () => void) => void): void {
+  #valueFrame(head: FrameHead, value: unknown): void {
     try {
-      this.#writeValueFrame(value, write);
+      this.#writeValueFrame(head, value);
     } catch (error) {
       if (!this.#makeRoom(error)) throw error;
-      this.#writeValueFrame(value, write);
+      this.#writeValueFrame(head, value);
     }
   }
 
-  #writeValueFrame(value: unknown, write: (put: () => void) => void): void {
+  #writeValueFrame({ kind, id, flag }: FrameHead, value: unknown): void {
     const { writer } = this.#outbox;
     const state = writer.save();
     this.#begin(false);
     try {
-      write(() => this.#encoder.writeValue(writer, value));
+      writer.u8(kind);
+      if (id !== undefined) writer.varint(id);
+      if (flag !== undefined) writer.u8(flag);
+      this.#encoder.writeValue(writer, value);
       writer.checkSize();
     } catch (error) {
       writer.restore(state);

@@ -181,8 +181,8 @@ export class Serving {
     this.#work?.check();
     const { target, path, operands } = incoming;
     const object = this.#objectOf(target, path);
-    const waits = operands.some((operand) => operand instanceof PendingOperand);
-    if (!waits && !(object instanceof Promise)) return this.#perform(incoming, object, operands);
+    if (!areWaitedFor(operands) && !(object instanceof Promise))
+      return this.#perform(incoming, object, operands);
     // In one step, so that requests that wait for the same thing go on in their order.
     const settled = Promise.all([
       object,
@@ -274,6 +274,11 @@ export class Serving {
 /** A proxy gets a promise as one; what another session will answer it can only wait for. */
 function isWaitedFor(incoming: Incoming, outcome: unknown): boolean {
   return incoming.operation !== Operation.reflect || RemotePromise.callOf(outcome) !== undefined;
+}
+
+function areWaitedFor(operands: readonly unknown[]): boolean {
+  for (let i = 0; i < operands.length; i++) if (operands[i] instanceof PendingOperand) return true;
+  return false;
 }
 
 function checkName(root: object, name: string | undefined): void {

@@ -106,9 +106,10 @@ export class KnownTypes {
 
   /** `undefined` for one that the peer does not tell. @throws WireError `WIRE_MALFORMED` */
   read(reader: Reader, readName: (reader: Reader) => string): RemoteType | undefined {
+    let form = reader.varint();
+    if (form >= Form.known) return this.#known(form, this.#types.length);
     const first = this.#types.length;
     const told: { readonly name: string; readonly tag: string }[] = [];
-    let form = reader.varint();
     for (; form === Form.told; form = reader.varint()) {
       if (this.#types.push(undefined) > MAX_TYPES) malformed("too many types");
       told.push({ name: readText(reader), tag: readText(reader) });
@@ -125,6 +126,10 @@ export class KnownTypes {
   #readEnd(form: number, before: number, readName: () => string): RemoteType | undefined {
     if (form === Form.unknown) return undefined;
     if (form === Form.intrinsic) return this.#intrinsic(readName());
+    return this.#known(form, before);
+  }
+
+  #known(form: number, before: number): RemoteType | undefined {
     const number = form - Form.known;
     if (number >= before) malformed("a type that was not told");
     return this.#types[number];

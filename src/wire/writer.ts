@@ -71,8 +71,8 @@ export class Writer {
     if (!this.#canAttach || bytes.length < MIN_ATTACHED_BYTES) return false;
     const size = this.size + bytes.length;
     if (size > this.limits.maxBytes) this.#tooLarge(size);
-    const copy = new Uint8Array(bytes.length);
-    copy.set(bytes);
+    // Made of the other: its memory isn't zeroed first.
+    const copy = new Uint8Array(bytes);
     this.#attached.push(copy);
     this.#attachedBytes += copy.length;
     return true;
