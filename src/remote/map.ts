@@ -5,10 +5,10 @@ import { Operation } from "./protocol.ts";
 import { MAX_STEPS, REPLAYED, Template } from "./replay.ts";
 import { Stub } from "./stub.ts";
 import { stubOf } from "./stub-handle.ts";
-import type { Remote } from "./types.ts";
+import type { Remote, ResolvedThere } from "./types.ts";
 
 /** How an item is seen while the steps are noted: a stub as it is, anything else as not there yet. */
-type Noted<Item> = Item extends Disposable ? Item : Promise<Item>;
+type Noted<Item> = Item extends Disposable ? Item : Promise<Item> & ResolvedThere<Item>;
 
 /** What one item becomes: as the steps return it, with each result in it awaited. */
 type Mapped<Result> =

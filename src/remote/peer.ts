@@ -26,7 +26,7 @@ import { stubOf } from "./stub-handle.ts";
 import { Stub } from "./stub.ts";
 import { Tables } from "./tables.ts";
 import { guarded } from "./trace.ts";
-import type { RemoteProperty } from "./types.ts";
+import type { RemoteNamed } from "./types.ts";
 import { ValueClasses } from "./value-classes.ts";
 
 type State = "open" | "closing" | "closed";
@@ -103,8 +103,8 @@ export class Peer implements Session, Caller {
     this.#updateAlive();
   }
 
-  remote<T, Mode extends PlainMode = "reference">(name: string): RemoteProperty<T, Mode> {
-    return this.#root.member(name) as RemoteProperty<T, Mode>;
+  remote<T, Mode extends PlainMode = "reference">(name: string): RemoteNamed<T, Mode> {
+    return this.#root.member(name) as RemoteNamed<T, Mode>;
   }
 
   async names(): Promise<string[]> {

@@ -22,7 +22,7 @@ import type { Policy } from "./policy.ts";
 import { DEFAULT_SESSION_LIMITS, limitsOf, type SessionLimits } from "./protocol.ts";
 import type { SessionStats } from "./stats.ts";
 import type { Trace } from "./trace.ts";
-import type { RemoteProperty } from "./types.ts";
+import type { RemoteNamed } from "./types.ts";
 import type { ValueClass } from "./value-classes.ts";
 
 export interface SessionOptions {
@@ -89,7 +89,7 @@ export interface Session extends AsyncDisposable {
   readonly peerName: string;
 
   /** What the peer offers under `name`; nothing is sent until it is used. */
-  remote<T, Mode extends PlainMode = "reference">(name: string): RemoteProperty<T, Mode>;
+  remote<T, Mode extends PlainMode = "reference">(name: string): RemoteNamed<T, Mode>;
 
   /** What the peer offers. */
   names(): Promise<string[]>;

@@ -28,6 +28,13 @@ interface RemoteOf<T> {
   readonly [remoteOf]: T;
 }
 
+declare const resolvesThere: unique symbol;
+
+/** What is awaited at the other side where it is an argument. There is no such property. */
+export interface ResolvedThere<T> {
+  readonly [resolvesThere]: T;
+}
+
 type Callable = (...args: never[]) => unknown;
 type Constructible = abstract new (...args: never[]) => unknown;
 
@@ -63,6 +70,7 @@ export type Received<T, Mode extends PlainMode = "reference"> = unknown extends 
 export type RemoteResult<T, Mode extends PlainMode = "reference"> = Promise<
   Received<Awaited<T>, Mode>
 > &
+  ResolvedThere<Awaited<T>> &
   (unknown extends Awaited<T>
     ? unknown
     : Awaited<T> extends CopiedValue
@@ -75,12 +83,10 @@ type Arguments<Args extends readonly unknown[]> = {
   [Index in keyof Args]: unknown extends Args[Index]
     ? Args[Index]
     : Args[Index] extends CopiedValue
-      ? Args[Index] | PromiseLike<Args[Index]>
+      ? Args[Index] | ResolvedThere<Args[Index]>
       : Args[Index] extends Callable
         ? Args[Index]
-        : | Args[Index]
-          | RemoteOf<Awaited<Args[Index]>>
-          | Promise<Awaited<Args[Index]> | RemoteOf<Awaited<Args[Index]>>>;
+        : Args[Index] | RemoteOf<Awaited<Args[Index]>> | ResolvedThere<Awaited<Args[Index]>>;
 };
 
 type RemoteSignature<Args extends readonly unknown[], Result, Mode extends PlainMode> = (
@@ -120,10 +126,18 @@ type RemoteIteration<T, Mode extends PlainMode> = T extends
   : unknown;
 
 /** A property, unread: await it to read it, call it to call it. */
-export type RemoteProperty<T, Mode extends PlainMode = "reference"> = unknown extends T
-  ? RemoteAnything
-  : PromiseLike<Received<Awaited<T>, Mode>> &
-      (T extends CopiedValue ? unknown : Remote<Awaited<T>, Mode>);
+type RemoteProperty<T, Mode extends PlainMode = "reference"> = 0 extends 1 & T
+  ? Untyped
+  : unknown extends T
+    ? RemoteAnything
+    : PromiseLike<Received<Awaited<T>, Mode>> &
+        ResolvedThere<Awaited<T>> &
+        ([NonNullable<T>] extends [never] ? unknown : PropertyMembers<NonNullable<T>, Mode>);
+
+/** Of what may be missing, those of what is there. */
+type PropertyMembers<T, Mode extends PlainMode> = T extends CopiedValue
+  ? unknown
+  : Remote<Awaited<T>, Mode>;
 
 type RemoteMembers<T, Mode extends PlainMode> = {
   readonly [Key in keyof T as Key extends string | number ? Key : never]: RemoteProperty<
@@ -132,7 +146,16 @@ type RemoteMembers<T, Mode extends PlainMode> = {
   >;
 };
 
-/** A stub of something whose type is not known: everything may be tried. */
+/** A stub that nobody has said the type of. */
+// oxlint-disable-next-line typescript/no-explicit-any -- whatever is tried is to compile, under any settings
+type Untyped = any;
+
+/** What `session.remote` gives. */
+export type RemoteNamed<T, Mode extends PlainMode> = unknown extends T
+  ? Untyped
+  : RemoteProperty<T, Mode>;
+
+/** A property whose type is not known: everything may be tried, and what comes has to be looked at. */
 type RemoteAnything = PromiseLike<unknown> & UnknownMembers;
 
 interface UnknownMembers {
@@ -146,7 +169,7 @@ interface UnknownMembers {
  * there, each use is one request, and results are promises whose own members can be used at once.
  */
 export type Remote<T, Mode extends PlainMode = "reference"> = unknown extends T
-  ? RemoteAnything
+  ? Untyped
   : RemoteMembers<T, Mode> &
       RemoteCall<T, Mode> &
       RemoteConstruct<T, Mode> &

@@ -55,6 +55,49 @@ declare const deep: Remote<Deep>;
 declare const json: Remote<{ get(): Json; put(value: Json): void }>;
 declare const copying: Remote<Api, "copy">;
 
+interface Listening {
+  on(name: "change", callback: (event: { readonly key: string }) => void): Disposable;
+  all(callbacks: {
+    change: ((event: { key: string }) => void)[];
+    optional?: (n: number) => number;
+  }): void;
+  maybe(callback: ((text: string) => number) | undefined): void;
+}
+
+declare class Box<T> {
+  readonly size: number;
+  constructor(value: T);
+  static of<T>(value: T): Box<T>;
+}
+
+interface Shaped {
+  pair(): readonly [string, number];
+  spread(a: string, b: number, ...rest: boolean[]): void;
+  readonly fixed: number;
+  [Symbol.toStringTag]: string;
+  Box: typeof Box;
+  nested(): Promise<Promise<number>>;
+  optional?: () => string;
+  get<Key extends "n" | "s">(key: Key): { n: number; s: string }[Key];
+}
+
+interface Tree {
+  readonly value: number;
+  readonly parent: Tree;
+  readonly root: Tree;
+  readonly children: Tree[];
+  readonly index: Map<string, Tree>;
+  visit(visitor: (node: Tree, path: Tree[]) => number): Tree;
+  both(left: Tree, right: { deep: { deeper: Tree[] } }): Promise<[Tree, Tree]>;
+  stream(): AsyncGenerator<Tree>;
+  on(name: string, listener: (tree: Tree, next: (tree: Tree) => void) => void): Tree;
+}
+
+declare const listening: Remote<Listening>;
+declare const shaped: Remote<Shaped>;
+declare const copied: Remote<Shaped, "copy">;
+declare const tree: Remote<Tree>;
+
 describe("Remote<T>", () => {
   it("has methods that return promises of what arrives", () => {
     expectTypeOf(() => {
@@ -121,10 +164,74 @@ describe("Remote<T>", () => {
     }).toBeFunction();
   });
 
-  it("lets everything be tried on what is not known", () => {
+  it("O03 lets everything be tried where no type is given, or any, under the strictest settings", () => {
     expectTypeOf(async () => {
-      expectTypeOf(await session.remote("any")).toEqualTypeOf<unknown>();
-      await session.remote("any")["whatever"]?.(1, "two");
+      await session.remote("any").whatever(1, "two").more.items[0].name;
+      const untyped = session.remote<unknown>("any");
+      for await (const item of untyped.list) await item.use(untyped.other);
+      const any = session.remote<any>("any"); // oxlint-disable-line typescript/no-explicit-any
+      await new any.Class({ a: 1 }).method?.();
+      const partly: Remote<{ inner: unknown; n: number }> = session.remote("part");
+      expectTypeOf(await partly.inner).toEqualTypeOf<unknown>();
+      await partly.inner["whatever"]?.(1);
+      expectTypeOf(await partly.n).toEqualTypeOf<number>();
+      await api.add(session.remote("any").n, 1);
+    }).toBeFunction();
+  });
+
+  it("O03 takes callbacks whose parameters are inferred, in structures and unions as well", () => {
+    expectTypeOf(async () => {
+      await listening.on("change", (event) => {
+        expectTypeOf(event).toEqualTypeOf<{ readonly key: string }>();
+      });
+      await listening.all({ change: [(event) => void event.key], optional: (n) => n + 1 });
+      await listening.maybe(undefined);
+      await listening.maybe((text) => text.length);
+      // @ts-expect-error a callback of other parameters
+      await listening.maybe((flag: boolean) => Number(flag));
+    }).toBeFunction();
+  });
+
+  it("O03 keeps tuples and what is readonly, and leaves symbol keys out", () => {
+    expectTypeOf(async () => {
+      expectTypeOf((await shaped.pair())[0]).resolves.toEqualTypeOf<string>();
+      expectTypeOf((await copied.pair())[1]).toEqualTypeOf<number>();
+      expectTypeOf(await copied.pair()).toEqualTypeOf<readonly [string, number]>();
+      await shaped.spread("a", 1, true, false);
+      // @ts-expect-error the rest are booleans
+      await shaped.spread("a", 1, 2);
+      // @ts-expect-error nothing can be assigned to what is elsewhere
+      shaped.fixed = 5;
+      // @ts-expect-error symbols don't cross as keys
+      void shaped[Symbol.for("x")];
+    }).toBeFunction();
+  });
+
+  it("O03 gives generics what they are given, classes their instances, and promises one level", () => {
+    expectTypeOf(async () => {
+      const box = new shaped.Box(5);
+      expectTypeOf(await box.size).toEqualTypeOf<number>();
+      expectTypeOf(await shaped.Box.of("x").size).toEqualTypeOf<number>();
+      expectTypeOf(await shaped.nested()).toEqualTypeOf<number>();
+      expectTypeOf(await shaped.optional?.()).toEqualTypeOf<string | undefined>();
+      expectTypeOf(shaped.get("n")).resolves.toEqualTypeOf<number | string>();
+    }).toBeFunction();
+  });
+
+  it("O03 follows types that hold themselves in ten ways, without giving up", () => {
+    expectTypeOf(() => {
+      expectTypeOf(tree.children.at(0)).toExtend<Promise<unknown>>();
+      expectTypeOf(tree.parent.parent.parent.children.map).toBeFunction();
+      expectTypeOf(tree.root.visit((node) => node.value).value).resolves.toEqualTypeOf<number>();
+      expectTypeOf(tree.index.get("a")).toExtend<Promise<unknown>>();
+    }).toBeFunction();
+  });
+
+  it("a promise of this side crosses as a promise: where its value is wanted, it does not do", () => {
+    expectTypeOf(async () => {
+      // @ts-expect-error it would arrive as a promise
+      await api.add(Promise.resolve(1), 2);
+      await api.add(api.add(1, 2), 2);
     }).toBeFunction();
   });
 });
