@@ -118,6 +118,15 @@ function checkFunction(policy: Policy, object: unknown, operation: Access): void
 }
 
 /**
+ * The same door for something of ours that a peer names as an argument: code of this side may call it.
+ *
+ * @throws RemoteError `REMOTE_DENIED`
+ */
+export function checkOperand(policy: Policy, value: unknown): void {
+  if (typeof value === "function") checkFunction(policy, value, "call");
+}
+
+/**
  * The same door for a function or object of ours that is about to be handed to a peer. What every engine
  * has itself is none of ours to give away, but for functions that do no more than compute.
  *
@@ -126,7 +135,7 @@ function checkFunction(policy: Policy, object: unknown, operation: Access): void
 export function checkLeaving(policy: Policy, object: object): void {
   if (isCompiler(object)) deny("", "get", "it compiles text into code");
   if (policy === "trusted") return;
-  if (typeof object === "function") return;
+  if (typeof object === "function" && object !== Function.prototype) return;
   const name = intrinsicName(object);
   if (name !== undefined && /prototype%?$/.test(name)) {
     deny("", "get", "it is what all objects of a kind inherit from");

@@ -2,7 +2,7 @@ import { RemoteError } from "../base/errors.ts";
 import { bare, isThenable } from "./marks.ts";
 import { PlainCopy } from "./by-value.ts";
 import { List } from "./list.ts";
-import { checkWhole, type Policy } from "./policy.ts";
+import { checkOperand, checkWhole, type Policy } from "./policy.ts";
 import { MAX_PATH_STEPS, Operation } from "./protocol.ts";
 
 /** How a value of a step is made: the first part of a list. */
@@ -62,7 +62,11 @@ export async function replay(
   const { steps, result } = programOf(program);
   if (typeof object === "object" && object !== null) checkWhole(policy, object, "iterate");
   const results: Promise<unknown>[] = [];
-  const cost = steps.length + 1;
+  const cost = steps.length + sizeOf(program);
+  const admitted: PerformStep = (step) => {
+    for (const operand of step.operands) checkOperand(policy, operand);
+    return perform(step);
+  };
   let left = MAX_REPLAYED;
   for await (const item of iterable(object)) {
     spend(cost * WORK_OF_STEP);
@@ -70,7 +74,7 @@ export async function replay(
     if (left < 0) {
       throw new RemoteError("REMOTE_LIMIT", "there are too many items for the steps of map()");
     }
-    results.push(handled(replayOne(steps, result, item, perform)));
+    results.push(handled(replayOne(steps, result, item, admitted)));
   }
   return new List(await Promise.all(results));
 }
@@ -138,6 +142,12 @@ function objectOf(parts: readonly unknown[], inner: (part: unknown) => unknown):
   const build = (made: readonly unknown[]): unknown =>
     Object.fromEntries(keys.map((key, i) => [key, made[i]]));
   return hasPromise(values) ? Promise.all(values).then(build) : build(values);
+}
+
+/** Of templates in each other: so many values are made for each item. */
+function sizeOf(template: unknown, depth = 0): number {
+  if (!(template instanceof List) || depth > 2 * MAX_DEPTH) return 0;
+  return template.values.reduce<number>((sum, part) => sum + sizeOf(part, depth + 1), 1);
 }
 
 function hasPromise(values: readonly unknown[]): boolean {

@@ -6,7 +6,7 @@ import { PendingOperand } from "./decoder.ts";
 import type { ExportTable } from "./exports.ts";
 import { bare, isThenable } from "./marks.ts";
 import { perform } from "./perform.ts";
-import type { Policy } from "./policy.ts";
+import { checkOperand, type Policy } from "./policy.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 import { Work } from "./work.ts";
 
@@ -142,7 +142,11 @@ export class Serving {
           operands: [],
           copies: false,
         });
-        return isThenable(found) ? Promise.resolve(found).then(bare) : bare(found);
+        const admit = (value: unknown): unknown => {
+          checkOperand(this.#policy, bare(value));
+          return bare(value);
+        };
+        return isThenable(found) ? Promise.resolve(found).then(admit) : admit(found);
       };
       const value = object instanceof Promise ? object.then(read) : read(object);
       return isThenable(value) ? quiet(Promise.resolve(value)) : value;

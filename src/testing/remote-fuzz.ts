@@ -1,10 +1,12 @@
 import type { Channel, PeerPresence } from "../channel/channel.ts";
 import { ChannelError } from "../base/errors.ts";
 import { deferred } from "../base/deferred.ts";
-import { encodeHello } from "../remote/handshake.ts";
+import { encodeHello, type Hello } from "../remote/handshake.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { FuzzFrames, type Random, randomOf } from "./fuzz-frames.ts";
 import { fuzzExports, SECRET } from "./fuzz-exports.ts";
+import { fuzzProbes } from "./fuzz-probes.ts";
+import { expression, head, message, type Probe, PROBED_LIMITS as LIMITS } from "./probe.ts";
 
 /** What came of a run. */
 export interface FuzzResult {
@@ -15,18 +17,13 @@ export interface FuzzResult {
   readonly messages: number;
 }
 
-const LIMITS = {
-  maxExports: 16,
-  maxPendingCalls: 32,
-  maxItems: 2_000,
-  maxMessageBytes: 64 * 1024,
-  maxRequestsPerMessage: 64,
-  maxUnsentBytes: 1024 * 1024,
-  helloMs: 1_000,
-  closeGraceMs: 1,
-};
+/** So many sessions are talked to at random between two times that all that is to be refused is tried. */
+const SESSIONS_OF_ROUND = 250;
 const MAX_ATTACHMENTS = 4_097;
 const MAX_MESSAGES = 12;
+const SHOWN_EXPORTS = 60;
+/** What the peer says of itself: it has proxies, or wants types, or neither. */
+const HELLOS: readonly Partial<Hello>[] = [{}, {}, { proxies: true }, { types: true }];
 
 /**
  * Lets sessions be talked to by a peer that speaks the protocol, well and badly: frames that are right,
@@ -39,12 +36,12 @@ export async function fuzzSessions(seed: number, frames: number): Promise<FuzzRe
   const random = randomOf(seed);
   const total = { frames: 0, sessions: 0, obeyed: 0, messages: 0 };
   while (total.frames < frames) {
-    total.sessions++;
+    if (total.sessions++ % SESSIONS_OF_ROUND === 0) await probeSessions();
     const log: Uint8Array[] = [];
     try {
       await fuzzSession(random, total, log);
     } catch (cause) {
-      const messages = log.map((message) => hexOf(message)).join("\n");
+      const messages = log.map((bytes) => hexOf(bytes)).join("\n");
       const at = `seed ${seed}, session ${total.sessions}`;
       throw new Error(`${at}: ${String(cause)}\n${messages}`, { cause });
     }
@@ -52,37 +49,103 @@ export async function fuzzSessions(seed: number, frames: number): Promise<FuzzRe
   return total;
 }
 
+async function probeSessions(): Promise<void> {
+  for (const probe of fuzzProbes()) {
+    try {
+      await probeSession(probe);
+    } catch (cause) {
+      throw new Error(`${probe.name}: ${String(cause)}`, { cause });
+    }
+  }
+}
+
+/**
+ * Does in a session of its own what a peer must be refused, or lose its session by.
+ *
+ * @throws Error where it was not refused
+ */
+export async function probeSession({ expects, messages }: Probe): Promise<void> {
+  const { channel, session, breach } = await open({});
+  for (const bytes of messages) {
+    channel.forget();
+    channel.arrive(bytes);
+    await settled();
+  }
+  const isOpen = channel.state === "open";
+  if (expects === "end") {
+    if (isOpen) throw new Error("the session goes on");
+    if (!channel.said("REMOTE_PROTOCOL")) throw new Error("the peer was not told why");
+  } else {
+    if (!isOpen) throw new Error("the session ended");
+    if (!expects.test(channel.text())) throw new Error(`it was not refused: ${channel.text()}`);
+    await ping(session, channel, 1);
+    channel.abort(new ChannelError("CHANNEL_CLOSED", "probed"));
+  }
+  await session.closed;
+  await settled();
+  checkEmpty(session);
+  checkBreach(channel, breach);
+}
+
+interface Opened {
+  readonly channel: WireEnd;
+  readonly session: Session;
+  readonly breach: () => string | undefined;
+}
+
+/** A session with a peer that says of itself what `hello` says. */
+async function open(hello: Partial<Hello>): Promise<Opened> {
+  const channel = new WireEnd();
+  const { exports, breach } = fuzzExports();
+  const opening = openSession(channel, { exports, limits: LIMITS });
+  channel.arrive(encodeHello({ name: "fuzz", maxMessageBytes: LIMITS.maxMessageBytes, ...hello }));
+  return { channel, session: await opening, breach };
+}
+
+function checkBreach(channel: WireEnd, breach: () => string | undefined): void {
+  const what = breach();
+  if (what !== undefined) throw new Error(what);
+  if (channel.said(SECRET)) throw new Error("the secret left");
+}
+
 async function fuzzSession(
   random: Random,
   total: { frames: number; obeyed: number; messages: number },
   log: Uint8Array[],
 ): Promise<void> {
-  const channel = new WireEnd();
-  const { exports, isIntact } = fuzzExports();
-  const opening = openSession(channel, { exports, limits: LIMITS });
-  channel.arrive(
-    encodeHello({ name: "fuzz", maxMessageBytes: LIMITS.maxMessageBytes, types: true }),
-  );
-  const session = await opening;
+  const { channel, session, breach } = await open(HELLOS[random(HELLOS.length)] ?? {});
   const generator = new FuzzFrames(random);
   const messages = 1 + random(MAX_MESSAGES);
   for (let i = 0; i < messages && channel.state === "open"; i++) {
-    const message = generator.message();
-    log.push(message);
+    const next = generator.message();
+    log.push(next);
     total.frames += generator.frames;
     total.messages++;
-    channel.arrive(message);
+    channel.arrive(next);
     if (channel.state === "open") total.obeyed++;
     checkLimits(session);
     await settled();
   }
   if (channel.state === "open") await ping(session, channel, random(1e9));
+  if (channel.state === "open") await showAll(channel);
   if (channel.state === "open") channel.abort(new ChannelError("CHANNEL_CLOSED", "fuzzed"));
   await session.closed;
   await settled();
   checkEmpty(session);
-  if (!isIntact()) throw new Error("something was changed that is not offered");
-  if (channel.said(SECRET)) throw new Error("the secret left");
+  checkBreach(channel, breach);
+}
+
+/** The peer passes everything that it may hold by now to what looks whether it may. */
+async function showAll(channel: WireEnd): Promise<void> {
+  channel.arrive(
+    message((writer) => {
+      for (let id = 1; id <= SHOWN_EXPORTS; id++) {
+        head(writer, { path: "seen", count: 1 });
+        expression(writer, "", id * 2);
+      }
+    }),
+  );
+  await settled();
 }
 
 /** A session that goes on has to answer. What was announced has to come first. */
@@ -122,6 +185,8 @@ function settled(): Promise<void> {
   });
 }
 
+const latin1 = new TextDecoder("latin1");
+
 /** An end of a channel without another: what is sent is remembered, what arrives is given at once. */
 class WireEnd implements Channel {
   readonly label = "fuzz:";
@@ -130,27 +195,38 @@ class WireEnd implements Channel {
   state: "open" | "closed" = "open";
   readonly #closed = deferred<ChannelError | undefined>();
   readonly closed = this.#closed.promise;
-  readonly #sent: Uint8Array[] = [];
-  #receiver: (message: Uint8Array) => void = () => {};
+  #sent: Uint8Array[] = [];
+  readonly #all: Uint8Array[] = [];
+  #receiver: (bytes: Uint8Array) => void = () => {};
 
   /** A message of the peer's. */
-  readonly arrive = (message: Uint8Array): void => {
-    if (this.state === "open") this.#receiver(message.slice());
+  readonly arrive = (bytes: Uint8Array): void => {
+    if (this.state === "open") this.#receiver(bytes.slice());
   };
 
-  /** Whether a text was in what was sent. */
+  /** Whether a text was in what was ever sent. */
   said(text: string): boolean {
-    const latin1 = new TextDecoder("latin1");
-    return this.#sent.some((message) => latin1.decode(message).includes(text));
+    return this.#all.some((sent) => latin1.decode(sent).includes(text));
+  }
+
+  /** What was sent since the last `forget`. */
+  text(): string {
+    return this.#sent.map((sent) => latin1.decode(sent)).join("");
+  }
+
+  forget(): void {
+    this.#sent = [];
   }
 
   presence(): Promise<PeerPresence> {
     return Promise.resolve("busy");
   }
 
-  send(message: Uint8Array): boolean {
+  send(bytes: Uint8Array): boolean {
     if (this.state === "closed") throw new ChannelError("CHANNEL_CLOSED");
-    this.#sent.push(message.slice());
+    const copy = bytes.slice();
+    this.#sent.push(copy);
+    this.#all.push(copy);
     return true;
   }
 
@@ -158,7 +234,7 @@ class WireEnd implements Channel {
     return Promise.resolve();
   }
 
-  receive(receiver: (message: Uint8Array) => void): void {
+  receive(receiver: (bytes: Uint8Array) => void): void {
     this.#receiver = receiver;
   }
 

@@ -2,7 +2,7 @@ import { createContext, runInContext } from "node:vm";
 
 import { describe, expect, it } from "vitest";
 
-import { byRef } from "../../src/remote.ts";
+import { byRef, map } from "../../src/remote.ts";
 import { Operation } from "../../src/remote/protocol.ts";
 import { Reflection } from "../../src/remote/reflect.ts";
 import type { Policy } from "../../src/remote/policy.ts";
@@ -48,6 +48,23 @@ describe.each<Policy>(["capability", "trusted"])("a compiler, under %s,", (polic
     await expect(remote).rejects.toMatchObject(denied);
     await expect(pair.near.remote<Anything>("give")()).rejects.toMatchObject(denied);
   });
+});
+
+it("Z01 a compiler is no argument of what a peer has called, pipelined or mapped", async () => {
+  let called = 0;
+  const exports = {
+    api: { list: [1], compile: Function, give: () => Function, later: async () => Function },
+    use: () => called++,
+  };
+  await using pair = await sessionPair({ far: { exports } });
+  const { list, compile, give, later } = pair.near.remote<{ list: number[] } & Anything>("api");
+  const use = pair.near.remote<Anything>("use");
+  for (const compiler of [compile, give?.(), later?.()]) {
+    await expect(use(compiler)).rejects.toMatchObject(denied);
+  }
+  const mapped = map(list as unknown as AsyncIterable<number>, () => use(give?.()));
+  await expect(mapped).rejects.toMatchObject(denied);
+  expect(called).toBe(0);
 });
 
 describe("what looks past the policy", () => {

@@ -76,7 +76,7 @@ describe("errors of the other side", () => {
     expect(await thrown(undefined)).toBe(undefined);
   });
 
-  it("arrive even if nothing of theirs can", async () => {
+  it("E05 arrive even if nothing of theirs can", async () => {
     const hostile = new Error("x".repeat(10));
     Object.assign(hostile, { self: hostile, f: () => 1, s: Symbol("own") });
     Object.defineProperty(hostile, "bad", {
@@ -97,7 +97,7 @@ describe("errors of the other side", () => {
     expect(await reasonOf(call)).toBe(error);
   });
 
-  it("can be rewritten by onError, and nothing of the original is sent then", async () => {
+  it("E07 can be rewritten by onError, and nothing of the original is sent then", async () => {
     const onError = vi.fn<(error: unknown) => unknown>(() => new Error("something failed"));
     await using pair = await sessionPair({ far: { exports: { failFar }, onError } });
     const remote = pair.near.remote<() => void>("failFar");

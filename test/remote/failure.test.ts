@@ -10,7 +10,7 @@ import { sessionPair } from "../../src/testing/session-pair.ts";
 const never = (): Promise<void> => new Promise(() => {});
 
 describe("a session that breaks", () => {
-  it("fails every pending call with one error, whose cause is the channel's", async () => {
+  it("X01 fails every pending call with one error, whose cause is the channel's", async () => {
     const [nearChannel, farChannel] = memoryChannelPair();
     const [near, far] = await Promise.all([
       openSession(nearChannel),
@@ -59,7 +59,7 @@ describe("a session that breaks", () => {
     expect(signal.aborted).toBe(true);
   });
 
-  it("hands the reason of an abort to the peer's onBroken, as the error it is", async () => {
+  it("X12 hands the reason of an abort to the peer's onBroken, as the error it is", async () => {
     await using pair = await sessionPair({ far: { exports: { never } } });
     const pending = pair.near
       .remote<typeof never>("never")()
@@ -99,7 +99,7 @@ describe("a session that breaks", () => {
 });
 
 describe("close()", () => {
-  it("waits for answers in both directions, and takes no more calls", async () => {
+  it("X10 waits for answers in both directions, and takes no more calls", async () => {
     const gate = deferred<number>();
     await using pair = await sessionPair({ far: { exports: { wait: () => gate.promise } } });
     const remote = pair.near.remote<() => Promise<number>>("wait");
@@ -138,7 +138,7 @@ describe("close()", () => {
 });
 
 describe("limits", () => {
-  it("refuse a call too many, and go on when answers came", async () => {
+  it("L07 refuse a call too many, and go on when answers came", async () => {
     const gate = deferred<void>();
     await using pair = await sessionPair({
       near: { limits: { maxPendingCalls: 10 } },
@@ -152,7 +152,7 @@ describe("limits", () => {
     await remote();
   });
 
-  it("refuse what the peer sends too much of: calls, references", async () => {
+  it("L07 refuse what the peer sends too much of: calls, references", async () => {
     const gate = deferred<void>();
     const api = { wait: () => gate.promise, make: () => ({}) };
     await using pair = await sessionPair({

@@ -40,7 +40,7 @@ describe("heartbeat", () => {
     expect(pair.session.stats().receivedMessages).toBeLessThan(5);
   });
 
-  it("ends the session after silentMs, and tells of a busy peer", async () => {
+  it("X06 ends the session after silentMs, and tells of a busy peer", async () => {
     await using pair = await open({ heartbeat: HEARTBEAT });
     const broken = vi.fn<(error: unknown) => void>();
     pair.session.onBroken(broken);

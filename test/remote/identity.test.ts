@@ -62,7 +62,7 @@ describe("identity", () => {
 });
 
 describe("release()", () => {
-  it("empties both tables, and the stub is of no use afterwards", async () => {
+  it("D14 empties both tables, and the stub is of no use afterwards", async () => {
     await using pair = await sessionPair({ far: { exports: { make: () => ({ n: 1 }) } } });
     const make = pair.near.remote<() => { n: number }>("make");
     const first = await make();
@@ -78,7 +78,7 @@ describe("release()", () => {
     expect([pair.near.stats().imports, pair.far.stats().exports]).toEqual([0, 0]);
   });
 
-  it("does no harm while the same object is on its way again", async () => {
+  it("D02 does no harm while the same object is on its way again", async () => {
     const object = { n: 5 };
     await using pair = await sessionPair({ far: { exports: { get: () => object } } });
     const get = pair.near.remote<() => typeof object>("get");
@@ -95,7 +95,7 @@ describe("release()", () => {
     expect(pair.far.stats().exports).toBe(0);
   });
 
-  it("counts an object that is in one message many times as one entry", async () => {
+  it("D04 counts an object that is in one message many times as one entry", async () => {
     const thing = new Map();
     const things = { give: () => Array.from({ length: 50 }, () => thing) };
     await using copying = await sessionPair({ far: { exports: { things }, plain: "copy" } });
@@ -107,7 +107,7 @@ describe("release()", () => {
     expect(copying.far.stats().exports).toBe(0);
   });
 
-  it("takes exports back when a call can't be encoded", async () => {
+  it("D08 takes exports back when a call can't be encoded", async () => {
     await using pair = await sessionPair({ far: { exports: { f: () => 1 } } });
     const f = pair.near.remote<(...args: unknown[]) => number>("f");
     const signal = new AbortController().signal;
@@ -118,7 +118,7 @@ describe("release()", () => {
     expect(await f()).toBe(1);
   });
 
-  it("happens by itself for what is collected", async () => {
+  it("D01 happens by itself for what is collected", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     await using pair = await sessionPair({ far: { exports: { make: () => ({}) } } });
