@@ -6,7 +6,7 @@ import { restricted } from "../remote/restricted.ts";
 export const SECRET = "S3CR3T-canary";
 
 /** Nobody has business with it: whatever is done with it is a breach. */
-export interface Canary {
+interface Canary {
   readonly object: object;
   readonly breaches: string[];
 }
