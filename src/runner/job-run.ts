@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { BanyanError, RunnerError } from "../base/errors.ts";
+import { BanyanError, ExecutorError, RunnerError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { cleanStack } from "../code/source-url.ts";
 import type { Execution, Executor, RunEnd } from "../executor/executor.ts";
@@ -220,7 +220,7 @@ export class JobRun {
     if (end.type === "stalled") {
       const frames = end.place.frames.map(cleanStack);
       const where = frames[0] === undefined ? "" : ` at ${frames[0]}`;
-      const error = new RunnerError("RUNNER_POISONED", `the code blocked its thread${where}`, {
+      const error = new ExecutorError("EXECUTOR_STALLED", `the code blocked its thread${where}`, {
         details: { frames, procedure: formatPath(this.spec.entry.code) },
       });
       return { outcome: "stalled", error, frames };

@@ -6,6 +6,7 @@ import { type Decision, decide } from "./decide.ts";
 import type { JobState } from "./job.ts";
 import type { JobView } from "./job-views.ts";
 import type { Incarnation, NodeLease } from "./node-lease.ts";
+import { runsInOldPlace } from "./moved-job.ts";
 import { OwnedJob } from "./owned-job.ts";
 import { type Candidate, rankDelayMs, rankNodes } from "./placement.ts";
 import type { Roster } from "./roster.ts";
@@ -193,7 +194,9 @@ export class JobRunner {
 
   async #attempt(held: Incarnation): Promise<void> {
     try {
-      const job = await OwnedJob.claim(this.at, held, this.#parts);
+      const job = (await this.#isElsewhere())
+        ? undefined
+        : await OwnedJob.claim(this.at, held, this.#parts);
       if (job === undefined) this.#restUntil = this.#parts.clock.now() + RECLAIM_MS;
       else await this.#use(job);
     } catch (error) {
@@ -206,6 +209,14 @@ export class JobRunner {
     this.#phase.to("idle");
     this.#decide();
     if (!this.busy) this.#parts.onFree();
+  }
+
+  /** Whether it still runs in a place that it had before. */
+  async #isElsewhere(): Promise<boolean> {
+    const { entry, revision } = this.#parts.view(this.at.path);
+    // What was claimed since the entry was written has been looked at then.
+    if (entry === undefined || (this.#state()?.token ?? 0) > revision) return false;
+    return runsInOldPlace(this.at, entry.place, this.#parts);
   }
 
   /** Does what the job's state, as it stays from the claim on, asks for. */

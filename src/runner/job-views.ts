@@ -12,6 +12,8 @@ export interface JobView {
   readonly exists: boolean;
   /** `undefined` with `exists`: what is there is no job entry. */
   readonly entry: JobEntry | undefined;
+  /** Of what is there; 0: nothing. */
+  readonly revision: number;
   readonly request: PendingRequest | undefined;
 }
 
@@ -31,7 +33,7 @@ export class JobViews implements AsyncDisposable {
   readonly #onRemoved: (path: Path) => void;
   readonly #entries = new Map<
     string,
-    { readonly path: Path; readonly entry: JobEntry | undefined }
+    { readonly path: Path; readonly entry: JobEntry | undefined; readonly revision: number }
   >();
   readonly #subscriptions: Disposable[] = [];
 
@@ -62,6 +64,7 @@ export class JobViews implements AsyncDisposable {
     return {
       exists: known !== undefined,
       entry: known?.entry,
+      revision: known?.revision ?? 0,
       request:
         request === undefined || stored === undefined
           ? undefined
@@ -105,11 +108,12 @@ export class JobViews implements AsyncDisposable {
       this.#onRemoved(path);
       return;
     }
+    const { revision } = stored;
     try {
-      this.#entries.set(name, { path, entry: parseJob(stored.value) });
+      this.#entries.set(name, { path, entry: parseJob(stored.value), revision });
       this.#onSound(path);
     } catch (error) {
-      this.#entries.set(name, { path, entry: undefined });
+      this.#entries.set(name, { path, entry: undefined, revision });
       this.#onBad(path, stored.error ?? error);
     }
   }

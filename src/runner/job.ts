@@ -135,6 +135,8 @@ export interface JobState {
   readonly result: unknown;
   /** The key of the code that ran last: its text and all it imports. */
   readonly code: string;
+  /** The key of what it was started with by the entry. */
+  readonly input?: string;
   /** Why the last run was started. */
   readonly reason: RunReason;
   /** When it is due next, for people; the schedule decides by the entry. */

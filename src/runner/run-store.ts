@@ -62,11 +62,25 @@ export class RunStore {
     return lines;
   }
 
-  /** Keeps the last `keep` runs of a job. */
+  /** Keeps the last `keep` runs of a job, and of others no lines either. */
   async prune(at: SlotPath, keep: number): Promise<void> {
     const runs = await this.list(at);
-    for (const run of runs.slice(0, Math.max(0, runs.length - keep))) {
-      await this.#tree.delete(this.#at(at, run.token), { recursive: true });
+    const kept = new Set(runs.slice(Math.max(0, runs.length - keep)).map(({ token }) => token));
+    for (const { token } of runs) {
+      if (!kept.has(token)) await this.#tree.delete(this.#at(at, token), { recursive: true });
+    }
+    // Of a run that came after these, the record may still be on its way.
+    const last = keep === 0 ? Infinity : (runs.at(-1)?.token ?? 0);
+    for await (const { name: token } of this.#tree.list(this.#root(at))) {
+      if (typeof token !== "number" || token >= last || kept.has(token)) continue;
+      await this.#deleteLines(this.#at(at, token).append(LOG));
+    }
+  }
+
+  /** One by one: below may be what belongs to another job, whose name ends like this. */
+  async #deleteLines(log: Path): Promise<void> {
+    for await (const { path, value } of this.#tree.walk(log, { minDepth: 1, maxDepth: 1 })) {
+      if (Array.isArray(value)) await this.#tree.delete(path);
     }
   }
 

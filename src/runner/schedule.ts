@@ -1,5 +1,6 @@
 import { backoffMs } from "../base/backoff.ts";
 import type { JobEntry, JobState, RunReason, ThreadHarm } from "./job.ts";
+import { inputKey } from "./input-key.ts";
 import { unitHash } from "./unit-hash.ts";
 
 /** A request that may still have to be seen to. */
@@ -146,6 +147,10 @@ function planRetry(
       reason: "code-change",
       why: "its code changed after a failure",
     };
+  }
+  if (state.input !== undefined && state.input !== inputKey(entry)) {
+    const why = "its entry changed after a failure";
+    return { type: "start", at: now, reason: "code-change", why };
   }
   const times = state.backoff === 1 ? "once" : `${state.backoff} times in a row`;
   return { type: "start", at: retryAt(entry, state), reason: "retry", why: `it failed ${times}` };

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { RunnerError } from "../base/errors.ts";
 import type { Decision } from "./decide.ts";
+import { inputKey } from "./input-key.ts";
 import type { JobEntry, JobState, Run } from "./job.ts";
 import type { JobReports } from "./job-reports.ts";
 import { JobRun } from "./job-run.ts";
@@ -46,6 +47,7 @@ export class Shift {
     this.#parts = parts;
     this.#started = {
       ...startedState(before, facts),
+      input: inputKey(entry),
       ...(request === undefined ? {} : { request }),
     };
     this.#record = newRun(at.path, entry, facts);

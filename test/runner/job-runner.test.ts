@@ -90,6 +90,46 @@ describe("JobRunner, where the code changes", () => {
 });
 
 describe("JobRunner, where people intervene", () => {
+  it("tries at once, without the wait, when the data of a failing job was changed, not when its notes were", async () => {
+    await using cluster = await open();
+    await cluster.proc("picky", "if (n < 2) throw new Error('too few'); return n");
+    const job = { code: "picky", data: { n: 1 } };
+    await cluster.jobs.set("my.job", job);
+    const { token } = await cluster.until(() => stopped(cluster, "my.job"));
+    await cluster.jobs.set("my.job", { ...job, info: "needs more" });
+    await cluster.clock.advanceAsync(2_000);
+    expect(await stopped(cluster, "my.job")).toMatchObject({ token });
+    await cluster.jobs.set("my.job", { ...job, data: { n: 2 } });
+    const state = await cluster.until(async () => {
+      const now = await stopped(cluster, "my.job");
+      return now?.result === 2 ? now : undefined;
+    }, 2_000);
+    expect(state).toMatchObject({ backoff: 0, reason: "code-change" });
+  });
+
+  it.each([
+    ["from any node to one", { any: "default" }, { node: "n2" }],
+    ["from one node to another", { node: "n1" }, { node: "n2" }],
+    ["from one node to any", { node: "n1" }, { any: "second" }],
+    ["from any node to all", { any: "default" }, { all: "second" }],
+  ])("starts a job moved %s when the old run has ended", async (_, from, to) => {
+    await using cluster = await open();
+    const deaf = "await _self.setupDone(); await new Promise(() => {})";
+    await cluster.proc("deaf", deaf);
+    await cluster.jobs.set("my.job", { code: "deaf", place: from });
+    await cluster.until(() => running(cluster, "my.job"));
+    const second = await cluster.start("n2", { ...QUICK, groups: ["second"] });
+    const [first] = cluster.nodes;
+    await cluster.jobs.set("my.job", { code: "deaf", place: to });
+    // It has five seconds to end, and uses them all.
+    for (let ms = 0; ms < 4_500; ms += 100) {
+      await cluster.clock.advanceAsync(100);
+      expect([first?.executor.active.size, second.executor.active.size]).toEqual([1, 0]);
+    }
+    await cluster.until(() => second.executor.active.size === 1, 2_000);
+    expect(first?.executor.active.size).toBe(0);
+  });
+
   it("cancels a run on request, and does not start it again by itself", async () => {
     await using cluster = await open();
     await cluster.jobs.set("my.job", { code: "endless" });
@@ -435,6 +475,8 @@ describe("JobRunner, where threads are lost", () => {
       backoff: 1,
     });
     await cluster.until(() => running(cluster, "my.job"));
+    const first = await cluster.tree.errors.get({ subsystem: "run", path: "my.job" });
+    expect(first).toMatchObject({ code: "EXECUTOR_STALLED" });
     expect(cluster.nodes[0]?.lanes).toHaveLength(1);
     execution(cluster).end({ type: "stalled", place });
     await cluster.clock.advanceAsync(60_000);

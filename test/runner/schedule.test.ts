@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { inputKey } from "../../src/runner/input-key.ts";
 import type { JobState } from "../../src/runner/job.ts";
 import { parseJob } from "../../src/runner/parse-job.ts";
 import { type Plan, planJob, retryAt, type ScheduleInput } from "../../src/runner/schedule.ts";
@@ -82,6 +83,18 @@ describe("planJob()", () => {
       at: NOW,
       reason: "code-change",
     });
+  });
+
+  it("tries other input at once, and the same after the wait", () => {
+    const input = inputKey(parseJob({ code: "a", data: { n: 1 } }));
+    const failed = { state: state({ backoff: 1, input }) };
+    const same = { data: { n: 1 }, delay: 60, info: "edited", max_delay: 100 };
+    expect(plan(same, failed)).toMatchObject({ reason: "retry" });
+    expect(plan({ ...same, data: { n: 2 } }, failed)).toMatchObject({
+      at: NOW,
+      reason: "code-change",
+    });
+    expect(plan({ ...same, timeout: 5 }, failed)).toMatchObject({ at: NOW });
   });
 
   it("does as it was asked, unless that was seen to or is too old", () => {
