@@ -15,7 +15,9 @@ export { Path, type PathElement, type PathLike } from "./wire/path.ts";
 export type { Cursor, Durability, Engine, Revision } from "./engine/engine.ts";
 export { open, openEngine, type OpenOptions } from "./node/open.ts";
 
+export type { Difference } from "./tree/diff.ts";
 export type { TreeEntry } from "./tree/entry.ts";
+export type { DiffOptions, KeepHistory, TreeVersion } from "./tree/history.ts";
 export type { ErrorRecord } from "./tree/error-record.ts";
 export type { ErrorRecords } from "./tree/errors.ts";
 export type { TreeChild } from "./tree/list.ts";

@@ -55,6 +55,7 @@ export const ERROR_CODES = {
   ENGINE_CORRUPT: { retryable: false, says: "the store's file is damaged" },
 
   TREE_BAD_VALUE: { retryable: false, says: "the value can't be stored" },
+  TREE_NO_VERSION: { retryable: false, says: "that version of the entry is not kept" },
   TREE_EXISTS: { retryable: false, says: "there is an entry already" },
   TREE_OVERFLOW: { retryable: true, says: "the reader fell behind and missed something" },
   TREE_CLOSED: { retryable: false, says: "the tree is closed" },

@@ -26,6 +26,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   CLI_USAGE: EXIT.usage,
   CLI_IN_USE: EXIT.conflict,
   CLI_NOT_FOUND: EXIT.notFound,
+  TREE_NO_VERSION: EXIT.notFound,
   NODE_NO_TREE: EXIT.notFound,
   CODE_NOT_FOUND: EXIT.notFound,
   RUNNER_NOT_FOUND: EXIT.notFound,

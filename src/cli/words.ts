@@ -18,3 +18,10 @@ export function jsonOrText(word: string): unknown {
     return word;
   }
 }
+
+/** @throws CliError `CLI_USAGE` for what is no revision */
+export function revisionArgument(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 0 && text.trim() !== "") return number;
+  throw new CliError("CLI_USAGE", `${text} is no revision; revisions are whole numbers from 0`);
+}

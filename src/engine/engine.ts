@@ -140,6 +140,25 @@ export interface DirectReads {
   ): Page<T, PathElement> | typeof NOT_NOW;
 }
 
+/** One version of an entry, present or past. */
+export interface EngineVersion {
+  readonly path: Path;
+  /** Undefined where this version is that there was no entry: somebody deleted it. */
+  readonly value: Uint8Array | undefined;
+  readonly revision: Revision;
+  readonly author: string;
+  readonly time: number;
+}
+
+/** What is kept of the entries at and below `prefix`, where no rule of a longer prefix says otherwise. */
+export interface HistoryRule {
+  readonly prefix: Path;
+  /** How many versions of each entry besides the present one; a deletion is one too. */
+  readonly versions: number;
+  /** For how long after another version took its place. */
+  readonly maxAgeMs: number;
+}
+
 /** Where a watch stands: it has delivered every change up to `revision` of the store `store`. */
 export interface Cursor {
   readonly store: string;
@@ -267,6 +286,18 @@ export interface Engine extends AsyncDisposable {
   readonly direct?: DirectReads | undefined;
 
   watch(prefix: Path, options?: WatchOptions): EngineWatch;
+
+  /**
+   * The versions of an entry that are kept, newest first: the present one, if there is one, and what
+   * the rules keep of those before it. They outlive what the entries themselves outlive.
+   */
+  history(path: Path, options?: AbortOptions): Promise<readonly EngineVersion[]>;
+
+  /** Makes a rule, in the place of one of the same prefix. It is kept with the store. */
+  keepHistory(rule: HistoryRule): Promise<void>;
+
+  /** All rules there are, those of the store itself too, the widest first. */
+  historyRules(): Promise<readonly HistoryRule[]>;
 
   /** Sends to everyone who is subscribed at that moment, this client included; at most once. */
   publish(topic: Path, data: Uint8Array): Promise<void>;

@@ -19,6 +19,8 @@ import {
   type Page,
   type EngineSubscription,
   type EngineSupports,
+  type EngineVersion,
+  type HistoryRule,
   type EngineWatch,
   type ListOptions,
   type SubscribeOptions,
@@ -171,6 +173,18 @@ export class HubEngine implements Engine {
     watch.abortWith(options.signal);
     if (this.#link.session !== undefined) watch.start(this.#link.session);
     return watch;
+  }
+
+  history(path: Path, options: AbortOptions = {}): Promise<readonly EngineVersion[]> {
+    return this.#ask(options, (hub) => hub.history(path));
+  }
+
+  keepHistory(rule: HistoryRule): Promise<void> {
+    return this.#ask({}, (hub) => hub.keepHistory(rule));
+  }
+
+  historyRules(): Promise<readonly HistoryRule[]> {
+    return this.#ask({}, (hub) => hub.historyRules());
   }
 
   async publish(topic: Path, data: Uint8Array): Promise<void> {

@@ -10,6 +10,8 @@ import type {
   EngineEntry,
   EngineEvent,
   EngineSupports,
+  EngineVersion,
+  HistoryRule,
   ListOptions,
   Page,
   WatchOptions,
@@ -180,6 +182,18 @@ export class HubService implements AsyncDisposable {
         release(stop);
       },
     };
+  }
+
+  history(path: Path): Promise<readonly EngineVersion[]> {
+    return this.#engine.history(checkPath(path));
+  }
+
+  keepHistory({ prefix, versions, maxAgeMs }: HistoryRule): Promise<void> {
+    return this.#engine.keepHistory({ prefix: checkPath(prefix), versions, maxAgeMs });
+  }
+
+  historyRules(): Promise<readonly HistoryRule[]> {
+    return this.#engine.historyRules();
   }
 
   publish(topic: Path, data: Uint8Array): Promise<void> {

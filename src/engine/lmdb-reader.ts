@@ -10,6 +10,7 @@ import { encodePath, encodePathInto, subtreeRange } from "../wire/path-key.ts";
 import { childrenRange } from "./children.ts";
 import type { EntryInPlace, ListOptions, Page, Revision } from "./engine.ts";
 import type { StoreReader } from "./hub-direct.ts";
+import { treeKey } from "./lmdb-keys.ts";
 import { META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
 import { decodeHead, readEntryInPlace } from "./lmdb-records.ts";
 import { PathKeys } from "./path-keys.ts";
@@ -247,11 +248,4 @@ function pageRange(prefix: Path, after: Path | undefined): KeyRange {
   const behind = after === undefined ? start : keyAfter(encodePath(after));
   // `after` may lie before the prefix.
   return { start: treeKey(compareBytes(behind, start) > 0 ? behind : start), end: treeKey(end) };
-}
-
-function treeKey(key: Uint8Array): Uint8Array {
-  const row = new Uint8Array(key.length + 1);
-  row[0] = TREE_BYTE;
-  row.set(key, 1);
-  return row;
 }

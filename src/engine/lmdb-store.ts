@@ -15,8 +15,9 @@ import {
   encodeResult,
   type Head,
 } from "./lmdb-records.ts";
+import { LmdbHistory } from "./lmdb-history.ts";
 import { operationKey, pathKey, revisionKey, revisionOf, treeKey, treeRange } from "./lmdb-keys.ts";
-import { commit, type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
+import { commit, type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
 import {
@@ -66,6 +67,7 @@ export class LmdbStore implements Store {
   readonly supports: EngineSupports = { condition: true, durable: true, shared: false };
   readonly label: string;
   readonly id: string;
+  readonly history: LmdbHistory;
   readonly #tables: LmdbTables;
   readonly #options: LmdbStoreOptions;
   #head: Head;
@@ -84,6 +86,7 @@ export class LmdbStore implements Store {
     this.id = options.id;
     this.#tables = tables;
     this.#options = options;
+    this.history = new LmdbHistory(tables, options);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
     this.#youngSince = options.clock.now();
     options.flusher.onFailed = (error) => this.#flushFailed(error);
@@ -179,7 +182,7 @@ export class LmdbStore implements Store {
     if (this.#failed !== undefined || this.#closing !== undefined) return;
     try {
       this.#tables.root.resetReadTxn();
-      this.#requireOwner();
+      requireOwner(this.#tables, this.#options.ownerRow);
     } catch (error) {
       this.#fail(error);
     }
@@ -237,7 +240,7 @@ export class LmdbStore implements Store {
     try {
       this.#turnGenerations();
       commit(this.#tables, () => {
-        this.#requireOwner();
+        requireOwner(this.#tables, this.#options.ownerRow);
         outcomes = writes.map((write) => this.#apply(write, changes));
         if (changes.length === 0) return;
         head = this.#forget({
@@ -307,6 +310,7 @@ export class LmdbStore implements Store {
       const change = changeOf(request, result.revision, this.#options.clock.wall());
       changes.push(change);
       this.#store(change);
+      this.history.record(change, previous);
     }
     if (operation !== undefined) {
       const row = encodeResult(key, result);
@@ -361,12 +365,6 @@ export class LmdbStore implements Store {
     this.#youngSince = now;
     this.#young = this.#young === 0 ? 1 : 0;
     this.#tables.operations[this.#young].clearSync();
-  }
-
-  #requireOwner(): void {
-    const row = this.#tables.meta.get(META_KEYS.owner);
-    if (row !== undefined && Buffer.compare(row, this.#options.ownerRow) === 0) return;
-    throw new EngineError("ENGINE_DEPOSED", "another process has taken the store over");
   }
 
   #entry(key: Uint8Array): EngineEntry | undefined {

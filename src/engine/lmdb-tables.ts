@@ -1,5 +1,6 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 
+import { EngineError } from "../base/errors.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 
 /** The databases of one store. Keys and values are bytes of our own making. */
@@ -11,6 +12,8 @@ export interface LmdbTables {
   readonly log: LmdbTable;
   /** Operation -> its result, in two generations as in `OperationMemory`. */
   readonly operations: readonly [LmdbTable, LmdbTable];
+  /** Past versions of entries: see `lmdb-history.ts`. */
+  readonly history: LmdbTable;
   /** The store's id, owner and head. */
   readonly meta: LmdbTable;
 }
@@ -25,6 +28,7 @@ export const META_KEYS = {
   store: Buffer.from("store"),
   owner: Buffer.from("owner"),
   head: Buffer.from("head"),
+  history: Buffer.from("history"),
 } as const;
 
 /**
@@ -50,6 +54,7 @@ export function openTables(directory: string): LmdbTables {
       tree: table("tree"),
       log: table("log"),
       operations: [table("operations0"), table("operations1")],
+      history: table("history"),
       meta: table("meta"),
     };
   } catch (error) {
@@ -79,4 +84,11 @@ const COMMIT: number = 0x5_00_02;
 export function commit<T>({ root }: LmdbTables, work: () => T): T {
   // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
   return root.transactionSync(work, COMMIT);
+}
+
+/** @throws EngineError `ENGINE_DEPOSED` where the store does not say that its owner is this one */
+export function requireOwner({ meta }: LmdbTables, ownerRow: Uint8Array): void {
+  const row = meta.get(META_KEYS.owner);
+  if (row !== undefined && Buffer.compare(row, ownerRow) === 0) return;
+  throw new EngineError("ENGINE_DEPOSED", "another process has taken the store over");
 }

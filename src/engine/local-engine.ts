@@ -13,7 +13,9 @@ import {
   type EngineLimits,
   type EngineSubscription,
   type EngineSupports,
+  type EngineVersion,
   type EngineWatch,
+  type HistoryRule,
   type ListOptions,
   type SubscribeOptions,
   type WatchOptions,
@@ -23,6 +25,9 @@ import {
 import { compareBytes, keyAfter, PAGE_LIMITS, type Store, type WriteRequest } from "./store.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Watches } from "./watches.ts";
+
+/** Past versions of one entry are read in one go. */
+const MAX_VERSIONS = 10_000;
 
 /** An engine whose store is in this process: everything that does not depend on how it is kept. */
 export class LocalEngine implements Engine {
@@ -81,6 +86,26 @@ export class LocalEngine implements Engine {
   watch(prefix: Path, options: WatchOptions = {}): EngineWatch {
     this.#checkOpen();
     return this.#watches.open(prefix, options);
+  }
+
+  async history(path: Path, { signal }: AbortOptions = {}): Promise<readonly EngineVersion[]> {
+    signal?.throwIfAborted();
+    this.#checkOpen();
+    const key = encodePath(path);
+    const present = this.#store.get(key);
+    const past = this.#store.history.past(path, key).map(versionOf);
+    return present === undefined ? past : [versionOf(present), ...past];
+  }
+
+  async keepHistory(rule: HistoryRule): Promise<void> {
+    this.#checkOpen();
+    checkRule(rule);
+    this.#store.history.keep(rule);
+  }
+
+  async historyRules(): Promise<readonly HistoryRule[]> {
+    this.#checkOpen();
+    return this.#store.history.rules.all;
   }
 
   async publish(topic: Path, data: Uint8Array): Promise<void> {
@@ -188,4 +213,16 @@ export class LocalEngine implements Engine {
       { details: { bytes: bytes.length, maxValueBytes } },
     );
   }
+}
+
+function versionOf({ path, value, revision, author, time }: EngineVersion): EngineVersion {
+  return { path, value, revision, author, time };
+}
+
+function checkRule({ versions, maxAgeMs }: HistoryRule): void {
+  if (!Number.isSafeInteger(versions) || versions < 0 || versions > MAX_VERSIONS) {
+    throw new RangeError(`versions is a whole number from 0 to ${MAX_VERSIONS}`);
+  }
+  if (typeof maxAgeMs === "number" && maxAgeMs >= 0) return;
+  throw new RangeError("maxAgeMs is a number of milliseconds from 0, or Infinity");
 }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { randomId } from "../base/ids.ts";
 import type { EngineEntry, EngineLimits, EngineSupports, Revision, WriteResult } from "./engine.ts";
+import { MemoryHistory } from "./history-memory.ts";
 import { LocalEngine } from "./local-engine.ts";
 import { OperationMemory } from "./operation-memory.ts";
 import {
@@ -42,6 +43,7 @@ class MemoryStore implements Store {
   readonly id = randomId();
   readonly #clock: Clock;
   readonly #history: number;
+  readonly history: MemoryHistory;
   readonly #operations: OperationMemory<WriteResult>;
   /** In the order of keys. */
   readonly #rows: Row[] = [];
@@ -53,6 +55,7 @@ class MemoryStore implements Store {
   constructor({ history = 100_000, clock = systemClock }: MemoryEngineOptions) {
     this.#clock = clock;
     this.#history = history;
+    this.history = new MemoryHistory(clock);
     this.#operations = new OperationMemory({ clock });
   }
 
@@ -108,7 +111,11 @@ class MemoryStore implements Store {
     const revision = changed ? this.revision + 1 : this.revision;
     const result: WriteResult = { revision, previous };
     if (operation !== undefined) this.#operations.set(operation, result);
-    if (changed) this.#apply(changeOf(request, revision, this.#clock.wall()));
+    if (changed) {
+      const change = changeOf(request, revision, this.#clock.wall());
+      this.history.record(change, previous);
+      this.#apply(change);
+    }
     return result;
   }
 

@@ -11,6 +11,8 @@ import type {
   EngineSupports,
   Revision,
   WriteResult,
+  EngineVersion,
+  HistoryRule,
 } from "./engine.ts";
 
 /** From `start`, up to but without `end`. */
@@ -62,6 +64,14 @@ export interface StoreListener {
   failed(error: EngineError): void;
 }
 
+/** What a store keeps of the past. */
+export interface StoreHistory {
+  /** Past versions of an entry, newest first, as the rules keep them. */
+  past(path: Path, key: Uint8Array): readonly EngineVersion[];
+  keep(rule: HistoryRule): void;
+  readonly rules: { readonly all: readonly HistoryRule[] };
+}
+
 export interface Store {
   readonly label: string;
   readonly supports: EngineSupports;
@@ -85,6 +95,8 @@ export interface Store {
 
   /** In the order of calls. @throws what `Engine.put` does */
   write(request: WriteRequest): Promise<WriteResult>;
+
+  readonly history: StoreHistory;
 
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { EngineSuiteOptions, EngineTest } from "./engine-suite-kit.ts";
+import { historyTests } from "./engine-suite-history.ts";
 import { listTests } from "./engine-suite-lists.ts";
 import { messageTests } from "./engine-suite-messages.ts";
 import { watchTests } from "./engine-suite-watches.ts";
@@ -26,6 +27,7 @@ export function engineSuite({ test, open }: EngineSuiteOptions): void {
   writeTests(each);
   listTests(each);
   watchTests(each);
+  historyTests(each);
   messageTests(each);
   each("close() may be called twice, and disposing after it is harmless", async (engine) => {
     await engine.close();

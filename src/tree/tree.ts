@@ -5,7 +5,14 @@ import { kindOf } from "../base/kind-of.ts";
 import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
-import { type Durability, type Engine, type EntryInPlace, NOT_NOW } from "../engine/engine.ts";
+import {
+  type Durability,
+  type Engine,
+  type EntryInPlace,
+  type HistoryRule,
+  NOT_NOW,
+  type Revision,
+} from "../engine/engine.ts";
 import { toPath } from "../wire/path-text.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
@@ -17,7 +24,18 @@ import {
   valueInPlace,
   valueOf,
 } from "./entry.ts";
+import type { Difference } from "./diff.ts";
 import { ErrorRecords } from "./errors.ts";
+import {
+  DIFF_OPTIONS,
+  type DiffOptions,
+  diffVersions,
+  type KeepHistory,
+  readHistory,
+  ruleOf,
+  type TreeVersion,
+  versionAt,
+} from "./history.ts";
 import { listChildren, listEntries, type TreeChild } from "./list.ts";
 import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
@@ -216,6 +234,53 @@ export class Tree implements AsyncDisposable {
       signal: options.signal,
       onEnd: () => this.#open.delete(ending),
     });
+  }
+
+  /**
+   * The versions of an entry that are kept, newest first: the present one, if there is one, and those
+   * before it, with who wrote them and when. See `keepHistory` for what is kept.
+   */
+  async history(path: PathLike, options: AbortOptions = {}): Promise<TreeVersion[]> {
+    checkOptions(options, ABORT_OPTIONS, "tree.history");
+    return readHistory(this.#engine(), toPath(path), options);
+  }
+
+  /**
+   * What became different between two versions of an entry; the last change, if no other is asked for.
+   *
+   * @throws TreeError `TREE_NO_VERSION` (details: `kept`, the revisions that there are)
+   */
+  async diff(path: PathLike, options: DiffOptions = {}): Promise<Difference[]> {
+    checkOptions(options, DIFF_OPTIONS, "tree.diff");
+    return diffVersions(this.#engine(), toPath(path), options);
+  }
+
+  /**
+   * Makes a version the present one again: writes its value, or deletes the entry where that is what
+   * the version was. It is one more write, which can be taken back as well.
+   *
+   * @throws TreeError `TREE_NO_VERSION`; EngineError `ENGINE_CONFLICT` if somebody writes meanwhile
+   */
+  async revert(path: PathLike, to: Revision, options: AbortOptions = {}): Promise<SetResult> {
+    checkOptions(options, ABORT_OPTIONS, "tree.revert");
+    const target = this.#target(path);
+    const { version, present } = await versionAt(target.engine, target.path, to, options);
+    const ifRevision = present === undefined || present.deleted ? 0 : present.revision;
+    if (version.deleted) return deleteEntry(target, { ...options, ifRevision });
+    return setEntry(target, encodeTreeValue(valueOf(version)), { ...options, ifRevision });
+  }
+
+  /**
+   * Says how much of the past is kept of the entries at and below `path`, unless there is a rule for a
+   * longer path. What is too much goes with the writes to come.
+   */
+  async keepHistory(path: PathLike, keep: KeepHistory): Promise<void> {
+    return this.#engine().keepHistory(ruleOf(toPath(path), keep));
+  }
+
+  /** What is kept of the past, and where: the widest rule first. */
+  async historyRules(): Promise<readonly HistoryRule[]> {
+    return this.#engine().historyRules();
   }
 
   /**

@@ -10,6 +10,8 @@ import type {
   EngineEvent,
   EngineMessage,
   EngineSubscription,
+  EngineVersion,
+  HistoryRule,
   EngineWatch,
   ListOptions,
   SubscribeOptions,
@@ -115,6 +117,18 @@ export class FaultyEngine implements Engine {
     return new Listing(async function* () {
       yield await read();
     });
+  }
+
+  history(path: Path): Promise<readonly EngineVersion[]> {
+    return this.#call(() => this.#inner.history(path), undefined);
+  }
+
+  keepHistory(rule: HistoryRule): Promise<void> {
+    return this.#call(() => this.#inner.keepHistory(rule), undefined);
+  }
+
+  historyRules(): Promise<readonly HistoryRule[]> {
+    return this.#call(() => this.#inner.historyRules(), undefined);
   }
 
   watch(prefix: Path, options?: WatchOptions): EngineWatch {

@@ -11,6 +11,8 @@ import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import { fromJson } from "../plain.ts";
 import type { Act } from "../act.ts";
+import { revisionArgument } from "../words.ts";
+import { addHistoryCommands } from "./data-history.ts";
 
 /** `banyan data`: entries of the tree. */
 export function addDataCommands(program: Command, act: Act): void {
@@ -31,7 +33,9 @@ export function addDataCommands(program: Command, act: Act): void {
     .option("-p, --path <path>", "the value is this path")
     .option("-f, --file <file>", "the value is in this file (.json, .yaml, else text; - for stdin)")
     .option("-b, --bytes", "with --file: the bytes as they are")
-    .addOption(new Option("--if-revision <n>", "only if the entry is at it").argParser(revision))
+    .addOption(
+      new Option("--if-revision <n>", "only if the entry is at it").argParser(revisionArgument),
+    )
     .option("--new", "only if there is no such entry")
     .option("--idem", "do nothing if it has that value already")
     .action(act(set));
@@ -41,7 +45,9 @@ export function addDataCommands(program: Command, act: Act): void {
     .alias("rm")
     .description("delete one entry; what is below it stays, unless --recursive")
     .option("-r, --recursive", "and everything below it")
-    .addOption(new Option("--if-revision <n>", "only if the entry is at it").argParser(revision))
+    .addOption(
+      new Option("--if-revision <n>", "only if the entry is at it").argParser(revisionArgument),
+    )
     .action(act(del));
 
   data
@@ -55,6 +61,8 @@ export function addDataCommands(program: Command, act: Act): void {
     .description("print the present entries, then every change, until interrupted")
     .option("--no-initial", "changes only")
     .action(act(watch));
+
+  addHistoryCommands(data, act);
 }
 
 async function get(
@@ -216,9 +224,3 @@ const ENTRY_COLUMNS: readonly Column<TreeEntry>[] = [
   { head: "revision", cell: (entry) => String(entry.revision) },
   { head: "by", cell: ({ author }) => author },
 ];
-
-function revision(text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 0) return number;
-  throw new CliError("CLI_USAGE", `${text} is no revision; revisions are whole numbers from 0`);
-}

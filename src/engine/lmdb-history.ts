@@ -1,0 +1,173 @@
+/**
+ * Past versions of entries, in a table of their own: the path's key, a zero, which begins no element,
+ * and the revision. So the versions of an entry lie together, before those of what is below it.
+ */
+import type { Clock } from "../base/clock.ts";
+import { decodePath, encodePath } from "../wire/path-key.ts";
+import type { Path } from "../wire/path.ts";
+import { Reader } from "../wire/reader.ts";
+import { Writer } from "../wire/writer.ts";
+import type { EngineEntry, HistoryRule } from "./engine.ts";
+import { keptOf, type PastVersion, pastOf } from "./history-memory.ts";
+import { HistoryRules } from "./history-rules.ts";
+import { lmdbError } from "./lmdb-errors.ts";
+import { revisionKey } from "./lmdb-keys.ts";
+import { commit, type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
+import type { Change, StoreHistory } from "./store.ts";
+
+interface LmdbHistoryOptions {
+  readonly clock: Clock;
+  readonly label: string;
+  /** What the store says about its owner for as long as it is us. */
+  readonly ownerRow: Uint8Array;
+}
+
+/** One write in so many looks for versions of its entry that are too many: it costs as much as a write. */
+const PRUNE_ONE_IN = 8;
+/** So many writes look through as many versions of other entries for those that are too old. */
+const SWEEP_EVERY = 64;
+const SWEEP_ROWS = 128;
+const REVISION_BYTES = 8;
+
+/** `record` is called within a transaction of the store. */
+export class LmdbHistory implements StoreHistory {
+  readonly rules: HistoryRules;
+  readonly #tables: LmdbTables;
+  readonly #options: LmdbHistoryOptions;
+  readonly #writer = new Writer();
+  #writes = 0;
+  /** Where the next sweep begins. */
+  #position: Uint8Array = new Uint8Array([0]);
+
+  constructor(tables: LmdbTables, options: LmdbHistoryOptions) {
+    this.#tables = tables;
+    this.#options = options;
+    this.rules = new HistoryRules(readRules(tables.meta.get(META_KEYS.history)));
+  }
+
+  record(change: Change, previous: EngineEntry | undefined): void {
+    const rule = this.rules.for(change.event.entry.path);
+    if (rule.versions > 0) {
+      for (const past of pastOf(change, previous)) {
+        this.#tables.history.putSync(
+          rowKey(change.key, revisionKey(past.revision)),
+          this.#row(past),
+        );
+      }
+      if (Math.random() * PRUNE_ONE_IN < 1) this.#prune(change.key, rule);
+    }
+    if (++this.#writes % SWEEP_EVERY === 0) this.#sweep();
+  }
+
+  /** Newest first. */
+  past(path: Path, key: Uint8Array): PastVersion[] {
+    const rule = this.rules.for(path);
+    const found: PastVersion[] = [];
+    const newest = rowKey(key, new Uint8Array(REVISION_BYTES).fill(0xff));
+    const range = { start: newest, end: rowKey(key, new Uint8Array()), reverse: true } as const;
+    for (const row of this.#tables.history.getRange({ ...range, limit: rule.versions })) {
+      found.push(pastVersion(path, row));
+    }
+    return keptOf(found, rule, this.#options.clock.wall());
+  }
+
+  /** Changes what is kept from now on; what is too much goes with the writes to come. */
+  keep(rule: HistoryRule): void {
+    const rules = new HistoryRules(this.rules.own);
+    rules.set(rule);
+    try {
+      commit(this.#tables, () => {
+        requireOwner(this.#tables, this.#options.ownerRow);
+        this.#tables.meta.putSync(META_KEYS.history, writeRules(rules.own));
+      });
+    } catch (error) {
+      throw lmdbError(error, this.#options.label);
+    }
+    this.rules.set(rule);
+  }
+
+  #prune(key: Uint8Array, { versions }: HistoryRule): void {
+    const start = rowKey(key, new Uint8Array(REVISION_BYTES).fill(0xff));
+    const end = rowKey(key, new Uint8Array());
+    const range = { start, end, reverse: true, offset: versions } as const;
+    // All of them first: a row that is removed would take the place from under the reading.
+    const surplus = Array.from(this.#tables.history.getKeys(range));
+    for (const row of surplus) this.#tables.history.removeSync(row);
+  }
+
+  /** Goes through all versions little by little: also of entries that nobody writes any more. */
+  #sweep(): void {
+    const { history } = this.#tables;
+    const now = this.#options.clock.wall();
+    const rows = [...history.getRange({ start: this.#position, limit: SWEEP_ROWS })];
+    for (const { key, value } of rows) {
+      const { maxAgeMs, versions } = this.rules.for(decodePath(key.slice(1, -1 - REVISION_BYTES)));
+      if (versions === 0 || now - untilOf(value) > maxAgeMs) history.removeSync(key);
+    }
+    const last = rows.length < SWEEP_ROWS ? undefined : rows.at(-1)?.key;
+    this.#position = last === undefined ? new Uint8Array([0]) : new Uint8Array([...last, 0]);
+  }
+
+  #row({ until, time, author, value }: PastVersion): Uint8Array {
+    const writer = this.#writer;
+    writer.f64(until);
+    writer.f64(time);
+    writer.string(author);
+    writer.u8(value === undefined ? 0 : 1);
+    if (value !== undefined) writer.bytes(value);
+    return writer.take();
+  }
+}
+
+function rowKey(key: Uint8Array, revision: Uint8Array): Uint8Array {
+  const row = new Uint8Array(key.length + 2 + revision.length);
+  // A first byte of its own, for LMDB takes no empty key, and a zero between.
+  row[0] = 1;
+  row.set(key, 1);
+  row.set(revision, key.length + 2);
+  return row;
+}
+
+function pastVersion(
+  path: Path,
+  { key, value: row }: { key: Uint8Array; value: Uint8Array },
+): PastVersion {
+  const reader = new Reader(new Uint8Array(row.buffer, row.byteOffset, row.length));
+  const until = reader.f64();
+  const time = reader.f64();
+  const author = reader.string();
+  const value = reader.u8() === 0 ? undefined : reader.view(reader.left);
+  const at = new DataView(key.buffer, key.byteOffset + key.length - REVISION_BYTES);
+  const revision = at.getUint32(0) * 2 ** 32 + at.getUint32(4);
+  return { path, value, revision, author, time, until };
+}
+
+function untilOf(row: Uint8Array): number {
+  return new DataView(row.buffer, row.byteOffset, row.length).getFloat64(0, true);
+}
+
+interface StoredRule {
+  readonly prefix: string;
+  readonly versions: number;
+  /** null: for ever. */
+  readonly maxAgeMs: number | null;
+}
+
+function readRules(row: Uint8Array | undefined): HistoryRule[] {
+  if (row === undefined) return [];
+  const stored = JSON.parse(Buffer.from(row).toString()) as readonly StoredRule[];
+  return stored.map(({ prefix, versions, maxAgeMs }) => ({
+    prefix: decodePath(new Uint8Array(Buffer.from(prefix, "base64"))),
+    versions,
+    maxAgeMs: maxAgeMs ?? Infinity,
+  }));
+}
+
+function writeRules(rules: readonly HistoryRule[]): Uint8Array {
+  const stored: StoredRule[] = rules.map(({ prefix, versions, maxAgeMs }) => ({
+    prefix: Buffer.from(encodePath(prefix)).toString("base64"),
+    versions,
+    maxAgeMs: maxAgeMs === Infinity ? null : maxAgeMs,
+  }));
+  return Buffer.from(JSON.stringify(stored));
+}
