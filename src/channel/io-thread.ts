@@ -48,8 +48,8 @@ export class IoThread {
     const data = new MessageChannel();
     const status = new MessageChannel();
     status.port1.unref();
-    this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2 });
     const channel = threadChannel(data.port1, { label: url, limits });
+    this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2 });
     void channel.closed.then(() => status.port1.close());
     return { channel, failure: () => failureIn(status.port1) };
   }

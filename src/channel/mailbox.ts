@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 
+import { atEndOfTurn } from "../base/end-of-turn.ts";
+
 /** Something that messages for this thread come out of. */
 export interface MailSource {
   /** Hands the next message to whoever it is for. False where there is none. */
@@ -19,12 +21,15 @@ interface AtomicsWithWaitAsync {
 
 const atomics = Atomics as unknown as AtomicsWithWaitAsync;
 
-/** So often the bell is looked at before the thread sleeps: some 20 microseconds. */
-const MAX_SPINS = 8_000;
-/** Where looking was in vain so often that it came down to this, the thread sleeps at once. */
-const MIN_SPINS = 500;
-/** What was slow may be fast now: each so many times it is tried again. */
-const SLEEPS_PER_PROBE = 32;
+/**
+ * So often the bell is looked at before the thread sleeps: for about as long as it takes to be woken.
+ * Whoever looks longer takes the time from those it waits for.
+ */
+const SPINS = 3_000;
+/** So long the event loop is kept from turning, asleep, by what may come next. */
+const LINGER_MS = 0.1;
+/** And so long altogether before it turns. */
+const MAX_TURN_MS = 2;
 /** So many messages are handed out before the event loop gets its turn. */
 const MAX_MESSAGES_PER_TURN = 1_000;
 
@@ -50,9 +55,9 @@ export class Bell {
     return Atomics.load(this.#words, 0);
   }
 
-  /** Blocks until it was rung since `count`, at most so long. */
-  sleep(count: number, ms: number): void {
-    Atomics.wait(this.#words, 0, count, ms);
+  /** Blocks until it was rung since `count`, at most so long. False where it was not. */
+  sleep(count: number, ms: number): boolean {
+    return Atomics.wait(this.#words, 0, count, ms) !== "timed-out";
   }
 
   /** Calls `next` on the event loop, which this keeps from nothing, not even from ending. */
@@ -64,6 +69,30 @@ export class Bell {
       next();
     })();
     return true;
+  }
+}
+
+const MAX_CREDIT = 8;
+/** What one wait in vain costs, in waits that paid. */
+const COST = 3;
+/** What doesn't pay may do so later: each so many times it is tried. */
+const TIMES_PER_TRIAL = 32;
+
+/** Whether it pays to wait a little where the thread could go to sleep: as it did lately. */
+class Patience {
+  #credit = MAX_CREDIT;
+  #times = 0;
+
+  get pays(): boolean {
+    if (this.#credit > 0) return true;
+    this.#times = (this.#times + 1) % TIMES_PER_TRIAL;
+    return this.#times === 0;
+  }
+
+  /** Tells how it went, and answers with that. */
+  learn(paid: boolean): boolean {
+    this.#credit = paid ? Math.min(this.#credit + 1, MAX_CREDIT) : Math.max(this.#credit - COST, 0);
+    return paid;
   }
 }
 
@@ -80,12 +109,33 @@ class Mailbox {
   readonly bell = new Bell();
   readonly #sources = new Set<MailSource>();
   #listening = false;
-  #spins = 0;
-  #sleeps = 0;
-  readonly #maxSpins = availableParallelism() > 1 ? MAX_SPINS : 0;
+  /** Looks for more at the end of this turn, instead of listening. */
+  #looking = false;
+  /** The bell's count when it was last looked whether there is something. */
+  #lookedAt = 0;
+  #takenInTurn = 0;
+  #turnBegan = 0;
+  readonly #spinning = new Patience();
+  readonly #lingering = new Patience();
+  readonly #spins = availableParallelism() > 1 ? SPINS : 0;
+  /**
+   * Whether the thread waits a little for what comes next when it has handed something out, before its
+   * event loop turns. Not for one that the answer comes to by its event loop.
+   */
+  lingers = true;
+  readonly #goOn = (): void => {
+    this.#takenInTurn = 0;
+    this.#turnBegan = performance.now();
+    this.#handOut();
+  };
   readonly #listen = (): void => {
     this.#listening = false;
-    this.#handOut();
+    this.#goOn();
+  };
+  readonly #look = (): void => {
+    this.#looking = false;
+    if (performance.now() - this.#turnBegan > MAX_TURN_MS) setImmediate(this.#goOn);
+    else if (this.#linger(this.#lookedAt) || !this.#awaitBell(this.#lookedAt)) this.#handOut();
   };
 
   constructor() {
@@ -123,21 +173,29 @@ class Mailbox {
   }
 
   #handOut(): void {
-    for (let taken = 0; ;) {
+    for (;;) {
       const { count } = this.bell;
+      let isIdle = true;
       while (this.#takeOne()) {
-        if (++taken < MAX_MESSAGES_PER_TURN) continue;
-        setImmediate(() => this.#handOut());
+        isIdle = false;
+        if (++this.#takenInTurn < MAX_MESSAGES_PER_TURN) continue;
+        setImmediate(this.#goOn);
         return;
       }
       if (this.#sources.size === 0) return;
-      if (taken > 0 && this.#spin(count)) continue;
+      if (!isIdle && this.lingers && this.#lingering.pays) {
+        // Not before the answers to what came have left: it is those that whoever asks next waits for.
+        this.#looking = true;
+        this.#lookedAt = count;
+        atEndOfTurn(this.#look);
+        return;
+      }
       if (this.#awaitBell(count)) return;
     }
   }
 
   #awaitBell(count = this.bell.count): boolean {
-    if (this.#listening) return true;
+    if (this.#listening || this.#looking) return true;
     this.#listening = this.bell.whenRung(count, this.#listen);
     return this.#listening;
   }
@@ -147,20 +205,18 @@ class Mailbox {
     return false;
   }
 
-  /** Waits a little without sleeping, where that has paid lately. */
+  /** True where the bell has rung since `count`. */
+  #linger(count: number): boolean {
+    return this.#spin(count) || this.#lingering.learn(this.bell.sleep(count, LINGER_MS));
+  }
+
+  /** The same, without sleeping: for a moment, where that has paid lately. */
   #spin(count: number): boolean {
-    if (this.#spins === 0) {
-      this.#sleeps = (this.#sleeps + 1) % SLEEPS_PER_PROBE;
-      if (this.#sleeps === 0) this.#spins = this.#maxSpins;
-    }
+    if (this.#spins === 0 || !this.#spinning.pays) return false;
     const { bell } = this;
-    for (let left = this.#spins; left > 0; left--) {
-      if (bell.count === count) continue;
-      this.#spins = this.#maxSpins;
-      return true;
-    }
-    this.#spins = this.#spins > MIN_SPINS ? this.#spins >> 1 : 0;
-    return false;
+    let left = this.#spins;
+    while (left > 0 && bell.count === count) left--;
+    return this.#spinning.learn(left > 0);
   }
 }
 

@@ -1,5 +1,8 @@
-/** Where in the shared memory each number is. All but `read` and `room` are the writer's. */
-const Word = { written: 0, sent: 1, ended: 2, attached: 3, read: 4, readBytes: 5, wantsRoom: 6 };
+/** Where in the shared memory each number is. Those before `read` are the writer's. */
+const Word = {
+  written: 0, sent: 1, ended: 2, attached: 3,
+  read: 4, readBytes: 5, wantsRoom: 6, leftSent: 7, leftEnd: 8,
+}; // prettier-ignore
 const HEADER_BYTES = 64;
 const ENTRY_BYTES = 8;
 
@@ -57,6 +60,15 @@ export class Ring {
     return Atomics.load(this.#words, Word.readBytes);
   }
 
+  /**
+   * How the reader ended, where it did before it knew the writer, and how many messages it had sent the
+   * other way by then.
+   */
+  get left(): { readonly end: RingEnd; readonly sent: number } {
+    const end = Atomics.load(this.#words, Word.leftEnd) as RingEnd;
+    return { end, sent: Atomics.load(this.#words, Word.leftSent) };
+  }
+
   /** Writer: puts message `number` in. False where there is no room for it. */
   write(message: Uint8Array, number: number): boolean {
     const size = paddedSize(message.length);
@@ -90,6 +102,12 @@ export class Ring {
   /** Writer: wants to hear when the reader has read on. */
   askForRoom(): void {
     Atomics.store(this.#words, Word.wantsRoom, 1);
+  }
+
+  /** Reader: leaves word of its end for a writer that comes later. */
+  leave(end: RingEnd, sent: number): void {
+    Atomics.store(this.#words, Word.leftSent, sent);
+    Atomics.store(this.#words, Word.leftEnd, end);
   }
 
   /** Reader: takes message `number` out, if it is the next in here. The copy is the caller's. */

@@ -109,7 +109,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   }
 
   threadEnds(): void {
-    this.#tellEnd(RingEnd.gone);
+    this.#tellLastEnd(RingEnd.gone);
   }
 
   protected transmit(message: Uint8Array): void {
@@ -143,7 +143,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
 
   protected release(error: ChannelError | undefined): void {
     this.#ended = { error };
-    this.#tellEnd(error === undefined ? RingEnd.closed : RingEnd.aborted);
+    this.#tellLastEnd(error === undefined ? RingEnd.closed : RingEnd.aborted);
     mailbox.remove(this);
     // Posted messages go with the port. The other side closes it where it is not done with them.
     const isRead = this.#peer === undefined || this.#sentBytes === this.#peer.ring.readBytes;
@@ -202,6 +202,21 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     this.#peer.ring.attach(this.#sent);
     if (this.state === "closing") this.#tellEnd(RingEnd.closed);
     this.#peer.bell.ring();
+    const { end, sent } = this.#peer.ring.left;
+    if (end === RingEnd.open) return;
+    // It had nobody to tell, and looks for nobody any more.
+    this.#inbound.attach(sent);
+    this.#inbound.tellEnd(end);
+    mailbox.bell.ring();
+  }
+
+  /**
+   * From here on this side looks for nobody. Whoever introduces itself after it was looked for here
+   * finds what was left before.
+   */
+  #tellLastEnd(end: RingEnd): void {
+    this.#inbound.leave(end, this.#sent);
+    this.#tellEnd(end);
   }
 
   #tellEnd(end: RingEnd): void {

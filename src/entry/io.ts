@@ -4,11 +4,14 @@ import { MessageChannel, type MessagePort, parentPort } from "node:worker_thread
 import { BanyanError, ChannelError } from "../base/errors.ts";
 import type { Channel, Dial, Listen } from "../channel/channel.ts";
 import type { IoOrder, IoStatus } from "../channel/io-thread.ts";
-import { Bell } from "../channel/mailbox.ts";
+import { Bell, mailbox } from "../channel/mailbox.ts";
 import { relay } from "../channel/relay.ts";
 import { threadChannel } from "../channel/thread.ts";
 
 if (parentPort === null) throw new Error("this file is the entry of a worker thread");
+
+// What is asked for here comes from another process, by way of the event loop.
+mailbox.lingers = false;
 
 const DIAL_MS = 10_000;
 

@@ -70,6 +70,20 @@ describe("threadChannel()", () => {
     expect(pair.near.ended?.error).toMatchObject({ code: "CHANNEL_CLOSED" });
   });
 
+  it.each([0, 2])(
+    "block() ends when the other side broke off before this one was there, with %i messages sent",
+    (messages) => {
+      const { port1, port2 } = new MessageChannel();
+      const near = threadChannel(port1);
+      for (let i = 0; i < messages; i++) near.send(bytes(i));
+      near.abort(new ChannelError("CHANNEL_CLOSED"));
+      const far = threadChannel(port2);
+      far.receive(() => {});
+      far.block(() => false, soon());
+      expect(far.ended?.error?.code).toBe("CHANNEL_CLOSED");
+    },
+  );
+
   it("block() within a receiver gets the messages behind", async () => {
     await using pair = await open();
     const order: string[] = [];
