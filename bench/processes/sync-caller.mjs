@@ -1,21 +1,20 @@
-// Gets a property so often: `sync-caller.mjs floor PORT | banyan URL | atomics | thread | thread-proxies`. Answers
+// Gets a property so often: `sync-caller.mjs floor ADDRESS | banyan URL | atomics | thread | thread-proxies`. Answers
 // each message with operations a second. Those without an address have a thread that asks, and are its parent.
 import { once } from "node:events";
-import { connect } from "node:net";
 import { MessageChannel, Worker } from "node:worker_threads";
 
 import { connectSync, openSession, threadChannel } from "banyan/remote";
 
 import { Floor } from "../lib/floor.mjs";
 import { answer, rate } from "../lib/measure.mjs";
+import { connectTo } from "../lib/sockets.mjs";
 import { getRate } from "../lib/sync.mjs";
 
 const [kind, address] = process.argv.slice(2);
 
 const OPEN = {
   floor: async () => {
-    const socket = connect(Number(address), "127.0.0.1");
-    await once(socket, "connect");
+    const socket = await connectTo(address);
     socket.setNoDelay(true);
     const floor = Floor.onSocket(socket, {});
     return () =>

@@ -4,21 +4,19 @@ import { createServer } from "node:net";
 import { listen } from "banyan/remote";
 
 import { Floor, floorMethods } from "../lib/floor.mjs";
-
-const [kind] = process.argv.slice(2);
+import { listenAt } from "../lib/sockets.mjs";
 
 const START = {
   floor: () =>
-    new Promise((resolve) => {
-      const server = createServer((socket) => {
-        socket.setNoDelay(true);
-        Floor.onSocket(socket, floorMethods());
-      });
-      server.listen(0, "127.0.0.1", () => resolve(server.address().port));
-    }),
+    listenAt(
+      createServer({ noDelay: true }, (socket) => Floor.onSocket(socket, floorMethods())),
+      "tcp:",
+    ),
   // Its objects live on its event loop; nothing of it ever blocks.
-  banyan: async () =>
-    (await listen("tcp://127.0.0.1:0", { exports: { thing: { x: 1 }, same: (x) => x } })).address,
+  banyan: async () => {
+    const listener = await listen("tcp://127.0.0.1:0", { exports: { thing: { x: 1 } } });
+    return listener.address;
+  },
 };
 
-process.send(await START[kind]());
+process.send(await START[process.argv[2]]());
