@@ -22,7 +22,7 @@ const listener = await listenSync(addressIn(folder, "driver"), options);
 for (const name of ["first", "second", "server"]) {
   sessions.set(name, connectSync(addressIn(folder, name), options));
 }
-sessions.set("thread", thread("thread"));
+sessions.set("thread", startThread("thread"));
 const names = [...sessions.keys()];
 const blocking = names.filter((name) => name !== "server");
 const remotes = new Map(names.map((name) => [name, sessions.get(name).remote("api")]));
@@ -32,7 +32,7 @@ let victims = 0;
 /** What calls back by itself, until somebody waits for it. */
 let crossing = [];
 
-function thread(name) {
+function startThread(name) {
   const { port1, port2 } = new MessageChannel();
   const workerData = { folder, port: port2, name };
   const worker = new Worker(new URL("thread.mjs", import.meta.url), {
@@ -57,7 +57,7 @@ function expectCode(run, ...codes) {
   expect(codes.includes(code), `${code} instead of ${codes.join(" or ")}`);
 }
 
-const chosen = (list) => list[below(list.length)];
+const chosen = (choices) => choices[below(choices.length)];
 
 /** How often each is chosen, and what it does; answers with the calls it made. */
 const WORK = {
@@ -102,8 +102,8 @@ function cross(remote) {
 
 function around() {
   const n = below(7);
-  const names = random() < 0.5 ? ["first", "second", "driver"] : ["second", "first", "driver"];
-  expect(api.around(n, names) === n, "around");
+  const circle = random() < 0.5 ? ["first", "second", "driver"] : ["second", "first", "driver"];
+  expect(api.around(n, circle) === n, "around");
   return n;
 }
 
@@ -168,8 +168,8 @@ async function kill() {
   const session = connectSync(addressIn(folder, name), options);
   const remote = session.remote("api");
   const start = performance.now();
-  const run = random() < 0.5 ? () => remote.die() : () => remote.call(() => remote.die());
-  expectCode(run, "REMOTE_BROKEN", "REMOTE_CLOSED");
+  const dies = random() < 0.5 ? () => remote.die() : () => remote.call(() => remote.die());
+  expectCode(dies, "REMOTE_BROKEN", "REMOTE_CLOSED");
   expect(performance.now() - start < GONE_MS, "a death was noticed late");
   await session.closed;
   if (victim.exitCode === null && victim.signalCode === null) await once(victim, "exit");
@@ -178,7 +178,7 @@ async function kill() {
 
 /** A thread that comes and goes. */
 async function endThread() {
-  const session = thread(`thread${++victims}`);
+  const session = startThread(`thread${++victims}`);
   const remote = session.remote("api");
   expect(remote.call(() => remote.echo(3)) === 3, "another thread");
   session.close();
