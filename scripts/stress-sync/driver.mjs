@@ -196,19 +196,21 @@ async function settle() {
 const weighted = Object.entries(WORK);
 const all = weighted.reduce((sum, [, [weight]]) => sum + weight, 0);
 
+/** A name of `WORK`'s. */
 function choose() {
   let at = random() * all;
-  for (const [name, [weight, run]] of weighted) {
+  for (const [name, [weight]] of weighted) {
     at -= weight;
-    if (at < 0) return [name, run];
+    if (at < 0) return name;
   }
-  return weighted[0];
+  return "get";
 }
 
 while (done < calls) {
-  const [what, run] = choose();
+  const what = choose();
   const name = chosen(names);
   note(`${done} calls, at ${what} of ${name}`);
+  const [, run] = WORK[what];
   const made = run(remotes.get(name), name);
   done += (made instanceof Promise ? await made : made) ?? 1;
   if (crossing.length > 50) await settle();
