@@ -35,6 +35,8 @@ export interface HubLinkOptions {
   readonly isNeeded: () => boolean;
 }
 
+/** How many hubs in a row may go at the hello before the first session counts as failed. */
+const MAX_LOST_AT_HELLO = 10;
 /** How long to wait before each attempt in a row; the last one for all that follow. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
 const PING_EVERY_MS = 500;
@@ -63,9 +65,30 @@ export class HubLink {
     this.#up.promise.catch(() => {});
   }
 
-  /** The first session; what opens it is given up with the signal, and fails as `connect` does. */
+  /**
+   * The first session; what opens it is given up with the signal, and fails as `connect` does. A hub that
+   * takes it and goes, because it was about to end, is one more reason to look for another.
+   */
   async open(signal: AbortSignal | undefined): Promise<void> {
-    this.#adopt(await abortable(this.#connect(), signal));
+    // What waits for the hub must not find the process at its end.
+    const alive = setInterval(() => {}, 1_000);
+    try {
+      this.#adopt(await this.#first(signal));
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  async #first(signal: AbortSignal | undefined): Promise<LinkedSession> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await abortable(this.#connect(), signal);
+      } catch (error) {
+        if (!(error instanceof LostAtHello)) throw error;
+        if (attempt >= MAX_LOST_AT_HELLO) throw error.cause;
+        await pause(RETRY_MS[attempt] ?? 1_000, { clock: this.#options.clock, signal });
+      }
+    }
   }
 
   /** What the hub of the last session said. */
@@ -114,7 +137,7 @@ export class HubLink {
       return new LinkedSession(session, hub, hello);
     } catch (error) {
       session.abort(error as Error);
-      throw error;
+      throw BanyanError.is(error) && LOST.has(error.code) ? new LostAtHello(error) : error;
     }
   }
 
@@ -196,6 +219,13 @@ export class HubLink {
       ),
     );
     return await Promise.race([answer, late.promise]);
+  }
+}
+
+/** A session broke before the hub had said what it is. */
+class LostAtHello extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause });
   }
 }
 

@@ -41,6 +41,9 @@ export type HubEnd = "asked" | "idle" | "deposed" | "failed" | "present";
 /** How long a hub that starts may hold the others up. */
 const START_WAIT_MS = 10_000;
 
+/** How long it stays at least for the one who started it. */
+const FIRST_MS = 2_000;
+
 /** How often a hub looks whether it still is the hub. */
 const CHECK_MS = 500;
 
@@ -122,13 +125,14 @@ class Hub {
   /** Undefined where nobody could read the store itself. */
   readonly #readers: ReaderWatch | undefined;
   #listener: Listener | undefined;
+  #isClosing = false;
   #idle: Disposable | undefined;
 
   private constructor(
     engine: LmdbEngine,
     record: HubRecord,
     places: TreePlaces,
-    options: RunHubOptions,
+    options: RunHubOptions & { readonly predecessor: number | undefined },
   ) {
     this.#engine = engine;
     this.record = record;
@@ -145,6 +149,7 @@ class Hub {
         slots: () => engine.readers(),
         clock: this.#clock,
         log: this.#log,
+        predecessor: options.predecessor,
       });
   }
 
@@ -166,7 +171,7 @@ class Hub {
       epoch,
       version: VERSION,
     };
-    const hub = new Hub(engine, record, places, options);
+    const hub = new Hub(engine, record, places, { ...options, predecessor: before?.pid });
     try {
       hub.#listener = await listenUnix(record.socket, (channel) => void hub.#accept(channel));
       await writeHubRecord(places.hubRecord, record);
@@ -185,7 +190,7 @@ class Hub {
     if (signal.aborted) asked();
     // Not one of the clock's timers: this one keeps the process alive.
     const check = setInterval(() => void this.#check(), CHECK_MS);
-    this.#watchIdle();
+    this.#watchIdle(Math.max(this.#options.idleMs, FIRST_MS));
     const end = await this.#end.promise;
     clearInterval(check);
     signal.removeEventListener("abort", asked);
@@ -216,10 +221,10 @@ class Hub {
     }
   }
 
-  #watchIdle(): void {
-    if (this.#sessions.size > 0 || this.#options.idleMs === Infinity) return;
+  #watchIdle(idleMs = this.#options.idleMs): void {
+    if (this.#sessions.size > 0 || idleMs === Infinity) return;
     this.#idle?.[Symbol.dispose]();
-    this.#idle = this.#clock.after(this.#options.idleMs, () => {
+    this.#idle = this.#clock.after(idleMs, () => {
       if (this.#sessions.size === 0) this.#end.resolve("idle");
     });
   }
@@ -234,7 +239,8 @@ class Hub {
         throw new NodeError("NODE_NO_TREE", `${this.#places.store} was removed`);
       }
       // Somebody tidied up: without it nobody would find this hub.
-      if (record === undefined) await writeHubRecord(this.#places.hubRecord, this.record);
+      if (record === undefined && !this.#isClosing)
+        await writeHubRecord(this.#places.hubRecord, this.record);
       this.#engine.checkOwner();
       await this.#engine.get(Path.root);
       this.#readers?.check();
@@ -245,6 +251,7 @@ class Hub {
   }
 
   async #close(end: HubEnd): Promise<void> {
+    this.#isClosing = true;
     this.#idle?.[Symbol.dispose]();
     // First the record: whoever comes now is to start another instead of meeting one that goes.
     await removeHubRecord(this.#places.hubRecord, this.record.epoch);

@@ -19,6 +19,8 @@ export interface ReaderWatchOptions {
   readonly slots: () => readonly ReaderSlot[];
   readonly clock: Clock;
   readonly log: Log;
+  /** The hub before us, which holds on to what it last flushed: it may be frozen. */
+  readonly predecessor?: number | undefined;
 }
 
 /** What is known of a read that goes on. */
@@ -47,6 +49,7 @@ export class ReaderWatch implements DirectService {
   constructor(options: ReaderWatchOptions) {
     this.offer = options.offer;
     this.#options = options;
+    if (options.predecessor !== undefined) this.#known.add(options.predecessor);
   }
 
   add(reader: DirectReader): Disposable {
