@@ -34,7 +34,10 @@ test(
     });
     const frozen: number[] = [];
     const hubs: number[] = [];
-    for (const fault of shuffled<NodeJS.Signals>(["SIGKILL", "SIGKILL", "SIGSTOP", "SIGTERM", "SIGSTOP"], random)) {
+    for (const fault of shuffled<NodeJS.Signals>(
+      ["SIGKILL", "SIGKILL", "SIGSTOP", "SIGTERM", "SIGSTOP"],
+      random,
+    )) {
       await moreThan(acknowledged, 50 + Math.floor(random() * 100));
       const pid = hubPid(folder.path) as number;
       hubs.push(pid);
