@@ -18,11 +18,12 @@ describe("DirectoryLoader", () => {
       "data/notes.txt": "plain text",
       "module/calc/units.ts": "export const x = 1;\n",
       "proc/greet.ts": "// banyan: { is_async: true, vars: [name] }\nreturn name;\n",
+      "proc/slow.ts": "// banyan: { is_async: false, vars: [n] }\nreturn n * 2;\n",
       "job/greet.yaml": "code: greet\ntarget: null\n",
       "proc/.hidden.ts": "return 1",
       "job/readme.md": "no job",
     });
-    expect(await folder.load()).toEqual({ loaded: 5, failed: 0 });
+    expect(await folder.load()).toEqual({ loaded: 6, failed: 0 });
     const { tree } = folder;
     expect(await tree.get("house.kitchen")).toMatchObject({ temperature: 21.5 });
     expect(await tree.get("notes")).toBe("plain text");
@@ -30,6 +31,8 @@ describe("DirectoryLoader", () => {
       is_async: true,
       vars: ["name"],
     });
+    const slow = tree.system.proc.append("slow");
+    expect(await tree.get(slow)).toMatchObject({ is_async: false, vars: ["n"] });
     expect(await tree.get(tree.system.module.concat(["calc", "units"]))).toBeDefined();
     expect(await tree.get(tree.system.job.append("greet"))).toMatchObject({ target: null });
   });

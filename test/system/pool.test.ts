@@ -1,6 +1,10 @@
 /** Code that blocks, in real threads of the built package. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
 import { describe, expect, it } from "vitest";
 
+import { temporaryFolder } from "./kit.ts";
 import { openPool } from "./pool-kit.ts";
 
 /** Resolves when `question` says so; asks again with each turn of the event loop. */
@@ -206,6 +210,37 @@ describe("Pool: threads", () => {
 });
 
 describe("Pool: code that runs away", () => {
+  it("sees in a loop that waits for nothing that it is cancelled", async () => {
+    using folder = temporaryFolder();
+    const began = join(folder.path, "began");
+    await using kit = openPool({
+      loops: `import { writeFileSync } from "node:fs"
+        writeFileSync(began, "")
+        while (!_self.cancelled);
+        throw new Error("stopped")`,
+    });
+    const run = kit.start("loops", { began });
+    await until(() => existsSync(began));
+    run.execution.cancel("enough", { graceMs: 1e9 });
+    expect(await run.execution.ended).toEqual({ type: "cancelled" });
+    expect(kit.pool.stats().threads).toBe(1);
+  });
+
+  it("has ended only when its thread is gone, also from a native call", async () => {
+    using folder = temporaryFolder();
+    const [began, file] = [join(folder.path, "began"), join(folder.path, "written")];
+    await using kit = openPool({
+      calls: `import { execSync } from "node:child_process"
+        execSync(\`touch \${began}; sleep 0.5; touch \${file}\`)
+        for (;;);`,
+    });
+    const run = kit.start("calls", { began, file });
+    await until(() => existsSync(began));
+    run.execution.kill();
+    expect(await run.execution.ended).toEqual({ type: "cancelled" });
+    expect(existsSync(file)).toBe(true);
+  });
+
   it("is no stall, but can be cancelled; the others go on, and so does this thread", async () => {
     await using kit = openPool({
       spins: `_self.progress("up"); for (;;);`,
