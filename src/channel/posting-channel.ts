@@ -1,6 +1,11 @@
 import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { ChannelError } from "../base/errors.ts";
-import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
+import {
+  FRAME_HEADER_BYTES,
+  FrameDecoder,
+  readFrameHeader,
+  writeFrameHeader,
+} from "../wire/frame.ts";
 import {
   BaseChannel,
   type ChannelOptions,
@@ -50,6 +55,9 @@ export interface Post {
 export class PostingChannel extends BaseChannel {
   readonly #post: Post;
   readonly #onTurnEnd = (): void => this.#flush();
+  /** Each posted array holds whole frames: nothing stays in it from one to the next. */
+  readonly #decoder: FrameDecoder;
+  readonly #onMessage = (message: Uint8Array): void => this.deliver(message);
   #scheduled = false;
 
   /** Waiting for the end of the turn, or for the peer's receiver. */
@@ -69,6 +77,7 @@ export class PostingChannel extends BaseChannel {
   /** `join` is called at once, and hears of what comes only after this turn. */
   constructor(options: ChannelOptions, join: (events: PostEvents) => Post) {
     super(options);
+    this.#decoder = new FrameDecoder(this.limits);
     this.#post = join({
       onMessage: (data) => this.#onData(data),
       onGone: (cause) => {
@@ -175,9 +184,8 @@ export class PostingChannel extends BaseChannel {
       this.#breakOff("a message is no array of bytes");
       return;
     }
-    const header = new DataView(data.buffer, data.byteOffset, HEADER_BYTES);
-    const kind = KINDS[header.getUint32(0, true)];
-    const credit = header.getUint32(4, true);
+    const kind = KINDS[readFrameHeader(data, 0)];
+    const credit = readFrameHeader(data, 4);
     this.seenBytes += data.byteLength;
     this.#heldBytes += data.byteLength - HEADER_BYTES;
     if (kind === undefined || credit > this.#unreadBytes || this.#peerHasEnded) {
@@ -201,9 +209,8 @@ export class PostingChannel extends BaseChannel {
   #takeFrames(frames: Uint8Array): void {
     if (frames.byteLength === 0) return;
     try {
-      const decoder = new FrameDecoder(this.limits);
-      decoder.push(frames, (message) => this.deliver(message));
-      decoder.end();
+      this.#decoder.push(frames, this.#onMessage);
+      this.#decoder.end();
     } catch (error) {
       this.finish(toChannelError(error));
     }

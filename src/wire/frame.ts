@@ -11,6 +11,13 @@ export function writeFrameHeader(into: Uint8Array, offset: number, size: number)
   into[offset + 3] = size >>> 24;
 }
 
+/** Reads what `writeFrameHeader` wrote; 0 for bytes that are not there. */
+export function readFrameHeader(from: Uint8Array, offset: number): number {
+  const low = (from[offset] ?? 0) | ((from[offset + 1] ?? 0) << 8);
+  const high = (from[offset + 2] ?? 0) | ((from[offset + 3] ?? 0) << 8);
+  return (low | (high << 16)) >>> 0;
+}
+
 /** Small parts of a message are gathered in pieces of this size. */
 const PIECE_BYTES = 64 * 1024;
 const NO_BYTES = new Uint8Array(0);
@@ -74,6 +81,12 @@ export class FrameDecoder {
   }
 
   #readHeader(chunk: Uint8Array, start: number): number {
+    if (this.#headerBytes === 0 && chunk.length - start >= FRAME_HEADER_BYTES) {
+      this.#size = readFrameHeader(chunk, start);
+      this.#headerBytes = FRAME_HEADER_BYTES;
+      this.#checkSize();
+      return start + FRAME_HEADER_BYTES;
+    }
     let at = start;
     while (this.#headerBytes < FRAME_HEADER_BYTES && at < chunk.length) {
       const byte = chunk[at++] as number;
