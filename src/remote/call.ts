@@ -92,6 +92,9 @@ export class Call {
     this.promise = new RemotePromise<unknown>(this);
     this.#resolve = grabbedResolve;
     this.#reject = grabbedReject;
+    // Or the last result of all would stay.
+    grabbedResolve = ignore;
+    grabbedReject = ignore;
   }
 
   /** Runs `next` when the call has settled, before anybody who awaits it; in order. */

@@ -54,6 +54,8 @@ export class Peer implements Session, Caller {
     closing: ["closed"],
     closed: [],
   });
+  /** What calls fail with from the end on that was about to leave. */
+  #ending: RemoteError | undefined;
   #brokenBy: { readonly error: unknown } | undefined;
   #closing: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
@@ -268,6 +270,11 @@ export class Peer implements Session, Caller {
       call.fail(error);
       return false;
     }
+    if (this.#ending !== undefined) {
+      // What was to leave was too much for the channel.
+      call.fail(this.#ending);
+      return false;
+    }
     call.scope = scopeOf(this);
     this.#tables.pending.set(call.id, call);
     this.#deadlines.begin(call, (call.limit = request.limit));
@@ -321,7 +328,7 @@ export class Peer implements Session, Caller {
       this.#whenIdle = idle.resolve;
       await Promise.race([idle.promise, late.promise]);
     }
-    if (this.#hasEnded()) return;
+    if (this.#ending !== undefined) return;
     this.#sender.bye();
     await Promise.race([this.#outbox.emptied(), late.promise]);
     const error = new RemoteError("REMOTE_CLOSED", "the session was closed");
@@ -331,10 +338,6 @@ export class Peer implements Session, Caller {
 
   #isIdle(): boolean {
     return this.#tables.pending.size === 0 && this.#serving.running === 0;
-  }
-
-  #hasEnded(): boolean {
-    return this.#life.state === "closed";
   }
 
   #checkIdle(): void {
@@ -375,6 +378,7 @@ export class Peer implements Session, Caller {
     if (this.#life.state === "closed") return;
     this.#life.to("closed");
     this.#brokenBy = end.brokenBy;
+    this.#ending = end.pending;
     this.#receiver.stop();
     this.#reporter.stop();
     this.#outbox.close();

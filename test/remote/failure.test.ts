@@ -98,6 +98,22 @@ describe("a session that breaks", () => {
   });
 });
 
+describe("a message that the channel does not take", () => {
+  it("ends the session, and fails the call that was to leave with it", async () => {
+    const limits = { maxMessageBytes: 100_000 };
+    const [nearEnd, farEnd] = memoryChannelPair({ limits });
+    const opening = openSession(nearEnd);
+    const far = await openSession(farEnd, { exports: { echo: (text: string) => text } });
+    const near = await opening;
+    const call = near.remote<(text: string) => string>("echo")("x".repeat(200_000));
+    await expect(call).rejects.toMatchObject({
+      code: "REMOTE_BROKEN",
+      cause: { code: "CHANNEL_TOO_LARGE" },
+    });
+    await Promise.all([near.closed, far.closed]);
+  });
+});
+
 describe("close()", () => {
   it("X10 waits for answers in both directions, and takes no more calls", async () => {
     const gate = deferred<number>();
