@@ -32,7 +32,8 @@ const PATHS = (
   .split(" ")
   .map((path) => path.split("."));
 /** Tags and scalars that are right whatever came before. */
-const RIGHT_TAGS = [0, 2, 3, 4, 6, 7, 8, 12, 14, 15];
+const RIGHT_TAGS = [0, 2, 3, 4, 6, 7, 8, 12, 14];
+const TYPED = 15;
 const RIGHT_SCALARS = [0, 1, 2, 3, 4];
 const MAX_DEPTH = 4;
 const MAX_FRAMES = 24;
@@ -46,8 +47,12 @@ export class FuzzFrames {
   /** Whether the message at hand is to be right. */
   #valid = false;
 
-  constructor(random: Random) {
+  readonly #rightTags: readonly number[];
+
+  /** `types`: the session was told that its peer tells types. */
+  constructor(random: Random, types: boolean) {
     this.#random = random;
+    this.#rightTags = types ? [...RIGHT_TAGS, TYPED] : RIGHT_TAGS;
   }
 
   /** A request that is right: to say a text back. */
@@ -225,7 +230,7 @@ export class FuzzFrames {
   /** What only sessions know. */
   #special(writer: Writer, depth: number): void {
     const random = this.#random;
-    const tag = this.#valid ? (RIGHT_TAGS[random(RIGHT_TAGS.length)] ?? 0) : random(16);
+    const tag = this.#valid ? (this.#rightTags[random(this.#rightTags.length)] ?? 0) : random(16);
     writer.u8(FIRST_EXTENSION_TAG + tag);
     switch (tag) {
       case 0:

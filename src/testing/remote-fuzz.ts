@@ -12,8 +12,8 @@ import { expression, head, message, type Probe, PROBED_LIMITS as LIMITS } from "
 export interface FuzzResult {
   readonly frames: number;
   readonly sessions: number;
-  /** Messages that the session obeyed whole, of all that were sent. */
-  readonly obeyed: number;
+  /** Frames that were right, and obeyed. */
+  readonly decoded: number;
   readonly messages: number;
 }
 
@@ -34,7 +34,7 @@ const HELLOS: readonly Partial<Hello>[] = [{}, {}, { proxies: true }, { types: t
  */
 export async function fuzzSessions(seed: number, frames: number): Promise<FuzzResult> {
   const random = randomOf(seed);
-  const total = { frames: 0, sessions: 0, obeyed: 0, messages: 0 };
+  const total = { frames: 0, sessions: 0, decoded: 0, messages: 0 };
   while (total.frames < frames) {
     if (total.sessions++ % SESSIONS_OF_ROUND === 0) await probeSessions();
     const log: Uint8Array[] = [];
@@ -110,19 +110,23 @@ function checkBreach(channel: WireEnd, breach: () => string | undefined): void {
 
 async function fuzzSession(
   random: Random,
-  total: { frames: number; obeyed: number; messages: number },
+  total: { frames: number; decoded: number; messages: number },
   log: Uint8Array[],
 ): Promise<void> {
-  const { channel, session, breach } = await open(HELLOS[random(HELLOS.length)] ?? {});
-  const generator = new FuzzFrames(random);
+  const hello = HELLOS[random(HELLOS.length)] ?? {};
+  const { channel, session, breach } = await open(hello);
+  const generator = new FuzzFrames(random, hello.types === true);
   const messages = 1 + random(MAX_MESSAGES);
   for (let i = 0; i < messages && channel.state === "open"; i++) {
     const next = generator.message();
     log.push(next);
     total.frames += generator.frames;
     total.messages++;
+    const { served } = session.stats();
     channel.arrive(next);
-    if (channel.state === "open") total.obeyed++;
+    // Of a message that ended the session, those requests count that came before.
+    if (channel.state === "open") total.decoded += generator.frames;
+    else total.decoded += Math.min(session.stats().served - served, generator.frames - 1);
     checkLimits(session);
     await settled();
   }
