@@ -139,7 +139,7 @@ async function passes(tests) {
     detached: true,
     stdio: "ignore",
   });
-  const timer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), MAX_RUN_MS);
+  const timer = setTimeout(() => process.kill(0 - Number(child.pid), "SIGKILL"), MAX_RUN_MS);
   const [code] = await once(child, "exit");
   clearTimeout(timer);
   return code === 0;
