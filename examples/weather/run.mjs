@@ -79,9 +79,10 @@ async function replay(tree) {
   const started = performance.now();
   await tree.set("weather.pace", 0);
   const expected = await readFile(new URL("expected.tsv", import.meta.url), "utf8");
-  const days = (await readFile(new URL("data/weather/source.csv", import.meta.url), "utf8"))
-    .trimEnd()
-    .split("\n").length - 1;
+  const days =
+    (await readFile(new URL("data/weather/source.csv", import.meta.url), "utf8"))
+      .trimEnd()
+      .split("\n").length - 1;
   process.stdout.write(`replaying ${days} days on three nodes ...\n`);
   const actual = await settled(tree, { expected, until: started + REPLAY_TIMEOUT_MS });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

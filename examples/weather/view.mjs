@@ -66,7 +66,9 @@ export class View {
       const mine = jobs.filter((job) => alive && job.running && job.node === name);
       const state = alive ? pc.green("alive") : pc.red("dead ");
       const facts = alive ? `pid ${value.pid}  ${load?.mb ?? "-"} MB` : "comes back";
-      lines.push(`  ${pc.bold(name)}  ${state}  ${facts.padEnd(22)} ${mine.map((job) => job.name).join(", ")}`);
+      lines.push(
+        `  ${pc.bold(name)}  ${state}  ${facts.padEnd(22)} ${mine.map((job) => job.name).join(", ")}`,
+      );
     }
     return ["nodes", ...lines];
   }
@@ -98,8 +100,11 @@ export class View {
     if (station === undefined) return ["readings", "  none yet"];
     const day = weather.get(["weather", "reading", station.day]);
     const month = weather.get(["weather", "month", station.day.slice(0, 7)]);
-    const alarms = ["frost", "storm"].map((name) => alarmText(name, weather.get(["weather", "alarm", name])));
-    const rain = month === undefined ? "" : `${(month.rain / 10).toFixed(1)} mm in ${month.days} days`;
+    const alarms = ["frost", "storm"].map((name) =>
+      alarmText(name, weather.get(["weather", "alarm", name])),
+    );
+    const rain =
+      month === undefined ? "" : `${(month.rain / 10).toFixed(1)} mm in ${month.days} days`;
     return [
       `readings  ${bar(station.next / station.of)} day ${station.next} of ${station.of}`,
       `  ${station.day}  ${day?.max} °C / ${day?.min} °C  rain ${day?.rain} mm  wind ${day?.wind} m/s  ${day?.sky}`,
@@ -115,7 +120,8 @@ export class View {
       const before = this.#owners.get(job.name);
       if (before !== undefined && before.token !== job.token) {
         const time = new Date().toLocaleTimeString();
-        const way = before.node === job.node ? `again on ${job.node}` : `${before.node} -> ${job.node}`;
+        const way =
+          before.node === job.node ? `again on ${job.node}` : `${before.node} -> ${job.node}`;
         this.#events.push(`${time}  ${job.name}: ${way}  (${job.reason}, token ${job.token})`);
       }
       this.#owners.set(job.name, { node: job.node, token: job.token });

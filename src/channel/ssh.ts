@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 
 import { abortable } from "../base/abort.ts";
@@ -57,7 +56,7 @@ export async function dialSsh(options: SshOptions): Promise<Channel> {
 export async function startSsh(options: SshOptions): Promise<SshProcess> {
   const { signal, limits, host, ssh = "ssh", onLog } = options;
   signal.throwIfAborted();
-  const mark = randomBytes(16).toString("hex");
+  const mark = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
   const child = spawn(ssh, sshArguments(options, mark), { stdio: ["pipe", "pipe", "pipe"] });
   const pipes = { input: child.stdin, output: child.stdout };
   let said = "";
