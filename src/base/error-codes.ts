@@ -105,6 +105,8 @@ export const ERROR_CODES = {
   NODE_BAD_URL: { retryable: false, says: "the tree's address is not valid" },
   NODE_TREE_IN_USE: { retryable: true, says: "another process has the tree for itself" },
   NODE_HUB_FAILED: { retryable: true, says: "the hub did not start" },
+  NODE_BAD_VALUE: { retryable: false, says: "a value in the file can't be read" },
+  NODE_BAD_SNAPSHOT: { retryable: false, says: "the file is no snapshot, or a damaged one" },
   NODE_BAD_DIRECTORY: { retryable: false, says: "a file of the directory can't be loaded" },
 
   CLI_USAGE: { retryable: false, says: "the command was used wrongly" },

@@ -53,6 +53,8 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   ENGINE_FORMAT: EXIT.invalid,
   ENGINE_TOO_LARGE: EXIT.invalid,
   RUNNER_BAD_JOB: EXIT.invalid,
+  NODE_BAD_VALUE: EXIT.invalid,
+  NODE_BAD_SNAPSHOT: EXIT.invalid,
   NODE_BAD_DIRECTORY: EXIT.invalid,
 };
 

@@ -10,6 +10,7 @@ import { addJobCommands } from "./commands/job.ts";
 import { addModuleCommands } from "./commands/module.ts";
 import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
+import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addUpCommand } from "./commands/up.ts";
 import type { Act } from "./act.ts";
 import { CommandContext, type CliIo, type GlobalOptions } from "./context.ts";
@@ -54,6 +55,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addUpCommand,
   addNodeCommands,
   addDataCommands,
+  addSnapshotCommands,
   addCodeCommands,
   addModuleCommands,
   addJobCommands,

@@ -13,6 +13,7 @@ import { fromJson } from "../plain.ts";
 import type { Act } from "../act.ts";
 import { revisionArgument } from "../words.ts";
 import { addHistoryCommands } from "./data-history.ts";
+import { addMoveCommands } from "./data-move.ts";
 
 /** `banyan data`: entries of the tree. */
 export function addDataCommands(program: Command, act: Act): void {
@@ -63,6 +64,7 @@ export function addDataCommands(program: Command, act: Act): void {
     .action(act(watch));
 
   addHistoryCommands(data, act);
+  addMoveCommands(data, act);
 }
 
 async function get(

@@ -1,0 +1,139 @@
+import { open, readFile } from "node:fs/promises";
+
+import { NodeError } from "../base/errors.ts";
+import type { Tree } from "../tree/tree.ts";
+import { formatPath, parsePath } from "../wire/path-text.ts";
+import { Path } from "../wire/path.ts";
+import { fromExactJson, toExactJson } from "./exact-json.ts";
+import { fromYaml, toYaml } from "./yaml.ts";
+
+/** JSONL is a line for each entry, and the one for many: JSON and YAML are read as a whole. */
+export type ExportFormat = "json" | "jsonl" | "yaml";
+
+export interface ExportOptions {
+  readonly format: ExportFormat;
+  /** Also Banyan's own data, where it lies below the path. */
+  readonly system?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Writes under way at a time. */
+const WRITES = 64;
+
+/** The text of a subtree, piece by piece. Paths in it are relative to `from`. */
+export async function* exportEntries(
+  tree: Tree,
+  from: Path,
+  { format, system = false, signal }: ExportOptions,
+): AsyncGenerator<string, void> {
+  const hidden = system || tree.system.root.contains(from) ? undefined : tree.system.root;
+  const { begin, between, end, none, text } = SYNTAX[format];
+  let any = false;
+  yield begin;
+  for await (const page of tree.walk(from, { signal }).pages()) {
+    let piece = "";
+    for (const entry of page) {
+      if (entry.error !== undefined) throw entry.error;
+      if (hidden?.contains(entry.path) === true) continue;
+      const path = formatPath(Path.fromElements(entry.path.slice(from.length)));
+      piece += `${any ? between : ""}${text({ path, value: toExactJson(entry.value) })}`;
+      any = true;
+    }
+    yield piece;
+  }
+  yield any ? end : none;
+}
+
+/** How a list of entries is written. */
+interface Syntax {
+  readonly begin: string;
+  readonly between: string;
+  readonly end: string;
+  /** The end of a list of nothing. */
+  readonly none: string;
+  readonly text: (item: unknown) => string;
+}
+
+const SYNTAX: Readonly<Record<ExportFormat, Syntax>> = {
+  json: {
+    begin: "[\n",
+    between: ",\n",
+    end: "\n]\n",
+    none: "]\n",
+    text: (item) => JSON.stringify(item),
+  },
+  jsonl: { begin: "", between: "", end: "", none: "", text: (item) => `${JSON.stringify(item)}\n` },
+  yaml: { begin: "", between: "", end: "", none: "[]\n", text: (item) => toYaml([item]) },
+};
+
+/**
+ * Writes the entries of a file below `to`. It is not one step: what was written before an error stays.
+ *
+ * @returns how many were written, and how many had their value already
+ * @throws NodeError `NODE_BAD_VALUE` with the number of the entry; what `tree.set` throws
+ */
+export async function importEntries(
+  tree: Tree,
+  to: Path,
+  {
+    file,
+    format,
+    signal,
+  }: { file: string; format: ExportFormat; signal?: AbortSignal | undefined },
+): Promise<{ written: number; unchanged: number }> {
+  let written = 0;
+  let unchanged = 0;
+  let number = 0;
+  const writing = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  for await (const item of itemsOf(file, format)) {
+    signal?.throwIfAborted();
+    const { path, value } = entryOf(item, ++number, file);
+    const one = tree.set(to.concat(path), value, { idem: true, signal }).then(
+      ({ changed }) => void (changed ? written++ : unchanged++),
+      (error: unknown) => void failures.push(error),
+    );
+    writing.add(one);
+    void one.then(() => writing.delete(one));
+    if (writing.size >= WRITES) await Promise.race(writing);
+    if (failures.length > 0) break;
+  }
+  await Promise.all(writing);
+  if (failures.length > 0) throw failures[0];
+  return { written, unchanged };
+}
+
+async function* itemsOf(file: string, format: ExportFormat): AsyncGenerator<unknown, void> {
+  try {
+    if (format === "jsonl") {
+      await using lines = await open(file);
+      for await (const line of lines.readLines()) {
+        if (line.trim() !== "") yield JSON.parse(line);
+      }
+      return;
+    }
+    const text = await readFile(file, "utf8");
+    const items: unknown = format === "json" ? JSON.parse(text) : fromYaml(text);
+    if (!Array.isArray(items)) throw new TypeError("it is no list of entries");
+    yield* items;
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new NodeError("NODE_BAD_VALUE", `${file} is no ${format} of entries: ${why}`, { cause });
+  }
+}
+
+function entryOf(item: unknown, number: number, file: string): { path: Path; value: unknown } {
+  try {
+    const { path, value } = item as { path?: unknown; value?: unknown };
+    if (typeof path !== "string" || value === undefined) {
+      throw new TypeError("it has no path, or no value");
+    }
+    return { path: parsePath(path), value: fromExactJson(value) };
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new NodeError("NODE_BAD_VALUE", `entry ${number} of ${file}: ${why}`, {
+      cause,
+      details: { entry: number },
+    });
+  }
+}
