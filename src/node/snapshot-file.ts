@@ -34,7 +34,7 @@ export interface SnapshotEnd {
   readonly rules: readonly unknown[];
 }
 
-export const SNAPSHOT_FORMAT = 1;
+const SNAPSHOT_FORMAT = 1;
 const MAGIC = Buffer.from("banyans");
 const DIGEST_BYTES = 32;
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
