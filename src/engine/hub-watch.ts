@@ -50,6 +50,8 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
     this.#options = options;
     this.#onEnd = options.onEnd;
     this.#received = options.after;
+    // Who names a cursor has what there was up to it, if that is revision 0.
+    this.#complete = options.after !== undefined;
     this.#cursor = options.after ?? { store: options.store, revision: 0 };
   }
 

@@ -5,163 +5,92 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { BanyanError } from "../../src/base/errors.ts";
-import type { Engine, EngineEvent } from "../../src/engine/engine.ts";
 import { openLmdb } from "../../src/engine/lmdb.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
-import { Path, type PathElement } from "../../src/wire/path.ts";
-import { EventReader, listed, put, showEvent } from "../../src/testing/engine-suite-kit.ts";
+import { EventReader } from "../../src/testing/engine-suite-kit.ts";
+import { Tree } from "../../src/tree/tree.ts";
+import { Path } from "../../src/wire/path.ts";
+import { TestHub } from "./hub-kit.ts";
+import { outcome, putEnd, type Step, steps, type Subject, untilEnd } from "./model-kit.ts";
 
-type Step =
-  | {
-      readonly type: "put" | "delete";
-      readonly path: Path;
-      readonly value: Uint8Array;
-      readonly options: Options;
-    }
-  | { readonly type: "list"; readonly path: Path; readonly after: Path; readonly maxDepth: number }
-  | { readonly type: "children" | "get"; readonly path: Path };
+/** Few, so that scripts get below what is kept. */
+const HISTORY = 15;
 
-interface Options {
-  /** Whether to ask for the entry's present revision, that of another, or none. */
-  readonly check: "none" | "right" | "wrong";
-  readonly condition: { readonly path: Path; readonly right: boolean } | undefined;
-  readonly operation: string | undefined;
-}
+const scripts = fc.array(steps, { minLength: 5, maxLength: 50 });
 
-const elements: fc.Arbitrary<PathElement> = fc.oneof(
-  fc.constantFrom<PathElement>(
-    "a",
-    "b",
-    "",
-    "a\0",
-    1,
-    -1,
-    0.5,
-    true,
-    null,
-    new Uint8Array([0, 255]),
-  ),
-  fc.string({ unit: "grapheme", maxLength: 3 }),
-  fc.double({ noNaN: true, noDefaultInfinity: true }),
-);
-const paths = fc.array(elements, { maxLength: 3 }).map((list) => Path.fromElements(list));
-// Few, so that steps meet.
-const commonPaths = fc.constantFrom(
-  ...[[], ["a"], ["a", 1], ["a", 1, "x"], ["b"], ["b", null]].map((list) =>
-    Path.fromElements(list),
-  ),
-);
-const anyPath = fc.oneof({ weight: 4, arbitrary: commonPaths }, { weight: 1, arbitrary: paths });
-const options: fc.Arbitrary<Options> = fc.record({
-  check: fc.constantFrom("none", "none", "right", "wrong"),
-  condition: fc.option(fc.record({ path: anyPath, right: fc.boolean() }), { nil: undefined }),
-  operation: fc.option(fc.constantFrom("op-1", "op-2", "op-3"), { nil: undefined }),
-});
-const steps: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({
-    type: fc.constantFrom("put", "put", "delete"),
-    path: anyPath,
-    value: fc.uint8Array({ maxLength: 20 }),
-    options,
-  }),
-  fc.record({
-    type: fc.constant("list" as const),
-    path: anyPath,
-    after: anyPath,
-    maxDepth: fc.nat(3),
-  }),
-  fc.record({ type: fc.constantFrom("children", "get"), path: anyPath }),
-);
+interface OpenedSubject extends Subject, AsyncDisposable {}
 
 test(
   "LMDB does what the model does, step by step, and its watch says so",
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(steps, { minLength: 5, maxLength: 40 }), async (script) => {
-        const folder = await mkdtemp(join(tmpdir(), "banyan-model-"));
-        try {
-          await using model = new MemoryEngine();
-          await using engine = await openLmdb(folder);
-          const readers = [model, engine].map((each) => new EventReader(each.watch(Path.root)));
-          for (const reader of readers) await reader.show("ready");
-          for (const step of script) {
-            expect(await outcome(engine, step)).toEqual(await outcome(model, step));
-          }
-          await Promise.all([put(model, "end", "1"), put(engine, "end", "1")]);
-          const [expected, seen] = await Promise.all(readers.map((reader) => untilEnd(reader)));
-          expect(seen).toEqual(expected);
-          expect(await listed(engine, ":")).toEqual(await listed(model, ":"));
-        } finally {
-          await rm(folder, { recursive: true });
-        }
-      }),
+      fc.asyncProperty(scripts, (script) => compare(script, openLmdbSubject)),
       { numRuns: 60 },
     );
   },
 );
 
-/** What a step gives, as plain data without times. */
-async function outcome(engine: Engine, step: Step): Promise<unknown> {
-  try {
-    switch (step.type) {
-      case "get":
-        return plain(await engine.get(step.path));
-      case "children":
-        return await engine
-          .children(step.path)
-          .map(({ name, entry }) => [name, plain(entry)])
-          .toArray();
-      case "list":
-        return await listed(engine, ":", { after: step.after, maxDepth: step.maxDepth });
-      case "put":
-      case "delete": {
-        const written = await write(engine, step);
-        return { revision: written.revision, previous: plain(written.previous) };
-      }
-      default:
-        return undefined;
-    }
-  } catch (error) {
-    if (BanyanError.is(error)) return { code: error.code, details: error.details };
-    throw error;
+test(
+  "a hub whose connections break does what the model does, step by step, and its watch says so",
+  { timeout: 120_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(scripts, (script) => compare(script, openHubSubject)),
+      { numRuns: 60 },
+    );
+  },
+);
+
+async function compare(script: readonly Step[], open: () => Promise<OpenedSubject>): Promise<void> {
+  await using model = openModel();
+  await using subject = await open();
+  const both = [model, subject];
+  const readers = both.map(({ tree }) => new EventReader(tree.engine.watch(Path.root)));
+  for (const reader of readers) await reader.show("ready");
+  for (const step of script) {
+    expect(await outcome(subject, step)).toEqual(await outcome(model, step));
   }
+  await Promise.all(both.map((each) => putEnd(each)));
+  const [expected, seen] = await Promise.all(readers.map((reader) => untilEnd(reader)));
+  expect(seen).toEqual(expected);
+  const everything: Step = { type: "list", path: [], after: undefined, minDepth: 0, maxDepth: 32 };
+  expect(await outcome(subject, everything)).toEqual(await outcome(model, everything));
 }
 
-async function write(
-  engine: Engine,
-  {
-    type,
-    path,
-    value,
-    options: { check, condition, operation },
-  }: Extract<Step, { type: "put" | "delete" }>,
-): ReturnType<Engine["put"]> {
-  const revisionOf = async (where: Path): Promise<number> =>
-    (await engine.get(where))?.revision ?? 0;
-  const current = await revisionOf(path);
-  const asked = {
-    operation,
-    ifRevision: check === "none" ? undefined : check === "right" ? current : current + 1,
-    condition: condition && {
-      path: condition.path,
-      revision: (await revisionOf(condition.path)) + (condition.right ? 0 : 1),
+function openModel(): OpenedSubject {
+  return subjectOf(Tree.over(new MemoryEngine({ history: HISTORY })));
+}
+
+async function openLmdbSubject(): Promise<OpenedSubject> {
+  const folder = await mkdtemp(join(tmpdir(), "banyan-model-"));
+  const tree = Tree.over(await openLmdb(folder, { history: HISTORY }));
+  return subjectOf(tree, { end: () => rm(folder, { recursive: true }) });
+}
+
+async function openHubSubject(): Promise<OpenedSubject> {
+  const folder = await mkdtemp(join(tmpdir(), "banyan-model-"));
+  const hub = new TestHub(await openLmdb(folder, { history: HISTORY }));
+  return subjectOf(Tree.over(await hub.client()), {
+    fault: () => hub.breakAll(),
+    end: async () => {
+      await hub[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  });
+}
+
+function subjectOf(
+  tree: Tree,
+  { end, ...rest }: Partial<Pick<Subject, "fault">> & { end?: () => Promise<void> } = {},
+): OpenedSubject {
+  return {
+    tree,
+    path: (elements) => Path.fromElements(elements),
+    ...rest,
+    [Symbol.asyncDispose]: async () => {
+      await tree.close();
+      await end?.();
     },
   };
-  return type === "put" ? engine.put(path, value, asked) : engine.delete(path, asked);
-}
-
-function plain(
-  entry: { path: Path; value: Uint8Array; revision: number; author: string } | undefined,
-): unknown {
-  return entry && [...entry.path, ...entry.value, entry.revision, entry.author];
-}
-
-function isEnd(event: EngineEvent): boolean {
-  return event.type === "put" && event.entry.path[0] === "end";
-}
-
-async function untilEnd(reader: EventReader): Promise<string[]> {
-  return (await reader.until(isEnd)).map(showEvent);
 }
