@@ -45,8 +45,12 @@ export type EngineTest = (
 const DEADLINE_MS = 4_000;
 
 /** Waits for `promise`, but fails where it takes too long; `what` says what was waited for. */
-export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
+export async function soon<T>(
+  promise: Promise<T>,
+  what: string,
+  deadlineMs = DEADLINE_MS,
+): Promise<T> {
+  const signal = AbortSignal.timeout(deadlineMs);
   const late = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(new Error(`waited in vain for ${what}`)), {
       once: true,
@@ -110,16 +114,19 @@ export class EventReader {
   readonly watch: EngineWatch;
   readonly #batches: AsyncIterator<readonly EngineEvent[]>;
   #rest: EngineEvent[] = [];
+  readonly #deadlineMs: number;
 
-  constructor(watch: EngineWatch) {
+  /** @param deadlineMs how long each event may take */
+  constructor(watch: EngineWatch, deadlineMs = DEADLINE_MS) {
     this.watch = watch;
+    this.#deadlineMs = deadlineMs;
     this.#batches = watch[Symbol.asyncIterator]();
   }
 
   /** The next event; `undefined` at the end of the watch. */
   async next(): Promise<EngineEvent | undefined> {
     while (this.#rest.length === 0) {
-      const { done, value } = await soon(this.#batches.next(), "an event");
+      const { done, value } = await soon(this.#batches.next(), "an event", this.#deadlineMs);
       if (done === true) return undefined;
       assert.ok(value.length > 0, "an empty batch");
       this.#rest = [...value];

@@ -46,6 +46,9 @@ export interface Subject {
   readonly fault?: () => Promise<void> | void;
 }
 
+/** A hub may have to be started first. */
+const PATIENCE_MS = 30_000;
+
 const elements: fc.Arbitrary<PathElement> = fc.oneof(
   fc.constantFrom<PathElement>("a", "b", "", "a\0", 1, -1, 0.5, true, null),
   fc.constant(new Uint8Array([0, 255])),
@@ -100,7 +103,7 @@ export const steps: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ type: fc.constant("resume" as const), path: anyPath, back: fc.nat(30) }),
+    arbitrary: fc.record({ type: fc.constant("resume" as const), path: anyPath, back: fc.nat(8) }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("fault" as const) }) },
 );
@@ -165,7 +168,7 @@ async function resume({ tree }: Subject, where: Path, back: number): Promise<str
   const { engine } = tree;
   const revision = Math.max(0, (await lastRevision(engine, where)) - back);
   const after: Cursor = { store: engine.store, revision };
-  const reader = new EventReader(engine.watch(where, { after }));
+  const reader = new EventReader(engine.watch(where, { after }), PATIENCE_MS);
   const events = await reader.until(({ type }) => type === "live");
   await reader.stop();
   return changesOf(events);
@@ -173,7 +176,7 @@ async function resume({ tree }: Subject, where: Path, back: number): Promise<str
 
 /** Of the store. */
 async function lastRevision(engine: Engine, where: Path): Promise<number> {
-  const reader = new EventReader(engine.watch(where));
+  const reader = new EventReader(engine.watch(where), PATIENCE_MS);
   const events = await reader.until(({ type }) => type === "ready");
   await reader.stop();
   const ready = events.at(-1);

@@ -14,7 +14,7 @@ import { TestHub } from "./hub-kit.ts";
 import { outcome, putEnd, type Step, steps, type Subject, untilEnd } from "./model-kit.ts";
 
 /** Few, so that scripts get below what is kept. */
-const HISTORY = 15;
+const HISTORY = 4;
 
 const scripts = fc.array(steps, { minLength: 5, maxLength: 50 });
 

@@ -254,7 +254,7 @@ async function freezeInCommit(pid: number): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
     process.kill(pid, "SIGSTOP");
     await until(() => stateOf(pid) === "T", "the stop");
-    if (isFlushing(pid) !== false) return;
+    if (isWriting(pid) !== false) return;
     process.kill(pid, "SIGCONT");
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -265,11 +265,11 @@ function stateOf(pid: number): string | undefined {
   return readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.[0];
 }
 
-/** Whether its main thread is in fdatasync(2); undefined where that can't be seen. */
-function isFlushing(pid: number): boolean | undefined {
+/** Whether its main thread is in pwrite(2) or pwritev(2); undefined where that can't be seen. */
+function isWriting(pid: number): boolean | undefined {
   try {
-    const call = readFileSync(`/proc/${pid}/task/${pid}/syscall`, "utf8").split(" ")[0];
-    return call === (process.arch === "arm64" ? "83" : "75");
+    const call = readFileSync(`/proc/${pid}/task/${pid}/syscall`, "utf8").split(" ")[0] ?? "";
+    return (process.arch === "arm64" ? ["68", "70"] : ["18", "296"]).includes(call);
   } catch {
     return undefined;
   }
