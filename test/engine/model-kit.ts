@@ -119,48 +119,48 @@ export async function outcome(subject: Subject, step: Step): Promise<unknown> {
 }
 
 async function run(subject: Subject, step: Step): Promise<unknown> {
+  if (step.type === "fault") {
+    await subject.fault?.();
+    return undefined;
+  }
+  if ("options" in step) {
+    const written = await write(subject, step);
+    return { revision: written.revision, previous: plain(written.previous) };
+  }
   const { tree, path } = subject;
-  const { engine } = tree;
   switch (step.type) {
     case "get":
-      return plain(await engine.get(path(step.path)));
+      return plain(await tree.engine.get(path(step.path)));
     case "children":
-      return (await engine.children(path(step.path)).toArray()).map(({ name, entry }) => [
+      return (await tree.engine.children(path(step.path)).toArray()).map(({ name, entry }) => [
         name,
         plain(entry),
       ]);
-    case "list": {
-      const { minDepth, maxDepth } = step;
-      const after = step.after && path(step.after);
-      const entries: unknown[] = [];
-      for await (const entry of engine.list(path(step.path), { after, minDepth, maxDepth })) {
-        entries.push(plain(entry));
-      }
-      return entries;
-    }
-    case "walk": {
-      const entries: unknown[] = [];
-      for await (const entry of tree.walk(step.path)) {
-        // The scripts' values are no values of a tree: what is said of that must be the same, too.
-        entries.push([entry.path, entry.revision, entry.error?.code]);
-      }
-      return entries;
-    }
-    case "delete-below": {
-      const { deleted } = await tree.delete(step.path, { recursive: true });
-      return deleted;
-    }
+    case "list":
+      return list(subject, step);
+    case "walk":
+      // The scripts' values are no values of a tree: what is said of that must be the same, too.
+      return (await tree.walk(step.path).toArray()).map((entry) => [
+        entry.path,
+        entry.revision,
+        entry.error?.code,
+      ]);
+    case "delete-below":
+      return (await tree.delete(step.path, { recursive: true })).deleted;
     case "resume":
-      return resume(subject, path(step.path), step.back);
-    case "put":
-    case "delete": {
-      const written = await write(subject, step);
-      return { revision: written.revision, previous: plain(written.previous) };
-    }
     default:
-      await subject.fault?.();
-      return undefined;
+      return resume(subject, path(step.path), step.back);
   }
+}
+
+async function list(
+  { tree, path }: Subject,
+  step: Extract<Step, { type: "list" }>,
+): Promise<unknown> {
+  const { minDepth, maxDepth } = step;
+  const after = step.after && path(step.after);
+  const entries = tree.engine.list(path(step.path), { after, minDepth, maxDepth });
+  return (await entries.toArray()).map(plain);
 }
 
 /** Everything a watch tells that goes on some revisions back, up to where it has caught up. */

@@ -29,7 +29,6 @@ test(
     };
     await using model = await open("memory:");
     await using tree = await open(folder.path, { create: true });
-    const path: Subject["path"] = (elements) => Path.fromElements(elements);
     const both: readonly Subject[] = [
       { tree: asSource(model), path },
       { tree: asSource(tree), path, fault: kill },
@@ -48,6 +47,10 @@ test(
     expect(seen).toEqual(expected);
   },
 );
+
+function path(elements: Parameters<Subject["path"]>[0]): Path {
+  return Path.fromElements(elements);
+}
 
 /** The built package's trees are those of the source; their classes have other private names. */
 function asSource(tree: Tree): Subject["tree"] {
