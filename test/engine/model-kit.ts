@@ -184,7 +184,7 @@ async function lastRevision(engine: Engine, where: Path): Promise<number> {
 }
 
 /** What was told, without the marks of lost and regained contact. */
-export function changesOf(events: readonly EngineEvent[]): string[] {
+function changesOf(events: readonly EngineEvent[]): string[] {
   return events.filter(({ type }) => type !== "stale" && type !== "live").map(showEvent);
 }
 
