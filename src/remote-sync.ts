@@ -38,11 +38,12 @@ export function connectSync(
     const channel = threadChannel(where, { limits: channelLimits(options) });
     return openSyncSession(channel, { policy: "trusted", ...options });
   }
-  const { channel, failure } = io.dial(where, channelLimits(options));
+  const { channel, failure, opened } = io.dial(where, channelLimits(options));
   const session = openSyncSession(channel, options);
   try {
     // Whoever has said hello is there.
     void session.peerName;
+    opened();
     return session;
   } catch (error) {
     throw failure() ?? error;

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import time
 
 from measure import answer, expect, rate
 
@@ -10,7 +11,20 @@ import rpyc.utils.classic as classic
 server = subprocess.Popen(
     [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "rpyc_server.py")],
     stdout=subprocess.PIPE)
-connection = classic.connect("127.0.0.1", int(server.stdout.readline()))
+port = int(server.stdout.readline())
+
+
+def connect():
+    """It says its port just before it listens there."""
+    for _ in range(100):
+        try:
+            return classic.connect("127.0.0.1", port)
+        except ConnectionRefusedError:
+            time.sleep(.01)
+    return classic.connect("127.0.0.1", port)
+
+
+connection = connect()
 connection.execute("""
 class Thing(object):
     def __init__(self): self.x = 1

@@ -9,6 +9,7 @@ import { type BanyanError, ChannelError, errorFromCode } from "../base/errors.ts
 import { deferred } from "../base/deferred.ts";
 import type { BlockingChannel, ChannelLimits, Listener } from "./channel.ts";
 import { mailbox, type MailSource } from "./mailbox.ts";
+import { Outlet, type OutletPass } from "./outlet.ts";
 import { threadChannel } from "./thread.ts";
 
 /** What the I/O thread is asked for. `status` hears how it went. */
@@ -26,6 +27,7 @@ export interface IoOrder {
 /** What `status` hears: once how it began, and for a listener then each port of somebody who came. */
 export type IoStatus =
   | { readonly status: "failed"; readonly code: string; readonly message: string }
+  | { readonly status: "connected"; readonly pass: OutletPass }
   | { readonly status: "listening"; readonly address: string }
   | { readonly status: "accepted"; readonly port: MessagePort; readonly label: string };
 
@@ -48,10 +50,18 @@ export class IoThread {
     const data = new MessageChannel();
     const status = new MessageChannel();
     status.port1.unref();
-    const channel = threadChannel(data.port1, { label: url, limits });
+    const outlet = new Outlet();
+    const channel = threadChannel(data.port1, { label: url, limits, outlet });
     this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2 });
     void channel.closed.then(() => status.port1.close());
-    return { channel, failure: () => failureIn(status.port1) };
+    return {
+      channel,
+      failure: () => failureIn(status.port1),
+      opened: () => {
+        const pass = channel.ended === undefined ? passIn(status.port1) : undefined;
+        if (pass !== undefined) outlet.open(pass);
+      },
+    };
   }
 
   /** @throws ChannelError `CHANNEL_REFUSED` */
@@ -65,7 +75,8 @@ export class IoThread {
     const status = new StatusPort(port1, (told) => {
       if (told.status === "listening") begun.resolve(told.address);
       else if (told.status === "failed") begun.reject(toError(told));
-      else onChannel(threadChannel(told.port, { label: told.label, limits }));
+      else if (told.status === "accepted")
+        onChannel(threadChannel(told.port, { label: told.label, limits }));
     });
     this.#post({ order: "listen", url, limits, status: port2, bell: mailbox.bell.memory });
     this.#listeners++;
@@ -145,6 +156,13 @@ export interface DialledChannel {
   readonly channel: BlockingChannel;
   /** Why there is nobody at the other end, once the channel has ended because of that. */
   readonly failure: () => BanyanError | undefined;
+  /** To be called once something has come from there: from now on it is written to from here. */
+  readonly opened: () => void;
+}
+
+function passIn(port: MessagePort): OutletPass | undefined {
+  const status = receiveMessageOnPort(port)?.message as IoStatus | undefined;
+  return status?.status === "connected" ? status.pass : undefined;
 }
 
 function failureIn(port: MessagePort): BanyanError | undefined {

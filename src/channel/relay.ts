@@ -3,17 +3,22 @@ import type { Channel } from "./channel.ts";
 /**
  * Makes two channels one: what comes in at one end goes out at the other, as fast as that takes it.
  * When either ends, so does the other, and in the same way. Takes both over. What is on
- * its way to an end that closes meanwhile is lost, as neither can be half open.
+ * its way to an end that closes meanwhile is lost, as neither can be half open. `send` hands to the
+ * other what comes from the one.
  */
-export function relay(one: Channel, other: Channel): void {
-  pass(one, other);
-  pass(other, one);
+export function relay(
+  one: Channel,
+  other: Channel,
+  send: (message: Uint8Array) => boolean = (message) => other.send(message),
+): void {
+  pass(one, other, send);
+  pass(other, one, (message) => one.send(message));
 }
 
-function pass(from: Channel, to: Channel): void {
+function pass(from: Channel, to: Channel, send: (message: Uint8Array) => boolean): void {
   from.receive((message) => {
     try {
-      if (to.send(message)) return;
+      if (send(message)) return;
     } catch {
       // It is closing: what comes from here on has nowhere to go, and this end follows.
       return;

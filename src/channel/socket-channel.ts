@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
 
-import type { Channel, ChannelLimits } from "./channel.ts";
+import type { ChannelLimits, PeerPresence } from "./channel.ts";
 import { prepareSocket } from "./network.ts";
 import { socketPresence } from "./socket-presence.ts";
+import type { OutletOwner } from "./outlet.ts";
 import { StreamChannel } from "./stream.ts";
 
 /** For labels only. */
@@ -13,8 +14,10 @@ export function socketChannel(
   socket: Socket,
   address: string,
   limits: Partial<ChannelLimits> | undefined,
-): Channel {
+  gate?: OutletOwner,
+): StreamChannel {
   prepareSocket(socket);
   const label = `${address}#${++lastNumber}`;
-  return new StreamChannel(socket, { label, limits, presence: () => socketPresence(socket) });
+  const presence = (): Promise<PeerPresence> => socketPresence(socket);
+  return new StreamChannel(socket, { label, limits, presence, gate });
 }

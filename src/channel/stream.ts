@@ -27,6 +27,14 @@ export interface StreamChannelOptions extends ChannelOptions {
    * is told from one that closed then.
    */
   readonly marksEnd?: boolean | undefined;
+  /** Told before something is written, and when all that was sent is with the system. */
+  readonly gate?: WriteGate | undefined;
+}
+
+/** Who may write to the stream, where somebody else does too. */
+interface WriteGate {
+  enter(): void;
+  leave(): void;
 }
 
 /**
@@ -60,8 +68,14 @@ export class StreamChannel extends BaseChannel {
   /** Whether there was nothing but our mark to be sent at the end. */
   #onlyMarkLeft = false;
 
-  constructor(stream: Duplex, { marksEnd = false, ...options }: StreamChannelOptions) {
+  readonly #gate: WriteGate | undefined;
+  readonly #onWritten = (): void => {
+    if (this.#pendingBytes + this.#stream.writableLength === 0) this.#gate?.leave();
+  };
+
+  constructor(stream: Duplex, { marksEnd = false, gate, ...options }: StreamChannelOptions) {
     super(options);
+    this.#gate = gate;
     this.#marksEnd = marksEnd;
     this.#stream = stream;
     this.#decoder = new FrameDecoder(this.limits, (size) => Buffer.allocUnsafeSlow(size));
@@ -77,6 +91,15 @@ export class StreamChannel extends BaseChannel {
     if (marksEnd) this.#startReading();
   }
 
+  /** Sends the rest of a frame that somebody else began to write. */
+  sendRest(bytes: Uint8Array): boolean {
+    if (this.state !== "open") return true;
+    this.#cutSlab();
+    this.#pieces.push(bytes);
+    this.#sendLater(bytes.byteLength);
+    return this.hasRoom();
+  }
+
   protected transmit(message: Uint8Array): void {
     const size = message.byteLength;
     const copied = size <= MAX_COPIED_BYTES;
@@ -90,7 +113,11 @@ export class StreamChannel extends BaseChannel {
       this.#cutSlab();
       this.#pieces.push(message);
     }
-    this.#pendingBytes += FRAME_HEADER_BYTES + size;
+    this.#sendLater(FRAME_HEADER_BYTES + size);
+  }
+
+  #sendLater(size: number): void {
+    this.#pendingBytes += size;
     if (this.#scheduled) return;
     this.#scheduled = true;
     atEndOfTurn(this.#onTurnEnd);
@@ -165,14 +192,22 @@ export class StreamChannel extends BaseChannel {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#pendingBytes = 0;
-    if (pieces.length === 1) {
-      this.#stream.write(pieces[0]);
+    this.#gate?.enter();
+    const last = pieces.pop();
+    if (pieces.length === 0) {
+      this.#write(last);
     } else {
       this.#stream.cork();
       for (const piece of pieces) this.#stream.write(piece);
+      this.#write(last);
       this.#stream.uncork();
     }
     this.roomMade();
+  }
+
+  #write(last: Uint8Array | undefined): void {
+    if (this.#gate === undefined) this.#stream.write(last);
+    else this.#stream.write(last, this.#onWritten);
   }
 
   #onData(chunk: Uint8Array): void {

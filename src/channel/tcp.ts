@@ -1,6 +1,6 @@
-import { connect, createServer } from "node:net";
+import { createServer, Socket } from "node:net";
 
-import type { Channel, DialOptions, Listener } from "./channel.ts";
+import type { Channel, Listener } from "./channel.ts";
 import {
   bindServer,
   formatHostAndPort,
@@ -9,7 +9,9 @@ import {
   serverListener,
   untilOpen,
 } from "./network.ts";
+import type { SharedDialOptions } from "./outlet.ts";
 import { socketChannel } from "./socket-channel.ts";
+import type { StreamChannel } from "./stream.ts";
 
 const SCHEME = "tcp";
 
@@ -19,12 +21,17 @@ const SCHEME = "tcp";
  *
  * @throws ChannelError `CHANNEL_REFUSED` where nobody accepts
  */
-export async function dialTcp(address: string, { signal, limits }: DialOptions): Promise<Channel> {
+export async function dialTcp(
+  address: string,
+  { signal, limits, outlet }: SharedDialOptions,
+): Promise<StreamChannel> {
   signal.throwIfAborted();
   const where = parseHostAndPort(address, SCHEME);
-  const socket = connect({ ...where, allowHalfOpen: true });
+  const socket = outlet?.createSocket() ?? new Socket({ allowHalfOpen: true });
+  socket.connect(where);
   await untilOpen(socket, "connect", { address, signal });
-  return socketChannel(socket, address, limits);
+  outlet?.opened(socket);
+  return socketChannel(socket, address, limits, outlet);
 }
 
 /**

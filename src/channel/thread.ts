@@ -4,6 +4,7 @@ import { ChannelError } from "../base/errors.ts";
 import { BaseChannel, type ChannelOptions, HIGH_WATER_BYTES } from "./base-channel.ts";
 import type { BlockingChannel, ChannelLimits } from "./channel.ts";
 import { Bell, mailbox, type MailSource } from "./mailbox.ts";
+import type { Outlet } from "./outlet.ts";
 import { Ring, RingEnd } from "./ring.ts";
 
 export interface ThreadChannelOptions {
@@ -12,6 +13,8 @@ export interface ThreadChannelOptions {
   readonly limits?: Partial<ChannelLimits> | undefined;
   /** Bytes of shared memory for what comes in here; a power of two. Default 262,144. */
   readonly ringBytes?: number | undefined;
+  /** Where messages leave for the process that the other thread relays them to. */
+  readonly outlet?: Outlet | undefined;
 }
 
 /**
@@ -23,9 +26,9 @@ export interface ThreadChannelOptions {
  */
 export function threadChannel(
   port: MessagePort,
-  { label = "thread:", limits, ringBytes = 256 * 1024 }: ThreadChannelOptions = {},
+  { label = "thread:", limits, ringBytes = 256 * 1024, outlet }: ThreadChannelOptions = {},
 ): BlockingChannel {
-  return new ThreadChannel(port, { label, limits }, ringBytes);
+  return new ThreadChannel(port, { label, limits, outlet }, ringBytes);
 }
 
 /** The first thing that each side posts: where the other finds what comes in here. */
@@ -52,6 +55,7 @@ interface PeerThread {
 class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   readonly #port: MessagePort;
   readonly #inbound: Ring;
+  readonly #outlet: Outlet | undefined;
   #peer: PeerThread | undefined;
   #sent = 0;
   #sentBytes = 0;
@@ -61,8 +65,13 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   #portOpen = true;
   #ended: { readonly error: ChannelError | undefined } | undefined;
 
-  constructor(port: MessagePort, options: ChannelOptions, ringBytes: number) {
+  constructor(
+    port: MessagePort,
+    { outlet, ...options }: ChannelOptions & { readonly outlet: Outlet | undefined },
+    ringBytes: number,
+  ) {
     super(options);
+    this.#outlet = outlet;
     this.#port = port;
     this.#inbound = Ring.create(ringBytes);
     const introduction: Introduction = {
@@ -113,6 +122,11 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   }
 
   protected transmit(message: Uint8Array): void {
+    const left = this.#outlet === undefined ? message : this.#outlet.write(message, this.#sent);
+    if (left !== undefined) this.#pass(left);
+  }
+
+  #pass(message: Uint8Array): void {
     const number = (this.#sent + 1) | 0;
     if (this.#peer?.ring.write(message, number) !== true) {
       const copy = message.slice().buffer;

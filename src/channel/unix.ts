@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, Socket } from "node:net";
 
 import { ChannelError } from "../base/errors.ts";
-import type { Channel, ChannelLimits, DialOptions, Listener, ListenOptions } from "./channel.ts";
+import type { Channel, ChannelLimits, Listener, ListenOptions } from "./channel.ts";
+import type { OutletOwner, SharedDialOptions } from "./outlet.ts";
 import { claimSocketPath } from "./socket-path.ts";
 import { StreamChannel } from "./stream.ts";
 
@@ -17,9 +18,13 @@ let lastNumber = 0;
  *
  * @throws ChannelError `CHANNEL_REFUSED` where nobody accepts
  */
-export async function dialUnix(address: string, { signal, limits }: DialOptions): Promise<Channel> {
+export async function dialUnix(
+  address: string,
+  { signal, limits, outlet }: SharedDialOptions,
+): Promise<StreamChannel> {
   signal.throwIfAborted();
-  const socket = connect({ path: pathOf(address), allowHalfOpen: true });
+  const socket = outlet?.createSocket() ?? new Socket({ allowHalfOpen: true });
+  socket.connect({ path: pathOf(address) });
   try {
     await once(socket, "connect", { signal });
   } catch (error) {
@@ -28,7 +33,8 @@ export async function dialUnix(address: string, { signal, limits }: DialOptions)
     const says = `nothing accepts at ${address}`;
     throw new ChannelError("CHANNEL_REFUSED", says, { cause: error });
   }
-  return overSocket(socket, address, limits);
+  outlet?.opened(socket);
+  return overSocket(socket, address, limits, outlet);
 }
 
 /**
@@ -86,8 +92,9 @@ function overSocket(
   socket: Socket,
   address: string,
   limits: Partial<ChannelLimits> | undefined,
-): Channel {
-  return new StreamChannel(socket, { label: `${address}#${++lastNumber}`, limits });
+  gate?: OutletOwner,
+): StreamChannel {
+  return new StreamChannel(socket, { label: `${address}#${++lastNumber}`, limits, gate });
 }
 
 /** What the system calls the address: the path itself, or on Windows a named pipe. */

@@ -2,10 +2,12 @@
 import { MessageChannel, type MessagePort, parentPort } from "node:worker_threads";
 
 import { BanyanError, ChannelError } from "../base/errors.ts";
-import type { Channel, Dial, Listen } from "../channel/channel.ts";
+import type { Channel, Listen } from "../channel/channel.ts";
 import type { IoOrder, IoStatus } from "../channel/io-thread.ts";
 import { Bell, mailbox } from "../channel/mailbox.ts";
+import { OutletOwner, type SharedDialOptions } from "../channel/outlet.ts";
 import { relay } from "../channel/relay.ts";
+import type { StreamChannel } from "../channel/stream.ts";
 import { threadChannel } from "../channel/thread.ts";
 
 if (parentPort === null) throw new Error("this file is the entry of a worker thread");
@@ -21,7 +23,7 @@ interface Status {
 }
 
 interface Transport {
-  readonly dial: Dial;
+  readonly dial: (address: string, options: SharedDialOptions) => Promise<StreamChannel>;
   readonly listen: Listen;
 }
 
@@ -46,10 +48,16 @@ async function dial({ url, limits, port, status }: IoOrder): Promise<void> {
   // The channel lasts as long as the socket it leads to, which keeps this thread alive.
   try {
     const transport = await transportOf(url);
-    relay(near, await transport.dial(url, { signal: AbortSignal.timeout(DIAL_MS), limits }));
+    const outlet = new OutletOwner();
+    const signal = AbortSignal.timeout(DIAL_MS);
+    const far = await transport.dial(url, { signal, limits, outlet });
+    const { pass } = outlet;
+    // Before anything comes from there.
+    if (pass !== undefined) tellOf(status, { status: "connected", pass });
+    relay(near, far, (message) => (outlet.take() ? far.sendRest(message) : far.send(message)));
     status.close();
   } catch (error) {
-    status.postMessage(failureOf(error));
+    tellOf(status, failureOf(error));
     near.abort(new ChannelError("CHANNEL_REFUSED"));
   }
 }
@@ -76,6 +84,10 @@ function accept(channel: Channel, status: Status): void {
   const { port1, port2 } = new MessageChannel();
   relay(threadChannel(port1, { label: channel.label }), channel);
   tell(status, { status: "accepted", port: port2, label: channel.label });
+}
+
+function tellOf(port: MessagePort, told: IoStatus): void {
+  port.postMessage(told);
 }
 
 /** Tells also a thread that blocks. */
