@@ -12,7 +12,7 @@ export async function listenAnywhere(): Promise<Server> {
   const connected = once(server, "connection") as Promise<[Socket]>;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   return {
     address: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
     read: async (count) => {

@@ -1,8 +1,12 @@
+import { closeSync, openSync, statSync } from "node:fs";
+import { join } from "node:path";
+
 import { describe, expect, it } from "vitest";
 
 import { ChannelError } from "../../src/base/errors.ts";
 import { Outlet, OutletOwner } from "../../src/channel/outlet.ts";
 import { dialTcp } from "../../src/channel/tcp.ts";
+import { temporaryFolder } from "../system/kit.ts";
 import { listenAnywhere } from "./outlet-server.ts";
 
 /** A message of `size` bytes that begins with its number. */
@@ -62,7 +66,13 @@ describe("Outlet", () => {
     const message = numbered(0, 10);
     expect(outlet.write(message, 0)).toBeUndefined();
     channel.abort(new ChannelError("CHANNEL_CLOSED"));
+    // The system gives the lowest number that is free.
+    using folder = temporaryFolder();
+    const file = join(folder.path, "file");
+    const numbers = Array.from({ length: 64 }, () => openSync(file, "a"));
     expect(outlet.write(message, 0)).toBe(message);
+    for (const number of numbers) closeSync(number);
+    expect(statSync(file).size).toBe(0);
   });
 
   it("leaves all to the owner until it has a way", () => {
