@@ -25,7 +25,9 @@ export async function listenAnywhere(): Promise<Server> {
           rest = rest.subarray(4 + size);
           continue;
         }
-        const [chunk] = (await Promise.all([once(socket, "data"), socket.resume()]))[0] as [Buffer];
+        const coming = once(socket, "data") as Promise<[Buffer]>;
+        socket.resume();
+        const [chunk] = await coming;
         socket.pause();
         rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       }
