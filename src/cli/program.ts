@@ -5,6 +5,7 @@ import { BanyanError } from "../base/errors.ts";
 import { addCodeCommands } from "./commands/code.ts";
 import { addDataCommands } from "./commands/data.ts";
 import { addDevCommand } from "./commands/dev.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addErrorCommands } from "./commands/error.ts";
 import { addJobCommands } from "./commands/job.ts";
 import { addModuleCommands } from "./commands/module.ts";
@@ -56,6 +57,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addNodeCommands,
   addDataCommands,
   addSnapshotCommands,
+  addDoctorCommand,
   addCodeCommands,
   addModuleCommands,
   addJobCommands,

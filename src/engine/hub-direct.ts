@@ -10,6 +10,7 @@ import {
   type Revision,
 } from "./engine.ts";
 import type { HubSession } from "./hub-link.ts";
+import type { ReaderSlot } from "./lmdb-readers.ts";
 
 /** Where a hub lets clients read the store themselves: processes of the same user on the same machine. */
 export interface DirectOffer {
@@ -38,6 +39,8 @@ export interface StoreReader {
     after: PathElement | undefined,
     read: (name: PathElement, entry: EntryInPlace | undefined) => T,
   ): Page<T, PathElement>;
+  /** Who reads the store at this moment, this process too. */
+  readers(): readonly ReaderSlot[];
   close(): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import { encodePath, encodePathInto, subtreeRange } from "../wire/path-key.ts";
 import { childrenRange } from "./children.ts";
 import type { EntryInPlace, ListOptions, Page, Revision } from "./engine.ts";
 import type { StoreReader } from "./hub-direct.ts";
+import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
 import { decodeHead, readEntryInPlace } from "./lmdb-records.ts";
@@ -172,6 +173,10 @@ class LmdbReader implements StoreReader {
       if (!below) break;
     }
     return { items, after: last?.at(-1) };
+  }
+
+  readers(): ReaderSlot[] {
+    return parseReaders(this.#root.readerList());
   }
 
   async close(): Promise<void> {

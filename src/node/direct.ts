@@ -40,9 +40,14 @@ export async function openOffered(
   const file = identityOf(offer.directory);
   if (file?.device !== offer.device || file.inode !== offer.inode) return undefined;
   const { type } = await statfs(offer.directory);
-  if (!SHARED_MEMORY.has(type)) return undefined;
+  if (!sharesMemory(type)) return undefined;
   const { openReader } = await import("../engine/lmdb-reader.ts");
   return openReader(offer.directory);
+}
+
+/** Whether two processes see one file's pages at once, by the number of its file system. */
+export function sharesMemory(type: number): boolean {
+  return SHARED_MEMORY.has(type);
 }
 
 /** Which processes can see each other by their ids; undefined where the system does not say. */
