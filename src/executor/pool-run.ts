@@ -3,8 +3,8 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import { ChannelError, ExecutorError } from "../base/errors.ts";
 import type { Channel } from "../channel/channel.ts";
-import { isRemote } from "../remote/helpers.ts";
 import { openSession, type Session } from "../remote/session.ts";
+import { stubOf } from "../remote/stub-handle.ts";
 import { decodeValue, encodeValue } from "../wire/value.ts";
 import type { Execution, RunEnd, RunRequest } from "./executor.ts";
 import { MemoryWatch } from "./memory-watch.ts";
@@ -96,7 +96,8 @@ export class PoolRun implements ExecutionOwner {
       this.#job = threads.run(task, port === undefined ? [] : [port]);
       this.#memory.start();
       const bytes = await this.#job.result;
-      if (this.#end === undefined) this.#held.settle(this.#endOf(this.#outcome(bytes)));
+      const outcome = await this.#outcome(bytes);
+      if (this.#end === undefined) this.#held.settle(this.#endOf(outcome));
     } catch (error) {
       if (this.#end === undefined) this.#held.settle(this.#endOfFailure(error));
     } finally {
@@ -177,10 +178,14 @@ export class PoolRun implements ExecutionOwner {
     }
   }
 
-  #outcome(bytes: unknown): ThreadOutcome {
+  async #outcome(bytes: unknown): Promise<ThreadOutcome> {
     if (bytes instanceof Uint8Array) return decodeValue(bytes) as ThreadOutcome;
     const { outcome } = this.#answer as { readonly outcome: ThreadOutcome };
-    if (outcome.type === "returned") checkNoReference(outcome.value, this.name);
+    if (outcome.type === "returned" && holdsReference(outcome.value, await this.#session)) {
+      const what = `what ${this.name} returned holds something that stays in its thread`;
+      const message = `${what}: return plain values, and objects that it was given`;
+      throw new ExecutorError("EXECUTOR_BAD_RESULT", message);
+    }
     return outcome;
   }
 
@@ -215,22 +220,22 @@ export class PoolRun implements ExecutionOwner {
   }
 }
 
-/** @throws ExecutorError `EXECUTOR_BAD_RESULT` for something that lives where the thread is */
-function checkNoReference(value: unknown, name: string): void {
+/** Whether a value holds something of the other side's of `session`. What came from elsewhere may stay. */
+function holdsReference(value: unknown, session: unknown): boolean {
   const todo = [value];
   const seen = new Set<unknown>();
-  for (let next = todo.pop(); todo.length > 0 || next !== undefined; next = todo.pop()) {
+  while (todo.length > 0) {
+    const next = todo.pop();
     if (next === null || seen.has(next)) continue;
     if (typeof next !== "object" && typeof next !== "function") continue;
     seen.add(next);
-    if (isRemote(next)) {
-      const what = `what ${name} returned holds something that stays in its thread`;
-      throw new ExecutorError(
-        "EXECUTOR_BAD_RESULT",
-        `${what}: return plain values, and objects that it was given`,
-      );
+    const stub = stubOf(next);
+    if (stub !== undefined) {
+      if (stub.caller === session) return true;
+      continue;
     }
     const prototype: unknown = Object.getPrototypeOf(next);
     if (Array.isArray(next) || prototype === Object.prototype) todo.push(...Object.values(next));
   }
+  return false;
 }

@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type MessagePort, parentPort, threadId } from "node:worker_threads";
 
-import { BanyanError, ExecutorError } from "../base/errors.ts";
+import { ExecutorError } from "../base/errors.ts";
 import type { BlockingChannel } from "../channel/channel.ts";
 import { openSyncSession, type SyncSession } from "../remote/sync/session.ts";
+import { fromErrorRecord, toErrorRecord } from "../wire/error-record.ts";
 import { decodeValue, encodeValue } from "../wire/value.ts";
 import type { RunCode } from "./executor.ts";
 import {
@@ -97,6 +98,9 @@ class PoolThread {
       const host = session?.remote<Record<string, unknown>>(HOST) ?? {};
       run = new ThreadRun(this.#orderOf(task), host, shared);
       return await this.#send(task, await this.#execute(run), session);
+    } catch (error) {
+      // What it was given could not be had, or what it returned not be sent.
+      return encodeThrown({ type: "threw", error, lingering: false });
     } finally {
       shared.setComputes(false);
       this.#shared = undefined;
@@ -162,20 +166,14 @@ class PoolThread {
     try {
       return encodeValue(outcome);
     } catch (error) {
-      if (!BanyanError.has(error, "WIRE_UNSUPPORTED")) throw error;
-      return this.#sendReferences(outcome, error, session);
+      if (session === undefined) {
+        const message = `the result can't leave its thread: ${(error as Error).message}`;
+        throw new ExecutorError("EXECUTOR_BAD_RESULT", message, { cause: error });
+      }
+      // What it was given comes home as what it is.
+      session.remote<PoolOwner>(OWNER).answer(outcome);
+      return undefined;
     }
-  }
-
-  /** What it was given comes home as what it is. */
-  #sendReferences(outcome: ThreadOutcome, why: unknown, session: SyncSession | undefined): unknown {
-    if (session === undefined) {
-      const message = `the result can't leave its thread: ${(why as Error).message}`;
-      const error = new ExecutorError("EXECUTOR_BAD_RESULT", message, { cause: why });
-      return encodeThrown({ type: "threw", error, lingering: false });
-    }
-    session.remote<PoolOwner>(OWNER).answer(outcome);
-    return undefined;
   }
 }
 
@@ -183,7 +181,7 @@ function encodeThrown(outcome: ThreadOutcome & { readonly type: "threw" }): Uint
   try {
     return encodeValue(outcome);
   } catch {
-    const error = new Error(String(outcome.error));
-    return encodeValue({ ...outcome, error });
+    // Anything can be thrown; its record can always be sent.
+    return encodeValue({ ...outcome, error: fromErrorRecord(toErrorRecord(outcome.error)) });
   }
 }

@@ -1,5 +1,6 @@
 /** Stored procedures with `is_async: false`, called from a program. */
 import { CodeRoot, ModuleRoot, open, type Tree } from "banyan";
+import { sessionPair } from "banyan/testing";
 import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
@@ -122,6 +123,9 @@ describe("a call in a worker", () => {
     expect(thrown.stack).toContain("tree:throws:2:");
     expect(thrown.stack).not.toContain("piscina");
 
+    await kit.add("odd", "throw { toString() { throw 1 }, f: () => 1 }");
+    expect(await failure(kit.code("odd"))).toBeInstanceOf(Error);
+
     await kit.add("asks", "try { f() } catch (error) { return [error.message, error.code] }", "f");
     const asked = await kit.code("asks", () => {
       throw Object.assign(new TypeError("not now"), { code: "E_NOT" });
@@ -136,6 +140,16 @@ describe("a call in a worker", () => {
     const bad = { code: "EXECUTOR_BAD_RESULT" };
     expect(await failure(kit.code("gives"))).toMatchObject(bad);
     expect(await failure(kit.code("mixes", () => 2))).toMatchObject(bad);
+  });
+
+  it("gives back a reference that the caller has from elsewhere", async () => {
+    await using kit = await openKit();
+    const exports = { api: { twice: (n: number) => n * 2 } };
+    await using pair = await sessionPair({ far: { exports } });
+    const ref = await pair.near.remote<typeof exports.api>("api");
+    await kit.add("uses", "return { api }", "api");
+    const result = (await kit.code("uses", ref)) as { api: unknown };
+    expect(result.api).toBe(ref);
   });
 
   it("is ended by a signal, whatever it does, and rejects with the reason", async () => {

@@ -1,6 +1,7 @@
 /** Code that blocks, in real threads of the built package. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 
 import { describe, expect, it } from "vitest";
 
@@ -276,5 +277,24 @@ describe("Pool: code that runs away", () => {
     expect(await kit.start("fine").execution.ended).toEqual({ type: "returned", value: 1 });
     waits.execution.cancel(new Error("enough"));
     expect(await waits.execution.ended).toEqual({ type: "cancelled" });
+  });
+
+  it("memory that is taken beside other computing code is charged to the code that takes it, where the thread can tell", async () => {
+    await using kit = openPool(
+      {
+        hog: `const all = []; for (;;) all.push(new Array(1e6).fill(1))`,
+        computes: `_self.progress("up"); for (;;) if (_self.cancelled) throw new Error("stopped")`,
+      },
+      { memoryMb: 128 },
+    );
+    const computes = kit.start("computes");
+    await computes.reached("up");
+    const hog = await kit.start("hog").execution.ended;
+    expect(hog).toMatchObject({ error: { code: "EXECUTOR_MEMORY" } });
+    // Node before 22.16 has nobody to ask, so that all are ended that compute.
+    const canTell = "getHeapStatistics" in Worker.prototype;
+    if (canTell) computes.execution.cancel(new Error("enough"));
+    const [ends, other] = canTell ? ["crashed", "cancelled"] : ["lost", "lost"];
+    expect([hog.type, (await computes.execution.ended).type]).toEqual([ends, other]);
   });
 });
