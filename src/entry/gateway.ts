@@ -4,10 +4,8 @@ import { parentPort } from "node:worker_threads";
 import { stdioChannel } from "../channel/child.ts";
 import { portChannel } from "../channel/port.ts";
 import { serveFar } from "../gateway/far.ts";
+import { FAR_HEARTBEAT } from "../gateway/heartbeat.ts";
 import { watchParent } from "../gateway/watchdog.ts";
-
-/** How often the near side has to say something, where a network lies between. */
-const HEARTBEAT = { idleMs: 15_000, silentMs: 120_000 };
 
 interface ProcessBoot {
   readonly source: string;
@@ -22,7 +20,7 @@ export function startProcess({ source, read, write, remote }: ProcessBoot): void
   process.on("SIGINT", () => {});
   surviveStrays();
   const channel = stdioChannel({ read, write });
-  const heartbeat = remote ? HEARTBEAT : false;
+  const heartbeat = remote ? FAR_HEARTBEAT : false;
   void serveFar(channel, { source, heartbeat, beforeCode: watchParent }).then(
     () => process.exit(0),
     (error: unknown) => {

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import vm from "node:vm";
 
 import type { Program, Runnable } from "./program.ts";
@@ -71,13 +72,21 @@ function compileBody({ text, file }: Program, strict: boolean): Body {
   return script(`${head}${text}\n})`, file, head.length) as Body;
 }
 
-/** `head` is how much of the first line is not the program's own. */
+/**
+ * `head` is how much of the first line is not the program's own. V8 keeps each script that it compiles
+ * for good, unless its cache is off: about a kilobyte for every run, whose file has a name of its own.
+ */
 function script(text: string, filename: string, head: number): unknown {
-  return new vm.Script(text, {
-    filename,
-    columnOffset: -head,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  }).runInThisContext();
+  setFlagsFromString("--no-compilation-cache");
+  try {
+    return new vm.Script(text, {
+      filename,
+      columnOffset: -head,
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    }).runInThisContext();
+  } finally {
+    setFlagsFromString("--compilation-cache");
+  }
 }
 
 type Load = (specifier: string) => Promise<unknown>;

@@ -9,6 +9,7 @@ import type { TlsIdentity } from "../channel/tls-identity.ts";
 import { dialUnix, listenUnix } from "../channel/unix.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { farSource } from "./far-source.ts";
+import { FAR_HEARTBEAT } from "./heartbeat.ts";
 import type { StartedBy } from "./link.ts";
 
 import type { GatewaySpec } from "./spec.ts";
@@ -128,6 +129,7 @@ class Serving {
         authenticate: ({ credentials }) =>
           this.#token === undefined || isSame(credentials, this.#token),
         signal: this.#closing.signal,
+        heartbeat: this.#token === undefined ? false : FAR_HEARTBEAT,
       });
       this.#sessions.set(session, starter);
       await session.closed;

@@ -22,6 +22,10 @@ interface Vm {
   readonly constants?: { readonly USE_MAIN_CONTEXT_DEFAULT_LOADER?: unknown };
 }
 
+interface V8 {
+  setFlagsFromString(flags: string): void;
+}
+
 /** What this needs of Node, where there is one. */
 interface Host {
   readonly process?: {
@@ -71,12 +75,22 @@ function compile(source: string, file: string): unknown {
 /** With the name and lines of the source in stacks where Node compiles it. */
 function script(text: string, file: string): unknown {
   const vm = (globalThis as Host).process?.getBuiltinModule?.("node:vm") as Vm | undefined;
-  if (vm !== undefined) {
-    const importModuleDynamically = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER;
-    return new vm.Script(text, { filename: file, importModuleDynamically }).runInThisContext();
-  }
+  if (vm !== undefined) return compiledBy(vm, text, file)();
   const compiler = Reflect.get(globalThis, "eval") as (text: string) => unknown;
   return compiler(`${text}\n//# sourceURL=${file}`);
+}
+
+/** V8 keeps every script for good, unless its cache is off: about a kilobyte each. */
+function compiledBy(vm: Vm, text: string, filename: string): () => unknown {
+  const v8 = (globalThis as Host).process?.getBuiltinModule?.("node:v8") as V8 | undefined;
+  const importModuleDynamically = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  v8?.setFlagsFromString("--no-compilation-cache");
+  try {
+    const compiled = new vm.Script(text, { filename, importModuleDynamically });
+    return () => compiled.runInThisContext();
+  } finally {
+    v8?.setFlagsFromString("--compilation-cache");
+  }
 }
 
 /** `with` asks for every name whether the scope has it, which a stub can't say at once. */

@@ -102,6 +102,22 @@ describe("exec()", () => {
     await expectIdle();
   });
 
+  it("leaves nothing of a run behind, here or there", async () => {
+    const heapAfter = async (runs: number): Promise<number> => {
+      for (let i = 0; i < runs; i++) await gateway.exec("args[0]", [i]).result;
+      const collect = `const { setFlagsFromString } = require("v8");
+        setFlagsFromString("--expose-gc");
+        require("vm").runInNewContext("gc")();
+        await new Promise(setImmediate);
+        return process.memoryUsage().heapUsed`;
+      return await gateway.exec<number>(collect).result;
+    };
+    const before = await heapAfter(1_000);
+    expect((await heapAfter(5_000)) - before).toBeLessThan(2_000_000);
+    expect(gateway.session.stats()).toMatchObject({ exports: 0, imports: 0, pending: 0 });
+    await expectIdle();
+  });
+
   it("outlives errors that nobody handles", async () => {
     await gateway.exec("setTimeout(() => { throw new Error('stray') }); Promise.reject(7)").result;
     await expect.poll(() => log).toMatch(/unhandledRejection.*7[^]*uncaughtException.*stray/);
