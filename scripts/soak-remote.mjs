@@ -28,6 +28,18 @@ class Thing {
   }
 }
 
+// Whatever ends this before its time says so: a soak that was cut off is none that passed.
+let isDone = false;
+process.on("exit", (code) => {
+  if (!isDone && process.send === undefined) say(`soak: ended early, with code ${code}`);
+});
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
+  process.once(signal, () => {
+    say(`soak: ended early by ${signal}`);
+    process.exit(1);
+  });
+}
+
 const megabytes = () => Math.round(process.memoryUsage().rss / 2 ** 20);
 
 if (process.argv[2] === "serve") await serve(process.argv[3]);
@@ -54,6 +66,9 @@ async function soak(references, callbacks) {
   const address = `unix:${join(folder, "s")}`;
   const child = fork(fileURLToPath(import.meta.url), ["serve", address]);
   await once(child, "message");
+  child.once("exit", (code, signal) => {
+    if (!isDone) say(`soak: the other side ended with ${signal ?? `code ${code}`}`);
+  });
   const session = await connect(address);
   const sides = async () => {
     const far = await session.remote("look")();
@@ -71,6 +86,7 @@ async function soak(references, callbacks) {
       subscription(session, callbacks),
     );
     await session.close();
+    isDone = true;
   } finally {
     child.disconnect();
     rmSync(folder, { recursive: true, force: true });

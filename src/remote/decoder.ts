@@ -11,7 +11,7 @@ import { List } from "./list.ts";
 import { ReceivedNames } from "./names.ts";
 import type { Policy } from "./policy.ts";
 import { ITEMS_OF_REFERENCE, MAX_PATH_STEPS } from "./protocol.ts";
-import { ANY_FUNCTION, PLAIN_ARRAY, PLAIN_OBJECT, type RemoteType } from "./remote-type.ts";
+import { plainTypes, type RemoteType } from "./remote-type.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
 import { readableFrom, type RemoteStreamEnd, writableTo } from "./streams.ts";
 import { stubOf } from "./stub-handle.ts";
@@ -198,7 +198,7 @@ export class Decoder implements ValueReadExtension {
     reader.count(ITEMS_OF_REFERENCE);
     const shape = (number % 4) as Shape;
     const { imports, tells } = this.#context;
-    const type = tells ? TYPE_BY_SHAPE[shape] : undefined;
+    const type = tells ? typeOfShape(shape) : undefined;
     return imports.receive((number - shape) / 4, shape, this.#context, type);
   }
 
@@ -269,9 +269,8 @@ export class Decoder implements ValueReadExtension {
 }
 
 /** Of references that are not typed. What the instances of a function are may change. */
-const TYPE_BY_SHAPE: { readonly [Each in Shape]: RemoteType | undefined } = {
-  [Shape.object]: PLAIN_OBJECT,
-  [Shape.function]: ANY_FUNCTION,
-  [Shape.constructor]: undefined,
-  [Shape.array]: PLAIN_ARRAY,
-};
+function typeOfShape(shape: Shape): RemoteType | undefined {
+  if (shape === Shape.object) return plainTypes.object;
+  if (shape === Shape.array) return plainTypes.array;
+  return shape === Shape.function ? plainTypes.function : undefined;
+}

@@ -79,6 +79,8 @@ function build(): Tables {
   };
   for (const name of GLOBALS) {
     const value: unknown = Reflect.get(globalThis, name);
+    // Some are kept from pages, as SharedArrayBuffer is.
+    if (value === undefined) continue;
     add(name, value);
     const prototype: unknown = Object.getOwnPropertyDescriptor(value, "prototype")?.value;
     add(`${name}.prototype`, prototype);

@@ -90,7 +90,30 @@ export class RemoteType {
   }
 }
 
-/** Of references that say no more than this. */
-export const PLAIN_OBJECT: RemoteType | undefined = RemoteType.intrinsic("Object.prototype");
-export const PLAIN_ARRAY: RemoteType | undefined = RemoteType.intrinsic("Array.prototype");
-export const ANY_FUNCTION: RemoteType | undefined = RemoteType.intrinsic("Function.prototype");
+/** Of references that say no more than this. Looked up when there is one: nothing runs on import. */
+export const plainTypes: {
+  readonly object: RemoteType | undefined;
+  readonly array: RemoteType | undefined;
+  readonly function: RemoteType | undefined;
+} = {
+  get object() {
+    return plain("Object.prototype");
+  },
+  get array() {
+    return plain("Array.prototype");
+  },
+  get function() {
+    return plain("Function.prototype");
+  },
+};
+
+const plainByName = new Map<string, RemoteType | undefined>();
+
+function plain(name: string): RemoteType | undefined {
+  let type = plainByName.get(name);
+  if (type === undefined) {
+    type = RemoteType.intrinsic(name);
+    plainByName.set(name, type);
+  }
+  return type;
+}

@@ -11,7 +11,7 @@ import { type Imported, Shape } from "./imports.ts";
 import { bare } from "./marks.ts";
 import { perform } from "./perform.ts";
 import { Operation } from "./protocol.ts";
-import { ANY_FUNCTION, type RemoteType } from "./remote-type.ts";
+import { plainTypes, type RemoteType } from "./remote-type.ts";
 import { RemoteIterator } from "./remote-iterator.ts";
 import { STUB, type StubHandle, stubOf } from "./stub-handle.ts";
 
@@ -206,7 +206,7 @@ export function typeOf(stub: StubHandle): RemoteType | undefined {
   const { target } = stub;
   if (target instanceof Call || !stub.isReference || target.released) return undefined;
   const isFunction = target.shape === Shape.function || target.shape === Shape.constructor;
-  return isFunction ? ANY_FUNCTION : target.type;
+  return isFunction ? plainTypes.function : target.type;
 }
 
 function isOfType(value: unknown, type: RemoteType): boolean {
