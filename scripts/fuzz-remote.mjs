@@ -6,7 +6,7 @@ import { fuzzSessions } from "../dist/testing/remote-fuzz.js";
 Error.stackTraceLimit = 0;
 
 const BLOCK_FRAMES = 100_000;
-const HANG_MS = 120_000;
+const HANG_MS = 600_000;
 const MAX_GROWTH_MB = 300;
 
 const wanted = Number(process.argv[2] ?? 10_000_000);

@@ -75,7 +75,7 @@ function mutationsOf(file) {
     const open = before.endsWith(")") ? opening(before, before.length - 1) : -1;
     const mutated =
       open > 0 && /\bif\s*$/.test(before.slice(0, open))
-        ? `${text.slice(0, open)}(false)${text.slice(before.length)}`
+        ? `${text.slice(0, open)}(${text.slice(open, before.length)} && false)${text.slice(before.length)}`
         : text.slice(0, index) +
           match[0].replace(/throw new \w+\(|\w+\($/, "((..._) => undefined)(") +
           text.slice(index + match[0].length);
@@ -114,6 +114,7 @@ if (process.argv.includes("--list")) {
 const scratch = mkdtempSync(join(tmpdir(), "banyan-mutations-"));
 for (const name of [
   "src",
+  "dist",
   "test",
   "scripts",
   "package.json",

@@ -51,6 +51,34 @@ const tagged =
 
 const { maxItems, maxDepth, maxRequestsPerMessage, maxExports } = PROBED_LIMITS;
 
+const SMALLEST = bytes(Operation.get, 0, 0, 0);
+
+/** A reference with a type, from a peer that tells types. */
+const typed = (name: string, ...after: (number | string)[]): Probe => ({
+  ...end(
+    name,
+    echo((w) => {
+      w.u8(TAG + 15);
+      for (const part of after) {
+        if (typeof part === "string") w.string(part);
+        else w.varint(part);
+      }
+    }),
+  ),
+  hello: { types: true },
+});
+
+function typedViolations(): Probe[] {
+  return [
+    typed("a type of a function", 5, 0),
+    typed("a type that was not told", 4, 3),
+    typed("a type that is not told yet", 4, 2, "A", "", 3),
+    typed("a type with an endless name", 4, 2, "x".repeat(257), "", 0),
+    typed("too many types", 4, ...Array.from({ length: 4_097 }, () => [2, "", ""]).flat(), 0),
+    typed("a type with an endless tag", 4, 2, "A", "x".repeat(257), 0),
+  ];
+}
+
 /** What each ends the session of whoever sends it. */
 export function violations(): Probe[] {
   return [
@@ -168,7 +196,7 @@ export function violations(): Probe[] {
       }),
     ),
     end("a URL that is none", long(3, "no URL")),
-    end("a node in no graph", raw(TAG + 9, 2, 0)),
+    end("a node in no graph", raw(TAG + 9)),
     end("a node that is not there", raw(TAG + 8, 0, TAG + 9, 0, 5)),
     end("a graph in a graph", raw(TAG + 8, 0, TAG + 8, 0, TAG + 9, 2, 0)),
     end("a node of no kind", raw(TAG + 8, 0, TAG + 9, 7, 0)),
@@ -192,7 +220,15 @@ export function violations(): Probe[] {
     end("a name that was never sent", bytes(Operation.get, 0, 0, 1, 99)),
     end("an operation that is none", bytes(0, 0, 0, 0)),
     end("quiet, and not kept", bytes(Operation.get | 0x40, 0, 0, 0)),
+    end("a tag that nobody asked for: described", raw(TAG + 10)),
+    end("a tag that nobody asked for: intrinsic", raw(TAG + 11)),
+    end("a tag that nobody asked for: typed", raw(TAG + 15)),
     end("a frame that is none", bytes(0x3f)),
+    end(
+      "more of the smallest requests than may be in a message",
+      message((w) => repeat(maxRequestsPerMessage + 1, () => w.bytes(SMALLEST))(w)),
+    ),
+    ...typedViolations(),
     end("an answer that nobody waits for", bytes(Frame.answer, 9, 0)),
     end("a failure that nobody waits for", bytes(Frame.failure, 9, 0)),
     end("a promise settled that never came", bytes(Frame.settled, 9, 1, 0)),

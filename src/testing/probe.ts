@@ -1,3 +1,4 @@
+import type { Hello } from "../remote/handshake.ts";
 import { Operation } from "../remote/protocol.ts";
 import { FIRST_EXTENSION_TAG, writeValue } from "../wire/value.ts";
 import { Writer } from "../wire/writer.ts";
@@ -8,6 +9,8 @@ export interface Probe {
   /** What the answer says, or that the session ends by it. */
   readonly expects: RegExp | "end";
   readonly messages: readonly Uint8Array[];
+  /** What the peer says of itself, besides what it has to. */
+  readonly hello?: Partial<Hello>;
 }
 
 /** The limits of the sessions that are probed. */

@@ -64,8 +64,8 @@ async function probeSessions(): Promise<void> {
  *
  * @throws Error where it was not refused
  */
-export async function probeSession({ expects, messages }: Probe): Promise<void> {
-  const { channel, session, breach } = await open({});
+export async function probeSession({ expects, messages, hello = {} }: Probe): Promise<void> {
+  const { channel, session, breach } = await open(hello);
   for (const bytes of messages) {
     channel.forget();
     channel.arrive(bytes);

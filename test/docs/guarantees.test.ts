@@ -5,6 +5,16 @@ import { expect, it } from "vitest";
 
 const DOCS = join(import.meta.dirname, "../../docs");
 
+it("every proof in security.md is a test that is there", () => {
+  const text = readFileSync(join(DOCS, "security.md"), "utf8");
+  const rows = [...text.matchAll(/\]\((\.\.\/test\/.+?)\): "(.+)" \|/g)];
+  expect(rows.length).toBeGreaterThan(5);
+  for (const [, file = "", name = ""] of rows) {
+    const isThere = readFileSync(join(DOCS, file), "utf8").includes(`"${name}"`);
+    expect(`${name} -> ${isThere}`).toBe(`${name} -> true`);
+  }
+});
+
 it("every proof in guarantees.md is a test that is there", () => {
   const text = readFileSync(join(DOCS, "guarantees.md"), "utf8");
   const rows = text.split("\n").filter((line) => /^\| [A-Z`]/.test(line));

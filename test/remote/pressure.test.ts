@@ -38,6 +38,15 @@ describe("a peer that sends too much", () => {
     expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
   });
 
+  it("loses the session by more than 65,536 arguments", async () => {
+    await using peer = await hostile();
+    peer.send((writer) => {
+      request(writer, { path: echo, count: 65_537 });
+      writer.bytes(new Uint8Array(65_537));
+    });
+    expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
+  });
+
   it("loses the session by more references in one message than maxItems allows for", async () => {
     await using peer = await hostile({ limits: { maxItems: 1_000 } });
     const send = (count: number): void =>
