@@ -8,15 +8,21 @@ import { join } from "node:path";
 export const WARM_MS = Number(process.env.BENCH_WARM_MS ?? 300);
 export const RUN_MS = Number(process.env.BENCH_MS ?? 700);
 
+/** On a busy machine a warm-up of time alone compiles nothing: it lasts for so many operations, or so much longer. */
+const WARM_OPERATIONS = 5_000;
+const MOST_WARM = 5;
+
 /** `k` loops at a time, each waiting for its operation before the next; operations a second. */
 export async function rate(operation, { k = 1, warmMs = WARM_MS, runMs = RUN_MS } = {}) {
   let i = 0;
-  const phase = async (ms) => {
+  const phase = async (ms, least) => {
     const start = performance.now();
     const until = start + ms;
+    const atLast = start + ms * MOST_WARM;
     let count = 0;
+    const goesOn = (now) => now < until || (count < least && now < atLast);
     const one = async () => {
-      while (performance.now() < until) {
+      while (goesOn(performance.now())) {
         await operation(i++);
         count += 1;
       }
@@ -24,8 +30,8 @@ export async function rate(operation, { k = 1, warmMs = WARM_MS, runMs = RUN_MS 
     await Promise.all(Array.from({ length: k }, one));
     return (count / (performance.now() - start)) * 1000;
   };
-  await phase(warmMs);
-  return phase(runMs);
+  await phase(warmMs, WARM_OPERATIONS);
+  return phase(runMs, 0);
 }
 
 /** The same for something synchronous, timed in blocks. */
