@@ -14,7 +14,7 @@ REFERENCES = 10000
 
 server = subprocess.Popen(
     [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "rpyc_server.py")],
-    stdout=subprocess.PIPE)
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 connection = classic.connect("127.0.0.1", int(server.stdout.readline()))
 connection.execute("""
 live = set()

@@ -10,7 +10,7 @@ import rpyc.utils.classic as classic
 
 server = subprocess.Popen(
     [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "rpyc_server.py")],
-    stdout=subprocess.PIPE)
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 port = int(server.stdout.readline())
 
 
