@@ -250,4 +250,16 @@ export const MORE = [
 ];
 
 /** What changes nothing that could be seen, and why. */
-export const EQUIVALENT = [];
+export const EQUIVALENT = [
+  // What was gathered is taken by the message before this one is read.
+  'refuse("attachments of attachments")',
+  // The next line fails on what is not there, and any error while reading ends the session.
+  "malformed(\"an instance of a class that this side doesn't know",
+  "malformed(`signal ${id} came twice`)",
+  // Whoever asked for the node refuses what is none.
+  "src/remote/graph.ts:",
+  // What follows refuses a primitive too, in other words.
+  'deny(key, operation, "it is no object")',
+  // Its iterators have such methods on Node 22 and later only.
+  'deny("", operation, "it may never end',
+];
