@@ -15,6 +15,7 @@ export {
   type ExecutorSuiteOptions,
 } from "./executor-suite.ts";
 export { expectRoundTrips } from "./expect-round-trips.ts";
+export { findViolation, type RegisterOperation, type Violation } from "./linearizability.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
 export { sessionPair, type SessionPair, type SessionPairOptions } from "./session-pair.ts";
 export { treeSuite, type TreeSuiteOptions } from "./tree-suite.ts";
