@@ -6,12 +6,12 @@
 import { constants } from "node:fs";
 import {
   access,
+  appendFile,
   mkdir,
   open,
   readdir,
   readFile,
   rename,
-  truncate,
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
@@ -115,22 +115,24 @@ async function writeFormat(directory: string): Promise<void> {
 
 async function checkData(path: string): Promise<{ suspicious: boolean }> {
   await using file = await open(path, "r");
-  const { size } = await file.stat();
-  // LMDB itself takes an empty file for a new one: another process may be about to write it.
-  if (size === 0) return { suspicious: false };
   const head = Buffer.alloc(2 * MAX_PAGE_BYTES);
-  await file.read(head, 0, head.length, 0);
+  const { bytesRead } = await file.read(head, 0, head.length, 0);
+  // LMDB itself takes an empty file for a new one: another process may be about to write it.
+  if (bytesRead === 0) return { suspicious: false };
   const newest = newestMeta((offset, length) =>
-    head.subarray(offset, Math.min(offset + length, size)),
+    head.subarray(offset, Math.min(offset + length, bytesRead)),
   );
+  // Behind the heads: an owner that is still alive writes pages first, and then the head that names them.
+  const { size } = await file.stat();
   if (newest === undefined) {
     throw new EngineError("ENGINE_CORRUPT", `${path} is damaged: neither of its heads is whole`);
   }
   const expected = (newest.lastPage + 1) * newest.pageSize;
   if (size >= expected) return { suspicious: false };
   // Pages that were taken and freed in one transaction are never written, so that a short file may
-  // be whole. Zeros in the place of what is missing turn a crash into an error.
-  await truncate(path, expected);
+  // be whole. Zeros in the place of what is missing turn a crash into an error. They are appended, for
+  // an owner that is still alive may have made the file longer meanwhile, and must not find it cut off.
+  await appendFile(path, Buffer.alloc(expected - size));
   return { suspicious: true };
 }
 
