@@ -103,6 +103,12 @@ export interface BlockingChannel extends Channel {
    */
   block(done: () => boolean, deadline: number): void;
 
+  /**
+   * From now on, whoever is at the end of it hears something every so often, also while this thread
+   * blocks: a message with nothing in it. Only where the channel leads to another process.
+   */
+  beat(everyMs: number): void;
+
   /** Whether this end keeps its thread's event loop alive; at first it does, as other channels do. */
   keepAlive(on: boolean): void;
 }

@@ -109,6 +109,12 @@ export class OutletOwner {
     return Atomics.load(this.#words, Word.rest) === this.#taken;
   }
 
+  /** The same, where nobody writes or has begun to at the moment. */
+  tryEnter(): boolean {
+    const words = this.#words;
+    return Atomics.compareExchange(words, Word.turn, Turn.free, Turn.owner) === Turn.free;
+  }
+
   /** To be called before something is written. */
   enter(): void {
     this.#move(Turn.free, Turn.owner);

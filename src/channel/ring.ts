@@ -1,7 +1,8 @@
-/** Where in the shared memory each number is. Those before `read` are the writer's. */
+/** Where in the shared memory each number is. Those before `read`, and `beatMs`, are the writer's. */
 const Word = {
   written: 0, sent: 1, ended: 2, attached: 3,
   read: 4, readBytes: 5, wantsRoom: 6, leftSent: 7, leftEnd: 8,
+  beatMs: 9,
 }; // prettier-ignore
 const HEADER_BYTES = 64;
 const ENTRY_BYTES = 8;
@@ -86,6 +87,17 @@ export class Ring {
   /** Writer: `number` messages are on their way, of which this ring may hold the last. */
   tellSent(number: number): void {
     Atomics.store(this.#words, Word.sent, number);
+  }
+
+  /** Writer: asks the reader to say something for it every so often. */
+  askForBeats(everyMs: number): void {
+    Atomics.store(this.#words, Word.beatMs, everyMs);
+  }
+
+  /** Reader: how often it is to say something; 0 where it need not. Asks only once. */
+  takeBeatMs(): number {
+    if (Atomics.load(this.#words, Word.beatMs) === 0) return 0;
+    return Atomics.exchange(this.#words, Word.beatMs, 0);
   }
 
   /** Writer: says that it found the ring. */

@@ -15,6 +15,13 @@ export interface ThreadChannelOptions {
   readonly ringBytes?: number | undefined;
   /** Where messages leave for the process that the other thread relays them to. */
   readonly outlet?: Outlet | undefined;
+  /** Called where the other thread wants the process that it is relayed to to hear of it every so often. */
+  readonly onBeat?: ((everyMs: number) => void) | undefined;
+}
+
+interface Ways {
+  readonly outlet: Outlet | undefined;
+  readonly onBeat: ((everyMs: number) => void) | undefined;
 }
 
 /**
@@ -26,9 +33,9 @@ export interface ThreadChannelOptions {
  */
 export function threadChannel(
   port: MessagePort,
-  { label = "thread:", limits, ringBytes = 256 * 1024, outlet }: ThreadChannelOptions = {},
+  { label = "thread:", limits, ringBytes = 256 * 1024, outlet, onBeat }: ThreadChannelOptions = {},
 ): BlockingChannel {
-  return new ThreadChannel(port, { label, limits, outlet }, ringBytes);
+  return new ThreadChannel(port, { label, limits, outlet, onBeat }, ringBytes);
 }
 
 /** The first thing that each side posts: where the other finds what comes in here. */
@@ -56,6 +63,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   readonly #port: MessagePort;
   readonly #inbound: Ring;
   readonly #outlet: Outlet | undefined;
+  readonly #onBeat: ((everyMs: number) => void) | undefined;
   #peer: PeerThread | undefined;
   #sent = 0;
   #sentBytes = 0;
@@ -67,11 +75,12 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
 
   constructor(
     port: MessagePort,
-    { outlet, ...options }: ChannelOptions & { readonly outlet: Outlet | undefined },
+    { outlet, onBeat, ...options }: ChannelOptions & Ways,
     ringBytes: number,
   ) {
     super(options);
     this.#outlet = outlet;
+    this.#onBeat = onBeat;
     this.#port = port;
     this.#inbound = Ring.create(ringBytes);
     const introduction: Introduction = {
@@ -108,8 +117,15 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
       return true;
     }
     if (this.#peer === undefined && !this.#reading) this.#meet();
+    const beatMs = this.#inbound.takeBeatMs();
+    if (beatMs > 0) this.#onBeat?.(beatMs);
     this.roomMade();
     return this.#inbound.sent === this.#received && this.#takeEnd();
+  }
+
+  beat(everyMs: number): void {
+    this.#peer?.ring.askForBeats(everyMs);
+    this.#peer?.bell.ring();
   }
 
   keepAlive(on: boolean): void {

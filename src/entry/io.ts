@@ -16,6 +16,7 @@ if (parentPort === null) throw new Error("this file is the entry of a worker thr
 mailbox.lingers = false;
 
 const DIAL_MS = 10_000;
+const BEAT = new Uint8Array(0);
 
 interface Status {
   readonly port: MessagePort;
@@ -44,17 +45,25 @@ parentPort.on("message", (order: IoOrder) => {
 
 async function dial({ url, limits, port, status }: IoOrder): Promise<void> {
   if (port === undefined) return;
-  const near = threadChannel(port, { label: url, limits });
+  const outlet = new OutletOwner();
+  let far: Channel | undefined;
+  const onBeat = (everyMs: number): void => {
+    // Whoever writes at the moment is heard anyway, and a frame that has begun comes first.
+    if (far !== undefined) beat(far, everyMs, () => outlet.tryEnter());
+  };
+  const near = threadChannel(port, { label: url, limits, onBeat });
   // The channel lasts as long as the socket it leads to, which keeps this thread alive.
   try {
     const transport = await transportOf(url);
-    const outlet = new OutletOwner();
     const signal = AbortSignal.timeout(DIAL_MS);
-    const far = await transport.dial(url, { signal, limits, outlet });
+    const dialled = await transport.dial(url, { signal, limits, outlet });
+    far = dialled;
     const { pass } = outlet;
     // Before anything comes from there.
     if (pass !== undefined) tellOf(status, { status: "connected", pass });
-    relay(near, far, (message) => (outlet.take() ? far.sendRest(message) : far.send(message)));
+    relay(near, dialled, (message) =>
+      outlet.take() ? dialled.sendRest(message) : dialled.send(message),
+    );
     status.close();
   } catch (error) {
     tellOf(status, failureOf(error));
@@ -82,8 +91,18 @@ async function listen({ url, limits, status: port, bell }: IoOrder): Promise<voi
 
 function accept(channel: Channel, status: Status): void {
   const { port1, port2 } = new MessageChannel();
-  relay(threadChannel(port1, { label: channel.label }), channel);
+  const onBeat = (everyMs: number): void => beat(channel, everyMs, () => true);
+  relay(threadChannel(port1, { label: channel.label, onBeat }), channel);
   tell(status, { status: "accepted", port: port2, label: channel.label });
+}
+
+/** Says something every so often, also while the thread blocks that this one talks for. */
+function beat(channel: Channel, everyMs: number, maySend: () => boolean): void {
+  const timer = setInterval(() => {
+    if (channel.state === "open" && maySend()) channel.send(BEAT);
+  }, everyMs);
+  timer.unref();
+  void channel.closed.then(() => clearInterval(timer));
 }
 
 function tellOf(port: MessagePort, told: IoStatus): void {

@@ -23,7 +23,7 @@ const NO_HEARTBEAT: Heartbeat = { idleMs: 0, silentMs: 0 };
 const BEAT = new Uint8Array(0);
 
 /** A peer can't ask for more beats than that. */
-const MIN_BEAT_MS = 50;
+export const MIN_BEAT_MS = 50;
 
 /** So often within `silentMs` it is looked at whether something came. */
 const LOOKS = 8;

@@ -73,7 +73,7 @@ export class Opening {
       this.#hasLetIn = true;
       this.#openIfDone();
     } else {
-      void this.#letIn(this.#authenticate, hello);
+      this.#letIn(this.#authenticate, hello);
     }
   }
 
@@ -86,15 +86,32 @@ export class Opening {
     this.#openIfDone();
   }
 
-  async #letIn(authenticate: Authenticate, { name, credentials }: Hello): Promise<void> {
+  /** At once where that is known at once: the thread may block until this is done. */
+  #letIn(authenticate: Authenticate, { name, credentials }: Hello): void {
     const { label } = this.#channel;
-    let refused: unknown;
-    let accepted = false;
+    let answer: ReturnType<Authenticate>;
     try {
-      accepted = (await authenticate({ name, credentials, label })) !== false;
+      answer = authenticate({ name, credentials, label });
+    } catch (error) {
+      this.#decide(false, error);
+      return;
+    }
+    if (answer instanceof Promise) void this.#letInLater(answer);
+    else this.#decide(answer !== false);
+  }
+
+  async #letInLater(answer: Promise<boolean | void>): Promise<void> {
+    let accepted: boolean | void = false;
+    let refused: unknown;
+    try {
+      accepted = await answer;
     } catch (error) {
       refused = error;
     }
+    this.#decide(accepted !== false, refused);
+  }
+
+  #decide(accepted: boolean, refused?: unknown): void {
     if (this.#over) return;
     if (!accepted) {
       // The peer is told no more than that.

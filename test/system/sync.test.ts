@@ -151,7 +151,34 @@ describe("connectSync() with another process", () => {
     expect(() => connectSync("ftp://there")).toThrow(coded("CHANNEL_REFUSED"));
   });
 
-  it("keeps no process alive that has nothing else to do", async () => {
+  it("tells a peer that it is there while its thread is stuck (X06)", async () => {
+    const server = `
+      const { listen } = await import(${JSON.stringify(`file://${DIST}/remote.js`)});
+      const heartbeat = { idleMs: 100, silentMs: 400 };
+      const options = { exports: { thing: { x: 1 } }, heartbeat };
+      const listener = await listen("tcp://127.0.0.1:0", options);
+      process.stdout.write(listener.address + "\\n");
+      process.stdin.on("close", () => process.exit(0)).resume();`;
+    const client = `
+      const { spawn } = await import("node:child_process");
+      const { once } = await import("node:events");
+      const { connectSync } = await import(${JSON.stringify(`file://${DIST}/remote.js`)});
+      const far = spawn(process.execPath, ["--input-type=module", "-e", process.argv[1]]);
+      const [address] = await once(far.stdout, "data");
+      const session = connectSync(String(address).trim());
+      const thing = session.remote("thing");
+      const first = thing.x;
+      // Longer than the other side puts up with silence.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+      process.stdout.write(String(first + thing.x));
+      session.close();
+      far.stdin.end();`;
+    const args = ["--input-type=module", "-e", client, server];
+    const result = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 30_000 });
+    expect([result.stdout, result.stderr]).toEqual(["2", ""]);
+  });
+
+  it("keeps no process alive that has nothing else to do (S11)", async () => {
     await using far = await startProcess();
     const code = `
       const { connectSync } = await import(${JSON.stringify(`file://${DIST}/remote.js`)});

@@ -5,6 +5,7 @@ import type { BlockingChannel } from "../../channel/channel.ts";
 import type { Call, Caller, Request } from "../call.ts";
 import type { Flavour } from "../flavour.ts";
 import { encodeRefusal, type Hello } from "../handshake.ts";
+import { MIN_BEAT_MS } from "../heartbeat.ts";
 import { Imported, Shape } from "../imports.ts";
 import { Opening } from "../opening.ts";
 import { Peer } from "../peer.ts";
@@ -18,10 +19,14 @@ import { type Asker, SyncProxy } from "./proxy.ts";
 import { syncThread } from "./thread.ts";
 import { ReceivedTypes } from "./types.ts";
 
-/** As of any session, but for what only a session of promises can do. */
+/**
+ * As of any session, but for what only a session of promises can do. An `authenticate` that answers
+ * with a promise needs the event loop: not where a thread blocks for the session at once, as in
+ * `connectSync`.
+ */
 export interface SyncSessionOptions extends Omit<
   SessionOptions,
-  "signal" | "authenticate" | "callSites" | "timeoutMs" | "unref" | "peerBlocks"
+  "signal" | "callSites" | "heartbeat" | "timeoutMs" | "unref" | "peerBlocks"
 > {
   /** How long a call may take. Default 30,000; `Infinity` for no limit. */
   readonly timeoutMs?: number | undefined;
@@ -120,7 +125,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
     channel.keepAlive(false);
     this.#options = options;
     this.#limits = limitsOf(options.limits);
-    this.#opening = new Opening(channel, undefined, {
+    this.#opening = new Opening(channel, options.authenticate, {
       opened: (hello) => {
         this.#open(hello);
         syncThread.soon(() => opened(this));
@@ -303,6 +308,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
       peerValues: hello.values ?? [],
     });
     this.#begun = { peer };
+    if (hello.beatMs !== undefined) this.#channel.beat(Math.max(hello.beatMs, MIN_BEAT_MS));
   }
 
   #refuse(error: unknown): void {
@@ -319,6 +325,8 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   }
 
   #receive(message: Uint8Array): void {
+    // A beat, which says no more than that somebody is there.
+    if (message.length === 0) return;
     const { peer } = this.#peerIfOpen();
     if (peer === undefined) {
       syncThread.read(() => this.#opening.receive(message));

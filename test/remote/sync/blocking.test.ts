@@ -13,7 +13,7 @@ function failThere(): void {
 }
 
 describe("a synchronous call", () => {
-  it("has its callbacks called before it returns, with their results and errors", async () => {
+  it("has its callbacks called before it returns, with their results and errors (F02 F06)", async () => {
     const caught: unknown[] = [];
     const tools = {
       plusThree: (f: () => number) => f() + 3,
@@ -42,7 +42,7 @@ describe("a synchronous call", () => {
     expect(caught[0]).toBeInstanceOf(RangeError);
   });
 
-  it.each([10, 200])("may be answered by calling back, %i deep", async (depth) => {
+  it.each([10, 200])("may be answered by calling back, %i deep (F04)", async (depth) => {
     interface Side {
       down(n: number, other: Side): number;
     }
@@ -62,7 +62,7 @@ describe("a synchronous call", () => {
     expect(remote.call(() => 5)).toBe(5);
   });
 
-  it("works with emitters of either side", async () => {
+  it("works with emitters of either side (F14)", async () => {
     const emitter = new EventEmitter();
     const tools = { fire: (target: EventEmitter) => target.emit("x", 2) };
     await using pair = syncPair({ exports: { emitter, tools } });

@@ -40,7 +40,7 @@ function plain(count: number): Record<string, number> {
 }
 
 describe("a proxy's properties", () => {
-  it("are read, set, found, listed and deleted at the other side", async () => {
+  it("are read, set, found, listed and deleted at the other side (R01)", async () => {
     const counter: Record<string, unknown> = { value: 1, inner: { deep: [1, 2] } };
     await using pair = syncPair({ exports: { counter } });
     const remote = pair.near.remote<typeof counter>("counter");
@@ -69,7 +69,7 @@ describe("a proxy's properties", () => {
     }
   });
 
-  it("are copied by spread, JSON and destructuring in one or two round trips", async () => {
+  it("are copied by spread, JSON and destructuring in one or two round trips (R03)", async () => {
     const data = plain(50);
     await using pair = syncPair({ exports: { data } });
     const remote = pair.near.remote<typeof data>("data");
@@ -101,7 +101,7 @@ describe("a proxy's properties", () => {
     expect([remote.later, remote.later]).toEqual([1, 2]);
   });
 
-  it("may be frozen, sealed, hidden and defined as those of an object may", async () => {
+  it("may be frozen, sealed, hidden and defined as those of an object may (R05 R07)", async () => {
     "use strict";
     const frozen = Object.freeze({ a: { b: 1 }, run: () => 1 });
     const list = Object.freeze([{ x: 1 }]);
@@ -127,7 +127,7 @@ describe("a proxy's properties", () => {
     expect(() => Object.assign(remote, { b: 1 })).toThrow(TypeError);
   });
 
-  it("serve an object that inherits from it", async () => {
+  it("serve an object that inherits from it (R11)", async () => {
     const base = {
       first: "a",
       get both(): string {
@@ -148,7 +148,7 @@ describe("a proxy's properties", () => {
 });
 
 describe("a proxy's class", () => {
-  it("is known: methods, accessors, private fields, instanceof, name", async () => {
+  it("is known: methods, accessors, private fields, instanceof, name (C02 C06 C08 C12)", async () => {
     await using pair = syncPair({ exports: { Dog, Animal, Cat, rex: new Dog("Rex") } });
     const rex = pair.near.remote<Dog>("rex");
     const RemoteDog = pair.near.remote<typeof Dog>("Dog");
@@ -187,7 +187,7 @@ describe("a proxy's class", () => {
     expect(pair.near.stats().calls).toBe(before);
   });
 
-  it("is extended by a local class, and by a remote one of a local", async () => {
+  it("is extended by a local class, and by a remote one of a local (C10)", async () => {
     const extend = (Base: new (name: string) => Animal): unknown =>
       class Loud extends Base {
         override speak(): string {
@@ -245,7 +245,7 @@ describe("a proxy's class", () => {
 });
 
 describe("a proxy of the engine's own things", () => {
-  it("is an array like others", async () => {
+  it("is an array like others (R09)", async () => {
     const list = [3, 1, 2];
     await using pair = syncPair({ exports: { list, count: Object.assign(() => 0, { list }) } });
     const remote = pair.near.remote<number[]>("list");
@@ -269,7 +269,7 @@ describe("a proxy of the engine's own things", () => {
     expect(remote.concat([7])).toEqual([1, 5, 7]);
   });
 
-  it("iterates in chunks over containers, and item by item over generators", async () => {
+  it("iterates in chunks over containers, and item by item over generators (T01)", async () => {
     let produced = 0;
     function* generate(): Generator<number, string> {
       for (let i = 0; i < 5; i++) {
