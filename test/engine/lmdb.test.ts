@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { openLmdb, type LmdbOwner } from "../../src/engine/lmdb.ts";
+import { lmdbError } from "../../src/engine/lmdb-errors.ts";
 import { engineSuite } from "../../src/testing/engine-suite.ts";
 import { EventReader, listed, path, put, rejectsWith } from "../../src/testing/engine-suite-kit.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -177,6 +178,15 @@ describe("openLmdb()", () => {
     const recent = { store: engine.store, revision: after.revision + 25 };
     const reader = new EventReader(engine.watch(path("a"), { after: recent }));
     expect(await reader.until(({ type }) => type === "live")).toHaveLength(6);
+  });
+
+  test.each([
+    ["MDB_BAD_TXN: Transaction must abort, has a child, or is invalid", "ENGINE_CLOSED"],
+    ["MDB_CORRUPTED: Located page was wrong type", "ENGINE_CORRUPT"],
+    ["MDB_MAP_FULL: Environment mapsize limit reached", "ENGINE_FULL"],
+    ["Invalid argument", "ENGINE_UNAVAILABLE"],
+  ])("what LMDB calls %s is %s to a client", (says, code) => {
+    expect(lmdbError(new Error(says), "lmdb:/nowhere")).toMatchObject({ code });
   });
 
   test("operations are remembered for two minutes, and not for ever", async () => {
