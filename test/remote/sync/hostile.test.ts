@@ -74,6 +74,31 @@ describe("a synchronous session", () => {
     );
   });
 
+  it("brings errors of the other side's classes, whose stack is read without asking (E09)", async () => {
+    class OddError extends Error {
+      override get name(): string {
+        return "Odd";
+      }
+    }
+    const tools = {
+      fail: () => {
+        throw new OddError("no");
+      },
+    };
+    await using pair = syncPair({ exports: { tools } });
+    let error: unknown;
+    try {
+      pair.near.remote<typeof tools>("tools").fail();
+    } catch (thrown) {
+      error = thrown;
+    }
+    const before = pair.near.stats().roundTrips;
+    expect((error as Error).stack).toContain("no");
+    expect(pair.near.stats().roundTrips).toBe(before);
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).message).toBe("no");
+  });
+
   it("is used from a promise's job as from anywhere else (S13)", async () => {
     await using pair = syncPair({ exports: { thing: { x: 1 } } });
     const thing = pair.near.remote<{ x: number }>("thing");
