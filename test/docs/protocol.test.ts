@@ -35,7 +35,7 @@ describe("docs/protocol.md", () => {
   });
 
   it("hello: is sent and read", () => {
-    const hello = { name: "a", maxMessageBytes: 64 * 1024 * 1024 };
+    const hello = { name: "a", maxMessageBytes: 64 * 1024 * 1024, types: true };
     expect(hexOf(encodeHello(hello))).toBe(hexOf(example("hello")));
     expect(decodeHello(example("hello"))).toEqual(hello);
   });
