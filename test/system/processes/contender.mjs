@@ -13,8 +13,8 @@ const COUNTERS = 6;
 const [directory, name, file] = process.argv.slice(2);
 const history = openSync(file, "a");
 const engine = await openEngine(directory);
-const stopping = new AbortController();
-process.on("SIGTERM", () => stopping.abort());
+const stop = new AbortController();
+process.on("SIGTERM", () => stop.abort());
 let operations = 0;
 
 const note = (line) => writeSync(history, `${JSON.stringify(line)}\n`);
@@ -55,7 +55,7 @@ async function write(operation, options) {
 }
 
 async function client(number) {
-  for (let i = 0; !stopping.signal.aborted; i++) {
+  for (let i = 0; !stop.signal.aborted; i++) {
     const value = `${name}.${number}.${i}`;
     const key = `counter:${(number + i) % COUNTERS}`;
     const durability = i % 10 === 0 ? "flushed" : "commit";

@@ -2,13 +2,16 @@
  * Watches everything: `witness.mjs DIRECTORY HISTORY`. Each batch is a line, with the cursor behind it; one
  * that is started again goes on behind the last line. SIGTERM ends it.
  */
-import { existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { existsSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
 
 import { openEngine, Path } from "../../../dist/index.js";
 
 const [directory, file] = process.argv.slice(2);
-const lines = existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n") : [];
-const last = lines.at(-1);
+const known = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+// A large line of one that was killed may be there in part: it counts as not told.
+const whole = known.lastIndexOf("\n") + 1;
+if (whole < known.length) truncateSync(file, whole);
+const last = known.subarray(0, whole).toString().trimEnd().split("\n").at(-1);
 const history = openSync(file, "a");
 const engine = await openEngine(directory);
 process.on("SIGTERM", () => void engine.close());
