@@ -32,6 +32,9 @@ export async function fill(api) {
   expect((await api.get(`k${api.dot}${name(4321)}`)) === value(4321), "fill");
 }
 
+/** Rows of writes that don't wait for the disk. */
+export const COMMITS = ["put (commit), one at a time", "put (commit), 64 in flight"];
+
 export const DATA = {
   "get, one at a time": (api) => {
     const key = keys(api);
@@ -45,6 +48,8 @@ export const DATA = {
   },
   "put, one at a time": (api) => rate(put(api)),
   "put, 64 in flight": (api) => rate(put(api), { k: 64 }),
+  [COMMITS[0]]: (api) => rate(put(api, "commit")),
+  [COMMITS[1]]: (api) => rate(put(api, "commit"), { k: 64 }),
 };
 
 const spread = (i) => (i * STRIDE) % KEYS;
@@ -62,7 +67,7 @@ function get(api, key) {
 let puts = 1e6;
 
 /** Always a new value. */
-function put(api) {
+function put(api, how = "put") {
   const key = keys(api);
-  return (i) => api.put(key(i), value(puts++));
+  return (i) => api[how](key(i), value(puts++));
 }

@@ -61,7 +61,8 @@ export const STORES = {
     return {
       dot: ".",
       get: (path) => tree.get(path),
-      put: (path, value) => tree.set(path, value),
+      put: (path, value) => tree.set(path, value, { durability: "flushed" }),
+      commit: (path, value) => tree.set(path, value),
       list: async (top) => {
         let count = 0;
         for await (const { entry } of tree.list(top)) count += entry.value.length === 128 ? 1 : 0;
