@@ -125,8 +125,10 @@ class Fleet {
       this.#children.delete(name);
       const ended = once(child, "exit");
       child.kill("SIGTERM");
-      const [code] = await ended;
-      if (code !== 0) throw new Error(`${name} ended with ${code}`);
+      const [code, signal] = await ended;
+      // The signal ends one that is not up yet.
+      if (code !== 0 && signal !== "SIGTERM")
+        throw new Error(`${name} ended with ${code ?? signal}`);
     }
   }
 
