@@ -125,10 +125,10 @@ class Fleet {
       this.#children.delete(name);
       const ended = once(child, "exit");
       child.kill("SIGTERM");
-      const [code, signal] = await ended;
+      const [code, endedBy] = await ended;
       // The signal ends one that is not up yet.
-      if (code !== 0 && signal !== "SIGTERM")
-        throw new Error(`${name} ended with ${code ?? signal}`);
+      if (code !== 0 && endedBy !== "SIGTERM")
+        throw new Error(`${name} ended with ${code ?? endedBy}`);
     }
   }
 
