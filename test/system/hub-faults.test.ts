@@ -64,7 +64,7 @@ test("a folder that can't be written is refused with what to do, and nothing is 
     const { open } = await import(${JSON.stringify(join(ROOT, "dist/index.js"))});
     await open(${JSON.stringify(folder.path)}).catch((error) => console.log(error.code + " " + error.message));
   `;
-  const [command = "", ...args] = [...boundByModes(), process.execPath];
+  const [command, ...args] = [...boundByModes(), process.execPath];
   const child = spawn(command, [...args, "--input-type=module", "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
