@@ -11,7 +11,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { formatPath, openEngine, parsePath } from "../dist/index.js";
-import { findViolation } from "../dist/testing/index.js";
+import { findViolation, seededRandom } from "../dist/testing/index.js";
 import { root } from "./prepare.mjs";
 
 const CONTENDERS = 8;
@@ -25,7 +25,7 @@ export async function killsOfEngine({ kills, seed, log = () => {} }) {
   const base = mkdtempSync(join(tmpdir(), "banyan-kills-"));
   const tree = join(base, "tree");
   mkdirSync(tree);
-  const random = mulberry32(seed);
+  const random = seededRandom(seed);
   const engine = await openEngine(tree, { create: true });
   const fleet = new Fleet(base, tree);
   const killed = { hub: 0, contender: 0, witness: 0 };
@@ -261,16 +261,6 @@ function signal(pid, name) {
 
 function say(line) {
   process.stdout.write(`${line}\n`);
-}
-
-function mulberry32(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -48,15 +48,4 @@ export function createApi({ note, others }) {
   return api;
 }
 
-/** So many numbers of a seed: mulberry32. */
-export function randomOf(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export const addressIn = (folder, name) => `unix:${join(folder, `${name}.sock`)}`;

@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { MessageChannel, Worker } from "node:worker_threads";
 
 import { connectSync, listenSync } from "../../dist/remote.js";
-import { addressIn, createApi, randomOf, stateIn } from "./api.mjs";
+import { seededRandom } from "../../dist/testing/index.js";
+import { addressIn, createApi, stateIn } from "./api.mjs";
 
 const [folder, callsText, seed] = process.argv.slice(2);
 const calls = Number(callsText);
-const random = randomOf(Number(seed));
+const random = seededRandom(Number(seed));
 const below = (n) => Math.floor(random() * n);
 const note = stateIn(folder, "driver");
 /** Longer than anything here takes on a busy machine: who hangs is told by it. */

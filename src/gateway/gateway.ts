@@ -1,4 +1,4 @@
-import { type AbortOptions, onAbort } from "../base/abort.ts";
+import { abortable, type AbortOptions, onAbort } from "../base/abort.ts";
 import { BanyanError, GatewayError } from "../base/errors.ts";
 import { ABORT_OPTIONS, checkOptions } from "../base/options.ts";
 import { byRef } from "../remote/by-value.ts";
@@ -151,9 +151,14 @@ export class Gateway implements GatewaySide, AsyncDisposable {
     return this.#parts.channels.create() as unknown as GatewayChannel<Item>;
   }
 
-  async status(): Promise<GatewayStatus> {
+  /**
+   * What it is doing. While code keeps the far side from answering, this waits, as everything does that
+   * is asked of it; the signal gives that up.
+   */
+  async status(options: AbortOptions = {}): Promise<GatewayStatus> {
+    checkOptions(options, ABORT_OPTIONS, "gateway.status");
     this.#assertOpen();
-    return await this.#parts.port.status();
+    return await abortable(Promise.resolve(this.#parts.port.status()), options.signal);
   }
 
   /** Asks it to end, and doesn't wait; see `terminate`. */

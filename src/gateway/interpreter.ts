@@ -15,7 +15,7 @@ export interface Interpreter {
   readonly wantsSource: boolean;
   /** Settles when it is gone, and never rejects. Of one on another machine, what leads there. */
   readonly exited: Promise<Exit>;
-  /** Whether something between here and there may vanish without a word. */
+  /** Ends it, or asks it to, and does not wait. */
   end(signal: EndSignal): void;
 }
 

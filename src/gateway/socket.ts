@@ -11,7 +11,6 @@ import { openSession, type Session } from "../remote/session.ts";
 import { farSource } from "./far-source.ts";
 import { FAR_HEARTBEAT } from "./heartbeat.ts";
 import type { StartedBy } from "./link.ts";
-
 import type { GatewaySpec } from "./spec.ts";
 import { Starter } from "./starter.ts";
 

@@ -1,6 +1,7 @@
 import type { Writer } from "../wire/writer.ts";
 import { intrinsicName } from "./intrinsics.ts";
 import { checkAccess, isClassPrototype, type Policy } from "./policy.ts";
+import { WELL_KNOWN } from "./scalars.ts";
 import { stubOf } from "./stub-handle.ts";
 
 /** What a described reference says of a thing, in one byte; the shapes of `Shape` in the lowest bits. */
@@ -162,25 +163,10 @@ export function canCross(key: string | symbol): boolean {
 }
 
 const WELL_KNOWN_SYMBOLS: ReadonlySet<symbol> = new Set(
-  [
-    "iterator",
-    "asyncIterator",
-    "toPrimitive",
-    "toStringTag",
-    "hasInstance",
-    "dispose",
-    "asyncDispose",
-    "isConcatSpreadable",
-    "match",
-    "matchAll",
-    "replace",
-    "search",
-    "species",
-    "split",
-    "unscopables",
-  ]
-    .map((name) => Reflect.get(Symbol, name) as symbol | undefined)
-    .filter((symbol) => symbol !== undefined),
+  // Not every engine has all of them.
+  WELL_KNOWN.map((name) => Reflect.get(Symbol, name) as symbol | undefined).filter(
+    (symbol) => symbol !== undefined,
+  ),
 );
 
 /** Of a class, by its prototype; empty where it has none. */

@@ -14,7 +14,8 @@ const Scalar = {
   symbolHome: 5,
 } as const;
 
-const WELL_KNOWN = [
+/** By their numbers on the wire. */
+export const WELL_KNOWN = [
   "asyncIterator",
   "hasInstance",
   "isConcatSpreadable",

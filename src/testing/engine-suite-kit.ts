@@ -169,14 +169,3 @@ export async function rejectsWith(
   assert.ok(BanyanError.has(error, code), `expected ${code}, got ${String(error)}`);
   return error;
 }
-
-/** Numbers that are the same for the same seed: mulberry32. */
-export function seededRandom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}

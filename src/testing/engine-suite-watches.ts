@@ -10,11 +10,11 @@ import {
   listed,
   path,
   put,
-  seededRandom,
   showEvent,
   soon,
   text,
 } from "./engine-suite-kit.ts";
+import { randomOf } from "./fuzz-frames.ts";
 
 /** `watch`: the current entries, the changes, and going on from a cursor. */
 export function watchTests(test: EngineTest): void {
@@ -220,7 +220,7 @@ function endTests(test: EngineTest): void {
 function followerTests(test: EngineTest): void {
   test("a follower of random writes ends up with what is listed", async (engine) => {
     const seed = Math.floor(Math.random() * 2 ** 31);
-    const random = seededRandom(seed);
+    const random = randomOf(seed);
     const reader = new EventReader(engine.watch(path("r")));
     const state = new Map<string, string>();
     const writes: Promise<unknown>[] = [];

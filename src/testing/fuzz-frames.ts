@@ -1,19 +1,15 @@
 import { Frame, KEEP, LAST_OPERATION, Operation, QUIET } from "../remote/protocol.ts";
 import { FIRST_EXTENSION_TAG, writeValue } from "../wire/value.ts";
 import { Writer } from "../wire/writer.ts";
+import { seededRandom } from "./random.ts";
 
 /** A whole number from 0 up to, and without, `below`. */
 export type Random = (below: number) => number;
 
-/** The same numbers for the same seed (mulberry32). */
+/** The same numbers for the same seed. */
 export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
+  const random = seededRandom(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 const NAMES = (

@@ -17,6 +17,7 @@ export {
 export { expectRoundTrips } from "./expect-round-trips.ts";
 export { findViolation, type RegisterOperation, type Violation } from "./linearizability.ts";
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
+export { seededRandom } from "./random.ts";
 export { sessionPair, type SessionPair, type SessionPairOptions } from "./session-pair.ts";
 export { treeSuite, type TreeSuiteOptions } from "./tree-suite.ts";
 export { type TreePair } from "./tree-suite-pair.ts";

@@ -12,13 +12,8 @@ import { describe, expect, test } from "vitest";
 
 import { openLmdb } from "../../src/engine/lmdb.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import {
-  EventReader,
-  listed,
-  path,
-  put,
-  seededRandom,
-} from "../../src/testing/engine-suite-kit.ts";
+import { EventReader, listed, path, put } from "../../src/testing/engine-suite-kit.ts";
+import { randomOf } from "../../src/testing/fuzz-frames.ts";
 
 /** What a disk writes as a whole. */
 const SECTOR = 512;
@@ -54,7 +49,7 @@ describe("a power failure", () => {
           async (script, seed, isKilledFirst) => {
             await using disk = await newDisk();
             const expected = await run(disk, script, isKilledFirst);
-            await disk.fail(seededRandom(seed));
+            await disk.fail(randomOf(seed));
             await using engine = await openLmdb(disk.path, { boot: "second" });
             expect(await listed(engine, ":")).toEqual(expected);
             // It is a whole store, also for what comes.

@@ -2,6 +2,7 @@ import { BanyanError } from "../../src/base/errors.ts";
 import type { RunCode } from "../../src/executor/executor.ts";
 import type { RunContext } from "../../src/runner/run-context.ts";
 import type { Fence } from "../../src/runner/ownership.ts";
+import { seededRandom } from "../../src/testing/random.ts";
 import { formatPath } from "../../src/wire/path-text.ts";
 import { Cluster, type NodeParts, type TestNode } from "./cluster.ts";
 
@@ -36,7 +37,7 @@ const MAX_FAULT_MS = 9_000;
  * ones, all drawn from the seed. The jobs write what they are to an entry of their own.
  */
 export async function simulate(options: SimulationOptions): Promise<Verdict> {
-  const random = mulberry32(options.seed);
+  const random = seededRandom(options.seed);
   const world = new World(options, random);
   await using cluster = await Cluster.open({ parts: (node) => world.parts(node) });
   world.cluster = cluster;
@@ -278,15 +279,4 @@ function believes(run: RunContext): boolean {
   } catch {
     return false;
   }
-}
-
-/** A small generator with a seed: the same numbers for the same seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

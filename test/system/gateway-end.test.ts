@@ -58,6 +58,18 @@ describe("terminate()", () => {
     expect(isRunning(gateway.info.pid)).toBe(spec === "worker");
   });
 
+  it("stops waiting for the status of one that computes when it is told to", async () => {
+    const gateway = await openGateway("popen");
+    const run = gateway.exec(COMPUTE);
+    await run.receive();
+    const enough = new AbortController();
+    const status = gateway.status({ signal: enough.signal });
+    enough.abort(new Error("enough"));
+    await expect(status).rejects.toThrow("enough");
+    await gateway.terminate({ timeoutMs: 100 });
+    await expect(run.result).rejects.toMatchObject({ code: "GATEWAY_CLOSED" });
+  });
+
   it("ends what ignores SIGTERM", async () => {
     const gateway = await openGateway();
     const deaf = gateway.exec(

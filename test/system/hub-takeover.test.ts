@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
 import { type Engine, openEngine, parsePath } from "banyan";
+import { seededRandom } from "banyan/testing";
 import { expect, test, vi } from "vitest";
 
-import { hubPid, isAlive, temporaryFolder } from "./kit.ts";
+import { hubPid, isAlive, shuffled, temporaryFolder } from "./kit.ts";
 
 const DEADLINE_MS = 60_000;
 
@@ -19,7 +20,7 @@ test(
   async () => {
     const seed = Number(process.env["BANYAN_SEED"] ?? Date.now() % 1_000_000);
     process.stdout.write(`takeover: BANYAN_SEED=${seed}\n`);
-    const random = mulberry32(seed);
+    const random = seededRandom(seed);
     using folder = temporaryFolder();
     await using writer = await openEngine(folder.path, { create: true });
     await using other = await openEngine(folder.path);
@@ -131,23 +132,4 @@ async function until(is: () => boolean, what: string): Promise<void> {
 function wake(pid: number | undefined): void {
   // The one who came after it may have had to kill it.
   if (pid !== undefined && isAlive(pid)) process.kill(pid, "SIGCONT");
-}
-
-function shuffled<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
-  return items;
-}
-
-/** A small seeded generator, so that a failing run can be had again. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

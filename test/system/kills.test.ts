@@ -9,12 +9,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { open, type Tree } from "banyan";
+import { seededRandom } from "banyan/testing";
 import { expect, it } from "vitest";
 
 import { difference, tableOf } from "../../examples/weather/table.mjs";
 import { View } from "../../examples/weather/view.mjs";
 import { systemClock } from "../../src/base/clock.ts";
-import { COMMAND, hubPid, ROOT, temporaryFolder } from "./kit.ts";
+import { COMMAND, hubPid, ROOT, shuffled, temporaryFolder } from "./kit.ts";
 
 const KILLS = { holder: 10, other: 10, hub: 10 } as const;
 type Target = keyof typeof KILLS;
@@ -36,7 +37,7 @@ it(
     const view = await View.open(tree, { where: folder.path });
     const drawn: string[] = [];
 
-    const random = mulberry32(seed);
+    const random = seededRandom(seed);
     const counts = { holder: 0, other: 0, hub: 0 };
     for (const target of shuffled(plan(), random)) {
       await witness.days(1 + Math.floor(random() * 12));
@@ -229,23 +230,4 @@ function plan(): Target[] {
   return (Object.keys(KILLS) as Target[]).flatMap((target) =>
     Array.from({ length: KILLS[target] }, () => target),
   );
-}
-
-function shuffled<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
-  return items;
-}
-
-/** A small seeded generator, so that a failing run can be had again. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

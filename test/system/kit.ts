@@ -68,3 +68,12 @@ export function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+/** `items` themselves, in an order of chance. */
+export function shuffled<T>(items: T[], random: () => number): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [items[i], items[j]] = [items[j] as T, items[i] as T];
+  }
+  return items;
+}

@@ -8,19 +8,9 @@ const MAX_TEXT_LENGTH = 16_384;
 const MAX_WAITING_LINES = 2_000;
 const FLUSH_MS = 100;
 
-/** `_log`, and where the code's console goes: lines of the run's log, sent to the node in batches. */
-export class RunLog implements Log {
-  readonly #send: (lines: readonly LogLine[]) => Promise<void>;
-  readonly #clock: Clock;
-  #lines: LogLine[] = [];
-  #dropped = 0;
-  #timer: Disposable | undefined;
-  #sending: Promise<void> | undefined;
-
-  constructor(send: (lines: readonly LogLine[]) => Promise<void>, clock: Clock) {
-    this.#send = send;
-    this.#clock = clock;
-  }
+/** A log whose lines all take one way. */
+export abstract class LineLog implements Log {
+  abstract add(level: LogLine["level"], text: unknown, fields?: LogFields): void;
 
   debug(text: unknown, fields?: LogFields): void {
     this.add("debug", text, fields);
@@ -37,8 +27,24 @@ export class RunLog implements Log {
   error(text: unknown, fields?: LogFields): void {
     this.add("error", text, fields);
   }
+}
 
-  add(level: LogLine["level"], text: unknown, fields?: LogFields): void {
+/** `_log`, and where the code's console goes: lines of the run's log, sent to the node in batches. */
+export class RunLog extends LineLog {
+  readonly #send: (lines: readonly LogLine[]) => Promise<void>;
+  readonly #clock: Clock;
+  #lines: LogLine[] = [];
+  #dropped = 0;
+  #timer: Disposable | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(send: (lines: readonly LogLine[]) => Promise<void>, clock: Clock) {
+    super();
+    this.#send = send;
+    this.#clock = clock;
+  }
+
+  override add(level: LogLine["level"], text: unknown, fields?: LogFields): void {
     if (this.#lines.length >= MAX_WAITING_LINES) {
       this.#dropped++;
       return;
