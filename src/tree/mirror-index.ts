@@ -1,15 +1,13 @@
+import { type ElementKey, elementKey } from "../wire/element-key.ts";
 import { comparePaths } from "../wire/path-key.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type { TreeEntry } from "./entry.ts";
-
-/** `Map` tells 1, "1" and true apart by itself; bytes become a bigint, which no element is. */
-type Key = Exclude<PathElement, Uint8Array> | bigint;
 
 interface Branch {
   readonly element: PathElement | undefined;
   entry: TreeEntry | undefined;
   /** Made with the first child: most entries have none. */
-  children: Map<Key, Branch> | undefined;
+  children: Map<ElementKey, Branch> | undefined;
   /** The children in order; undefined where one has come or gone since it was last asked for. */
   ordered: readonly Branch[] | undefined;
 }
@@ -42,7 +40,7 @@ export class EntryIndex {
   delete(path: Path): TreeEntry | undefined {
     const trail: Branch[] = [this.#root];
     for (const element of path) {
-      const next = trail.at(-1)?.children?.get(keyOf(element));
+      const next = trail.at(-1)?.children?.get(elementKey(element));
       if (next === undefined) return undefined;
       trail.push(next);
     }
@@ -75,7 +73,7 @@ export class EntryIndex {
   #find(path: Path): Branch | undefined {
     let at: Branch | undefined = this.#root;
     for (const element of path) {
-      at = at.children?.get(keyOf(element));
+      at = at.children?.get(elementKey(element));
       if (at === undefined) return undefined;
     }
     return at;
@@ -87,7 +85,7 @@ function branch(element: PathElement | undefined): Branch {
 }
 
 function childOf(parent: Branch, element: PathElement): Branch {
-  const key = keyOf(element);
+  const key = elementKey(element);
   const known = parent.children?.get(key);
   if (known !== undefined) return known;
   const made = branch(element);
@@ -102,7 +100,7 @@ function prune(trail: Branch[]): void {
   for (let at = trail.pop(); at !== undefined; at = trail.pop()) {
     const parent = trail.at(-1);
     if (parent === undefined || at.entry !== undefined || (at.children?.size ?? 0) > 0) return;
-    parent.children?.delete(keyOf(at.element as PathElement));
+    parent.children?.delete(elementKey(at.element as PathElement));
     parent.ordered = undefined;
   }
 }
@@ -117,12 +115,4 @@ function inOrder(at: Branch): readonly Branch[] {
 
 function compareElements(a: PathElement, b: PathElement): number {
   return comparePaths([a], [b]);
-}
-
-function keyOf(element: PathElement): Key {
-  if (!(element instanceof Uint8Array)) return element;
-  // The leading 1 keeps zeros in front, and gives no bytes a number too.
-  let hex = "0x1";
-  for (const byte of element) hex += byte.toString(16).padStart(2, "0");
-  return BigInt(hex);
 }
