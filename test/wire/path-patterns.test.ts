@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { Path, type PathElement } from "../../src/wire/path.ts";
@@ -78,11 +78,13 @@ function matches(pattern: readonly PathElement[], path: readonly PathElement[]):
 }
 
 function bySpecificity(a: readonly PathElement[], b: readonly PathElement[]): number {
-  const rank = (element: PathElement | undefined): number =>
-    element === undefined ? 3 : element === "#" ? 2 : element === "+" ? 1 : 0;
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const difference = rank(a[i]) - rank(b[i]);
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+function rank(element: PathElement | undefined): number {
+  return element === undefined ? 3 : element === "#" ? 2 : element === "+" ? 1 : 0;
 }
