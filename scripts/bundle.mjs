@@ -16,7 +16,11 @@ await bundle("gateway.js", {
 // The hub's process: it is started while others wait for it, and 130 small modules take Node 20 longer to
 // load than all the rest of its start. In the entry's own folder, so that what is found by import.meta.url
 // is found from there as well; packages with native parts, or rarely needed, stay where they are.
-await bundle("hub.js", { file: "hub.whole.js", format: "esm", external: ["lmdb", "ws"] });
+await bundle("hub.js", {
+  file: "hub.whole.js",
+  format: "esm",
+  external: ["lmdb", "ws", "selfsigned"],
+});
 renameSync(`${root}/dist/entry/hub.whole.js`, `${root}/dist/entry/hub.js`);
 // It is of the file that was there before.
 rmSync(`${root}/dist/entry/hub.js.map`, { force: true });

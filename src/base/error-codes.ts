@@ -47,6 +47,7 @@ export const ERROR_CODES = {
     retryable: false,
     says: "the store was lost before it answered; the write may or may not be applied",
   },
+  ENGINE_DENIED: { retryable: false, says: "this user has no right to that" },
   ENGINE_DEPOSED: { retryable: true, says: "another process owns the store now" },
   ENGINE_UNSUPPORTED: { retryable: false, says: "this engine can't do that" },
   ENGINE_TOO_LARGE: { retryable: false, says: "the value is over the engine's limit" },
@@ -56,6 +57,7 @@ export const ERROR_CODES = {
 
   TREE_BAD_VALUE: { retryable: false, says: "the value can't be stored" },
   TREE_NO_VERSION: { retryable: false, says: "that version of the entry is not kept" },
+  TREE_NO_USER: { retryable: false, says: "there is no such user or role" },
   TREE_EXISTS: { retryable: false, says: "there is an entry already" },
   TREE_OVERFLOW: { retryable: true, says: "the reader fell behind and missed something" },
   TREE_CLOSED: { retryable: false, says: "the tree is closed" },

@@ -53,13 +53,13 @@ export interface TlsListenOptions extends NetworkListenOptions {
 
 /**
  * Listens on `tls://host:port`, as `listenTcp` does. Peers that show no certificate which is asked
- * for are cut off before there is a channel.
+ * for are cut off before there is a channel. `onChannel` also gets the address that each one comes from.
  *
  * @throws ChannelError `CHANNEL_REFUSED`
  */
 export async function listenTls(
   address: string,
-  onChannel: (channel: Channel) => void,
+  onChannel: (channel: Channel, from: string) => void,
   options: TlsListenOptions,
 ): Promise<Listener> {
   const where = parseHostAndPort(address, SCHEME);
@@ -69,8 +69,10 @@ export async function listenTls(
   }
   const settings = { ...tlsSettings(tls), allowHalfOpen: true, handshakeTimeout: HANDSHAKE_MS };
   const server = createServer(settings, (socket) => {
-    if (hasTrustedCertificate(socket, tls)) onChannel(socketChannel(socket, bound, limits));
-    else socket.destroy();
+    const from = socket.remoteAddress;
+    // Without one it is gone already.
+    if (from === undefined || !hasTrustedCertificate(socket, tls)) socket.destroy();
+    else onChannel(socketChannel(socket, bound, limits), from);
   });
   // What a stranger does wrong is no fault of ours.
   server.on("tlsClientError", (_error, socket) => socket.destroy());

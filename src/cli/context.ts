@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 
 import { CliError } from "../base/errors.ts";
+import type { Credentials } from "../node/network.ts";
 import { open } from "../node/open.ts";
 import { isSupervised } from "../node/supervise.ts";
 import { fromYaml } from "../node/yaml.ts";
 import { parsePath } from "../wire/path-text.ts";
 import type { Path } from "../wire/path.ts";
 import type { Tree } from "../tree/tree.ts";
+import { askSecret } from "./ask.ts";
 import { Output, type Format, type OutputStreams } from "./output.ts";
 
 /** What the process gives the command; tests give their own. */
@@ -22,6 +24,7 @@ export interface CliIo extends OutputStreams {
 /** The options that every command knows. */
 export interface GlobalOptions {
   readonly tree?: string;
+  readonly user?: string;
   readonly output?: Format;
   readonly quiet?: boolean;
 }
@@ -31,11 +34,13 @@ export class CommandContext implements AsyncDisposable {
   readonly io: CliIo;
   readonly output: Output;
   readonly #url: string | undefined;
+  readonly #user: string | undefined;
   #tree: Promise<Tree> | undefined;
 
   constructor(io: CliIo, options: GlobalOptions) {
     this.io = io;
     this.#url = options.tree ?? io.env["BANYAN_TREE"];
+    this.#user = options.user;
     this.output = new Output({
       format: options.output ?? "table",
       quiet: options.quiet ?? false,
@@ -59,13 +64,29 @@ export class CommandContext implements AsyncDisposable {
 
   /** Opens the tree on first use. Only commands that write may make a new one. */
   tree(options: { create?: boolean } = {}): Promise<Tree> {
-    this.#tree ??= open(this.#url, {
-      create: (options.create ?? false) && this.mayCreate,
+    this.#tree ??= this.#open(options);
+    return this.#tree;
+  }
+
+  async #open({ create = false }: { create?: boolean }): Promise<Tree> {
+    return open(this.#url, {
+      create: create && this.mayCreate,
+      credentials: await this.#credentials(),
       cwd: this.io.cwd,
       author: authorOf(this.io.env),
       signal: this.signal,
     });
-    return this.#tree;
+  }
+
+  /** A token of the environment goes before a name; a password comes from there, or from the terminal. */
+  async #credentials(): Promise<Credentials | undefined> {
+    const { env, stdin } = this.io;
+    if (this.#url?.startsWith("tls:") !== true) return undefined;
+    const { credentialsFrom } = await import("../node/network.ts");
+    const user = this.#user;
+    const known = credentialsFrom({ ...env, BANYAN_USER: user });
+    if (known !== undefined || user === undefined || stdin.isTTY !== true) return known;
+    return { user, password: await askSecret(this.io, `Password of ${user}`) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

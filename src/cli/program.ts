@@ -13,6 +13,7 @@ import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addUpCommand } from "./commands/up.ts";
+import { addUserCommands } from "./commands/user.ts";
 import type { Act } from "./act.ts";
 import { CommandContext, type CliIo, type GlobalOptions } from "./context.ts";
 import { EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
@@ -63,6 +64,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addJobCommands,
   addErrorCommands,
   addMessageCommands,
+  addUserCommands,
 ];
 
 function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
@@ -70,9 +72,16 @@ function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
     .description("One tree of data and code, shared by every node.")
     .version(VERSION)
     .addOption(
-      new Option("-t, --tree <url>", "the tree: a directory, unix:/socket, or memory:").env(
-        "BANYAN_TREE",
-      ),
+      new Option(
+        "-t, --tree <url>",
+        "the tree: a directory, unix:/socket, tls://host:port#fingerprint, or memory:",
+      ).env("BANYAN_TREE"),
+    )
+    .addOption(
+      new Option(
+        "-u, --user <name>",
+        "who you are, for a tree on the network; asks for the password",
+      ).env("BANYAN_USER"),
     )
     .addOption(new Option("-o, --output <format>", "how data is printed").choices(FORMATS))
     .option("-q, --quiet", "say nothing but data and errors")

@@ -25,3 +25,18 @@ export function revisionArgument(text: string): number {
   if (Number.isSafeInteger(number) && number >= 0 && text.trim() !== "") return number;
   throw new CliError("CLI_USAGE", `${text} is no revision; revisions are whole numbers from 0`);
 }
+
+const UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `30d`, `12h`, `15m`, `90s`, in milliseconds. @throws CliError `CLI_USAGE` */
+export function durationArgument(text: string): number {
+  const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS_MS[unit] ?? 0);
+  if (ms > 0) return ms;
+  throw new CliError("CLI_USAGE", `${text} is no time; say it as 30d, 12h, 15m or 90s`);
+}

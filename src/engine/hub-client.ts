@@ -89,6 +89,9 @@ export class HubEngine implements Engine {
         this.#direct?.down();
         for (const watch of this.#watches) watch.lost();
       },
+      onRefused: (reason) => {
+        for (const stream of [...this.#watches, ...this.#subscriptions]) stream.end({ reason });
+      },
       isNeeded: () => this.#pending + this.#watches.size + this.#subscriptions.size > 0,
     });
   }

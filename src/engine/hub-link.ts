@@ -29,6 +29,8 @@ export interface HubLinkOptions {
   readonly onUp: (session: HubSession) => void;
   /** Called when contact is lost. */
   readonly onDown: () => void;
+  /** Called when the hub does not let this client in any more: there will be no other session. */
+  readonly onRefused: (error: unknown) => void;
   /** How long a hub may be silent before it is taken for lost. */
   readonly silenceMs: number;
   /** Whether somebody waits for the hub, so that its silence has to be noticed. */
@@ -185,6 +187,11 @@ export class HubLink {
       } catch (reason) {
         if (signal.aborted) return;
         this.#lastError = reason;
+        if (BanyanError.has(reason, "REMOTE_DENIED")) {
+          this.#up.reject(reason);
+          this.#options.onRefused(reason);
+          return;
+        }
         log.debug("the hub can't be reached", { error: String(reason) });
       }
     }

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 
 import { randomId } from "../base/ids.ts";
 import type { ProcessIdentity } from "../runner/process-identity.ts";
+import type { NetworkAddress } from "./network-front.ts";
 
 /** What `.banyan/hub.json` says: which process is the hub, and where it listens. */
 export interface HubRecord extends ProcessIdentity {
@@ -11,6 +12,8 @@ export interface HubRecord extends ProcessIdentity {
   readonly epoch: string;
   /** The package's version. */
   readonly version: string;
+  /** Where it can be reached over a network. */
+  readonly listening?: readonly NetworkAddress[] | undefined;
 }
 
 /** The record; undefined where there is none, or one that makes no sense. */

@@ -17,6 +17,7 @@ import { offerOf } from "./direct.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
+import { NetworkDoor } from "./network-door.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
 import { watchOverPredecessor } from "./predecessor.ts";
 import { ReaderWatch } from "./reader-watch.ts";
@@ -112,7 +113,7 @@ async function isAnswering(record: HubRecord): Promise<boolean> {
 }
 
 class Hub {
-  readonly record: HubRecord;
+  #record: HubRecord;
   readonly #places: TreePlaces;
   readonly #options: RunHubOptions;
   readonly #clock: Clock;
@@ -124,6 +125,7 @@ class Hub {
   readonly #file: FileIdentity | undefined;
   /** Undefined where nobody could read the store itself. */
   readonly #readers: ReaderWatch | undefined;
+  readonly #door: NetworkDoor;
   #listener: Listener | undefined;
   #isClosing = false;
   #idle: Disposable | undefined;
@@ -135,7 +137,7 @@ class Hub {
     options: RunHubOptions & { readonly predecessor: number | undefined },
   ) {
     this.#engine = engine;
-    this.record = record;
+    this.#record = record;
     this.#places = places;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -151,6 +153,18 @@ class Hub {
         log: this.#log,
         predecessor: options.predecessor,
       });
+    this.#door = new NetworkDoor({
+      engine,
+      places,
+      info: record,
+      clock: this.#clock,
+      log: this.#log,
+      hold: (session) => this.#hold(session),
+    });
+  }
+
+  get record(): HubRecord {
+    return this.#record;
   }
 
   static async open(
@@ -174,8 +188,9 @@ class Hub {
     const hub = new Hub(engine, record, places, { ...options, predecessor: before?.pid });
     try {
       hub.#listener = await listenUnix(record.socket, (channel) => void hub.#accept(channel));
-      await writeHubRecord(places.hubRecord, record);
+      if (!(await hub.#look())) await writeHubRecord(places.hubRecord, record);
     } catch (error) {
+      await hub.#door.close();
       await hub.#listener?.close();
       await engine.close();
       throw error;
@@ -208,17 +223,35 @@ class Hub {
         name: `hub ${this.record.pid}`,
         log: this.#log,
       });
-      this.#sessions.add(session);
-      this.#idle?.[Symbol.dispose]();
+      using _ = this.#hold(session);
       await session.closed;
-      this.#sessions.delete(session);
-      this.#watchIdle();
     } catch (error) {
       // Whoever it was did not speak our protocol; nobody else is disturbed.
       this.#log.warn(`a connection was refused: ${(error as Error).message}`);
     } finally {
       serving.end();
     }
+  }
+
+  /** While there are sessions, the hub stays. */
+  #hold(session: Session): Disposable {
+    this.#sessions.add(session);
+    this.#idle?.[Symbol.dispose]();
+    return {
+      [Symbol.dispose]: () => {
+        this.#sessions.delete(session);
+        this.#watchIdle();
+      },
+    };
+  }
+
+  /** Listens where it is asked to by now. @returns whether the record says something new of it */
+  async #look(): Promise<boolean> {
+    if (this.#isClosing || !(await this.#door.look())) return false;
+    const listening = this.#door.addresses;
+    this.#record = { ...this.#record, listening };
+    await writeHubRecord(this.#places.hubRecord, this.#record);
+    return true;
   }
 
   #watchIdle(idleMs = this.#options.idleMs): void {
@@ -242,6 +275,7 @@ class Hub {
       if (record === undefined && !this.#isClosing)
         await writeHubRecord(this.#places.hubRecord, this.record);
       this.#engine.checkOwner();
+      await this.#look();
       await this.#engine.get(Path.root);
       this.#readers?.check();
     } catch (error) {
@@ -255,6 +289,7 @@ class Hub {
     this.#idle?.[Symbol.dispose]();
     // First the record: whoever comes now is to start another instead of meeting one that goes.
     await removeHubRecord(this.#places.hubRecord, this.record.epoch);
+    await this.#door.close();
     await this.#listener?.close();
     const sessions = [...this.#sessions];
     if (end === "asked" || end === "idle") {

@@ -10,6 +10,7 @@ import { checkDurability } from "../tree/write.ts";
 import { openOffered } from "./direct.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
+import type { Credentials } from "./network.ts";
 import { treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
 
 export { treeDirectory } from "./tree-folder.ts";
@@ -17,6 +18,11 @@ export { treeDirectory } from "./tree-folder.ts";
 export interface OpenOptions extends FindTreeOptions {
   /** Who writes; kept with every entry, for people. */
   readonly author?: string | undefined;
+  /**
+   * Who this is, for a hub on the network. Default: what the environment says, as BANYAN_TOKEN, or
+   * BANYAN_USER and BANYAN_PASSWORD.
+   */
+  readonly credentials?: Credentials | undefined;
   /**
    * What writes outlive once they are acknowledged, unless they say themselves: `commit`, the default,
    * the end of every process; `flushed` a power failure, too.
@@ -32,6 +38,7 @@ export interface OpenOptions extends FindTreeOptions {
 const OPEN_OPTIONS: OptionNames<OpenOptions> = {
   author: true,
   create: true,
+  credentials: true,
   cwd: true,
   durability: true,
   exclusive: true,
@@ -39,13 +46,17 @@ const OPEN_OPTIONS: OptionNames<OpenOptions> = {
   signal: true,
 };
 
+/** How long a hub on the network may say nothing. */
+const NETWORK_SILENCE_MS = 10_000;
+
 /**
- * Opens a tree: a directory (its hub is started if need be), `unix:/socket` of a hub, `memory:` for
- * one that lives and dies with this process; without a URL the nearest `.banyan` upwards. Writing is
- * what makes a tree: without `create`, a place that has none is an error.
+ * Opens a tree: a directory (its hub is started if need be), `unix:/socket` of a hub,
+ * `tls://host:port#fingerprint` of one on the network, `memory:` for one that lives and dies with this
+ * process; without a URL the nearest `.banyan` upwards. Writing is what makes a tree: without `create`,
+ * a place that has none is an error.
  *
- * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`, `NODE_HUB_FAILED`, `NODE_TREE_IN_USE`; EngineError
- *   `ENGINE_FORMAT`, `ENGINE_CORRUPT`; TypeError for an address that is no string, and unknown options
+ * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`, `NODE_HUB_FAILED`, `NODE_TREE_IN_USE`; RemoteError
+ *   `REMOTE_DENIED`; EngineError `ENGINE_FORMAT`, `ENGINE_CORRUPT`; TypeError for an address that is no string, and unknown options
  */
 export async function open(url?: string, options: OpenOptions = {}): Promise<Tree> {
   checkOpening(url, options, "open");
@@ -83,6 +94,18 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     return HubEngine.open({
       connect: (closed) => dialHub({ socket: url }, closed),
       openStore: openOffered,
+      durability,
+      signal,
+      log,
+    });
+  }
+  if (url !== undefined && /^(tls|tcp|wss?):/i.test(url)) {
+    const { credentialsFrom, dialNetworkHub, parseNetworkUrl } = await import("./network.ts");
+    const hub = parseNetworkUrl(url);
+    const credentials = options.credentials ?? credentialsFrom(process.env);
+    return HubEngine.open({
+      connect: (closed) => dialNetworkHub(hub, credentials, closed),
+      silenceMs: NETWORK_SILENCE_MS,
       durability,
       signal,
       log,

@@ -23,6 +23,11 @@ export interface TreePlaces {
   /** Held by `banyan dev`, so that two do not fight over the names of their nodes. */
   readonly devLock: string;
   readonly hubLog: string;
+  /** Where hubs listen besides their socket. */
+  readonly listening: string;
+  /** Who a hub is on the network. */
+  readonly hubKey: string;
+  readonly hubCertificate: string;
 }
 
 export function placesOf(directory: string): TreePlaces {
@@ -35,6 +40,9 @@ export function placesOf(directory: string): TreePlaces {
     startLock: at("start.lock"),
     devLock: at("dev.lock"),
     hubLog: at("hub.log"),
+    listening: at("listen.json"),
+    hubKey: at("hub.key"),
+    hubCertificate: at("hub.crt"),
   };
 }
 
@@ -85,7 +93,7 @@ function directoryOf(url: string, cwd: string): string {
   if (url === "" || /^[a-z][a-z0-9+.-]+:/i.test(url)) {
     throw new NodeError(
       "NODE_BAD_URL",
-      `${JSON.stringify(url)} is no address of a tree: give a directory, unix:/socket or memory:`,
+      `${JSON.stringify(url)} is no address of a tree: give a directory, unix:/socket, tls://host:port or memory:`,
     );
   }
   const directory = resolve(cwd, url);

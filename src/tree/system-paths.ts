@@ -29,6 +29,10 @@ export interface SystemPaths {
   readonly error: Path;
   /** `.banyan.rule.<path>`: rules on data. */
   readonly rule: Path;
+  /** `.banyan.user.<name>`: who may use the tree over a network. */
+  readonly user: Path;
+  /** `.banyan.role.<name>`: what they may do there. */
+  readonly role: Path;
 }
 
 export function systemPaths(name: string): SystemPaths {
@@ -46,5 +50,7 @@ export function systemPaths(name: string): SystemPaths {
     node: root.append("node"),
     error: root.append("error"),
     rule: root.append("rule"),
+    user: root.append("user"),
+    role: root.append("role"),
   };
 }

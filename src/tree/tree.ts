@@ -40,6 +40,7 @@ import { listChildren, listEntries, type TreeChild } from "./list.ts";
 import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
+import { Users } from "./users/users.ts";
 import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
 import {
   checkDeleteOptions,
@@ -113,6 +114,8 @@ export class Tree implements AsyncDisposable {
   readonly system: SystemPaths;
   /** What fails and what failed. */
   readonly errors: ErrorRecords;
+  /** Who may use it over a network. */
+  readonly users: Users;
 
   readonly #durability: Durability | undefined;
   readonly #ownsEngine: boolean;
@@ -127,7 +130,9 @@ export class Tree implements AsyncDisposable {
     this.system = systemPaths(options.system ?? ".banyan");
     this.#ownsEngine = options.ownsEngine ?? true;
     this.#log = options.log ?? silentLog;
-    this.errors = new ErrorRecords(this, options.clock ?? systemClock);
+    const clock = options.clock ?? systemClock;
+    this.errors = new ErrorRecords(this, clock);
+    this.users = new Users(this, clock);
   }
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */

@@ -4,26 +4,39 @@ import { onAbort } from "../../base/abort.ts";
 import { NodeError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { connectHub } from "../../node/hub-connect.ts";
+import { checkListenUrl, writeListening } from "../../node/listening.ts";
 import { treeDirectory } from "../../node/open.ts";
+import { placesOf } from "../../node/tree-folder.ts";
 import type { CommandContext } from "../context.ts";
 import type { Act } from "../act.ts";
 import { consoleLog } from "../log.ts";
 
-/** `banyan up`: the hub in the foreground. */
+/** `banyan up`: the hub in the foreground, and where hubs listen. */
 export function addUpCommand(program: Command, act: Act): void {
   program
     .command("up")
     .description(
       "keep the hub of a tree running in the foreground; makes the tree if there is none",
     )
+    .option(
+      "-l, --listen <url...>",
+      "also on the network, as tls://0.0.0.0:7800; kept with the tree for every hub to come",
+    )
+    .option("--no-listen", "no longer on the network")
     .action(act(up));
 }
 
-async function up(context: CommandContext): Promise<void> {
+async function up(
+  context: CommandContext,
+  { listen }: { readonly listen?: readonly string[] | boolean },
+): Promise<void> {
+  const urls = Array.isArray(listen) ? listen.map((url) => checkListenUrl(String(url))) : undefined;
   const directory = await treeDirectory(context.treeUrl, {
     create: context.mayCreate,
     cwd: context.io.cwd,
   });
+  if (urls !== undefined) await writeListening(placesOf(directory), urls);
+  else if (listen === false) await writeListening(placesOf(directory), []);
   const log = consoleLog("hub");
   const { runHub } = await import("../../node/hub.ts");
   for (;;) {

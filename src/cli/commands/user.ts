@@ -1,0 +1,141 @@
+import { Option, type Command } from "commander";
+
+import { CliError } from "../../base/errors.ts";
+import type { User } from "../../tree/users/user-record.ts";
+import type { Act } from "../act.ts";
+import { newSecret } from "../ask.ts";
+import type { CommandContext } from "../context.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { ago, type Column } from "../output.ts";
+import { durationArgument } from "../words.ts";
+
+/** `banyan user`: who may use the tree over a network. */
+export function addUserCommands(program: Command, act: Act): void {
+  const user = program.command("user").description("who may use the tree over a network");
+
+  user
+    .command("add <name>")
+    .description("add a user; without --password only tokens let them in")
+    .option("-r, --role <role...>", "what they may do; without one, nothing")
+    .option("-p, --password", "ask for a password, or read it from stdin")
+    .addOption(
+      new Option("--kind <kind>", "a machine that runs jobs is a node").choices(["user", "node"]),
+    )
+    .action(act(add));
+
+  user
+    .command("ls")
+    .alias("list")
+    .description("all users, their roles and how they say who they are")
+    .action(act(ls));
+
+  user.command("show <name>").description("one user, with the tokens").action(act(show));
+
+  user
+    .command("set <name>")
+    .alias("mod")
+    .description("change a user; it holds at once, for open sessions too")
+    .option("-r, --role <role...>", "these roles instead of those before")
+    .option("--no-role", "no role")
+    .option("-p, --password", "ask for a new password, or read it from stdin")
+    .option("--no-password", "only tokens let them in")
+    .option("--disable", "keep them out, and end their sessions")
+    .option("--enable", "let them in again")
+    .action(act(set));
+
+  user.command("rm <name>").description("remove a user, and end their sessions").action(act(rm));
+
+  user
+    .command("token <name>")
+    .description("make a token that lets this user in, and print it, this once")
+    .addOption(
+      new Option("--for <time>", "how long it holds, as 30d, 12h, 15m").argParser(durationArgument),
+    )
+    .option("--note <text>", "what it is for")
+    .option("--revoke <id>", "take this token away instead, and end its sessions")
+    .action(act(token));
+}
+
+interface AddFlags {
+  readonly role?: readonly string[];
+  readonly password?: boolean;
+  readonly kind?: "user" | "node";
+}
+
+async function add(context: CommandContext, name: string, options: AddFlags): Promise<void> {
+  const { role = [], kind } = options;
+  const password = options.password === true ? await newSecret(context.io, "password") : undefined;
+  const tree = await context.tree({ create: true });
+  await tree.users.add(name, { roles: role, password, kind });
+  context.output.note(
+    `user ${name} added${role.length === 0 ? "; without a role they may do nothing" : ""}`,
+  );
+}
+
+async function ls(context: CommandContext): Promise<void> {
+  const tree = await context.tree();
+  context.output.rows(await tree.users.list({ signal: context.signal }), COLUMNS);
+}
+
+async function show(context: CommandContext, name: string): Promise<void> {
+  const tree = await context.tree();
+  const user = await tree.users.get(name, { signal: context.signal });
+  if (user === undefined) throw new CliError("CLI_NOT_FOUND", `there is no user ${name}`);
+  context.output.value(user);
+}
+
+interface SetFlags {
+  readonly role?: readonly string[] | boolean;
+  readonly password?: boolean;
+  readonly disable?: boolean;
+  readonly enable?: boolean;
+}
+
+async function set(context: CommandContext, name: string, options: SetFlags): Promise<void> {
+  const { role, password, disable, enable } = options;
+  if (disable === true && enable === true) {
+    throw new CliError("CLI_USAGE", "--disable and --enable contradict each other");
+  }
+  const roles = typeof role === "object" ? role : role === false ? [] : undefined;
+  const disabled = disable === true ? true : enable === true ? false : undefined;
+  if (roles === undefined && disabled === undefined && password === undefined) {
+    throw new CliError("CLI_USAGE", "say what to change: --role, --password, --disable, --enable");
+  }
+  const secret = password === true ? await newSecret(context.io, "password") : undefined;
+  const tree = await context.tree();
+  await tree.users.set(name, { roles, disabled, password: password === false ? null : secret });
+  context.output.note(`user ${name} changed`);
+}
+
+async function rm(context: CommandContext, name: string): Promise<ExitCode> {
+  const tree = await context.tree();
+  const removed = await tree.users.remove(name);
+  context.output.note(removed ? `user ${name} removed` : `there is no user ${name}`);
+  return removed ? EXIT.ok : EXIT.notFound;
+}
+
+async function token(
+  context: CommandContext,
+  name: string,
+  options: { readonly for?: number; readonly note?: string; readonly revoke?: string },
+): Promise<ExitCode> {
+  const tree = await context.tree();
+  if (options.revoke !== undefined) {
+    const removed = await tree.users.removeToken(name, options.revoke);
+    context.output.note(removed ? "token revoked" : `${name} has no token ${options.revoke}`);
+    return removed ? EXIT.ok : EXIT.notFound;
+  }
+  const made = await tree.users.addToken(name, { forMs: options.for, note: options.note });
+  context.output.value(made.token);
+  context.output.note(`token ${made.id} of ${name}; it is not shown again`);
+  return EXIT.ok;
+}
+
+const COLUMNS: readonly Column<User>[] = [
+  { head: "name", cell: ({ name }) => name },
+  { head: "kind", cell: ({ kind }) => kind },
+  { head: "roles", cell: ({ roles }) => roles.join(" ") },
+  { head: "by", cell: ({ methods }) => methods.join(" ") },
+  { head: "state", cell: ({ disabled }) => (disabled ? "disabled" : "") },
+  { head: "age", cell: ({ created }) => ago(created / 1000, Date.now()) },
+];

@@ -1,0 +1,111 @@
+import type { Clock } from "../base/clock.ts";
+import { BanyanError, ChannelError, RemoteError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Channel } from "../channel/channel.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type HubInfo, serveEngine } from "../engine/hub-server.ts";
+import { openSession, type Session } from "../remote/session.ts";
+import type { Access, Principal } from "./access.ts";
+import { type NetworkAddress, NetworkFront } from "./network-front.ts";
+import type { TreePlaces } from "./tree-folder.ts";
+
+export interface NetworkDoorOptions {
+  readonly engine: Engine;
+  readonly places: TreePlaces;
+  readonly info: HubInfo;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Takes a session into account for as long as it lasts. */
+  readonly hold: (session: Session) => Disposable;
+}
+
+/** Connections of which nobody knows yet whose they are. More are turned away. */
+const MAX_STRANGERS = 64;
+/** A value of the largest size, or a page of a listing, and what goes with it. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** Looking at a password takes a while, and longer for who was wrong before. */
+const HELLO_MS = 20_000;
+
+/**
+ * The hub's way in from the network: whoever comes says who they are before they can reach anything.
+ * Costs nothing until `.banyan/listen.json` asks for it.
+ */
+export class NetworkDoor {
+  readonly #options: NetworkDoorOptions;
+  readonly #front: NetworkFront;
+  #access: Promise<Access> | undefined;
+  #strangers = 0;
+
+  constructor(options: NetworkDoorOptions) {
+    this.#options = options;
+    const { places, log } = options;
+    this.#front = new NetworkFront({
+      places,
+      log,
+      maxMessageBytes: MAX_MESSAGE_BYTES,
+      onChannel: (channel, from) => void this.#accept(channel, from),
+    });
+  }
+
+  get addresses(): readonly NetworkAddress[] {
+    return this.#front.addresses;
+  }
+
+  /** Opens and closes what is asked for by now. @returns whether the addresses are others than before */
+  async look(): Promise<boolean> {
+    const access = await this.#access;
+    access?.check();
+    return this.#front.look();
+  }
+
+  /** Takes nobody in any more; who is in stays. */
+  async close(): Promise<void> {
+    await this.#front.close();
+    const access = await this.#access?.catch(() => undefined);
+    await access?.[Symbol.asyncDispose]();
+  }
+
+  async #accept(channel: Channel, from: string): Promise<void> {
+    const { log, info, engine, hold } = this.#options;
+    if (this.#strangers >= MAX_STRANGERS) {
+      log.warn("a connection was refused: too many have not said who they are", { from });
+      channel.abort(new ChannelError("CHANNEL_REFUSED", "too many connections"));
+      return;
+    }
+    this.#strangers++;
+    let session: Session | undefined;
+    let principal: (Principal & Disposable) | undefined;
+    const serving = serveEngine(engine, info, log);
+    try {
+      const end = (why: string): void => session?.abort(new RemoteError("REMOTE_DENIED", why));
+      session = await openSession(channel, {
+        exports: serving.exports,
+        plain: "copy",
+        name: "hub",
+        log,
+        limits: { maxMessageBytes: MAX_MESSAGE_BYTES, helloMs: HELLO_MS },
+        authenticate: async ({ credentials }) => {
+          this.#access ??= openAccess(engine, this.#options);
+          principal = await (await this.#access).login(credentials, from, end);
+        },
+      }).finally(() => this.#strangers--);
+      using _ = hold(session);
+      // The right to stay may have gone before there was a session to end.
+      if (principal?.gone === true) end("");
+      await session.closed;
+    } catch (error) {
+      // What was wrong with a login is in the log already.
+      const level = BanyanError.has(error, "REMOTE_DENIED") ? "debug" : "warn";
+      log[level](`a connection was refused: ${(error as Error).message}`, { from });
+    } finally {
+      principal?.[Symbol.dispose]();
+      serving.end();
+    }
+  }
+}
+
+async function openAccess(engine: Engine, options: NetworkDoorOptions): Promise<Access> {
+  // Most hubs have no door on the network, and all start while somebody waits.
+  const { Access } = await import("./access.ts");
+  return Access.open(engine, options);
+}

@@ -1,0 +1,107 @@
+import { linkSignals } from "../base/abort.ts";
+import { systemClock } from "../base/clock.ts";
+import { BanyanError, ChannelError, NodeError, RemoteError } from "../base/errors.ts";
+import { parseHostAndPort } from "../channel/network.ts";
+import { dialTls } from "../channel/tls.ts";
+import { openSession, type Session } from "../remote/session.ts";
+
+/** What a client shows to a hub on the network: a user's name and password, or a token. */
+export type Credentials =
+  | { readonly user: string; readonly password: string }
+  | { readonly token: string };
+
+/** A hub on the network, as its address says. */
+interface NetworkHub {
+  /** `tls://host:port` */
+  readonly url: string;
+  /** Undefined: a certificate of an authority that this machine trusts will do. */
+  readonly fingerprint: string | undefined;
+}
+
+const DIAL_MS = 10_000;
+/** A hub takes its time to look at a password, more so after wrong ones. */
+const HELLO_MS = 20_000;
+
+/** What OpenSSL says of certificates that nobody vouches for. */
+const NOT_TRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/;
+
+/**
+ * `tls://host:port#fingerprint`, where the fingerprint may be missing.
+ *
+ * @throws NodeError `NODE_BAD_URL`
+ */
+export function parseNetworkUrl(url: string): NetworkHub {
+  const form = "tls://host:port#fingerprint, as `banyan up --listen` prints it";
+  const [address = "", given] = url.split("#", 2);
+  if (/^[a-z]+:\/\/[^/]*@/i.test(address)) {
+    throw new NodeError("NODE_BAD_URL", `an address holds no user and no password; it is ${form}`);
+  }
+  if (/^(tcp|ws|wss):/i.test(address)) {
+    throw new NodeError("NODE_BAD_URL", `a hub is reached by ${form}, not by ${address}`);
+  }
+  const fingerprint = given?.replaceAll(":", "").toLowerCase();
+  if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint)) {
+    const says = `behind the # belongs the hub's fingerprint, 64 hexadecimal digits: ${form}`;
+    throw new NodeError("NODE_BAD_URL", says);
+  }
+  try {
+    parseHostAndPort(address, "tls");
+  } catch (error) {
+    throw new NodeError("NODE_BAD_URL", `${address} is no address of a hub: ${form}`, {
+      cause: error,
+    });
+  }
+  return { url: address, fingerprint };
+}
+
+/** What the environment says, for programs that were told nothing: BANYAN_TOKEN, or BANYAN_USER and BANYAN_PASSWORD. */
+export function credentialsFrom(
+  env: Readonly<Record<string, string | undefined>>,
+): Credentials | undefined {
+  const { BANYAN_TOKEN: token, BANYAN_USER: user, BANYAN_PASSWORD: password } = env;
+  if (token !== undefined && token !== "") return { token };
+  if (user === undefined || password === undefined) return undefined;
+  return { user, password };
+}
+
+/**
+ * A session with a hub on the network. Nothing is shown to a hub whose certificate is another's.
+ *
+ * @throws ChannelError `CHANNEL_REFUSED`; RemoteError `REMOTE_DENIED` where the hub does not let this
+ *   user in; the signal's reason
+ */
+export async function dialNetworkHub(
+  hub: NetworkHub,
+  credentials: Credentials | undefined,
+  signal: AbortSignal,
+): Promise<Session> {
+  const { url, fingerprint } = hub;
+  using either = linkSignals(signal);
+  using _timer = systemClock.after(DIAL_MS, () =>
+    either.abort(new ChannelError("CHANNEL_REFUSED", `nothing answers at ${url}`)),
+  );
+  const tls = fingerprint === undefined ? {} : { fingerprints: [fingerprint] };
+  const channel = await dialTls(url, { signal: either.signal, tls }).catch((error: unknown) => {
+    throw explained(error, hub);
+  });
+  try {
+    return await openSession(channel, {
+      plain: "copy",
+      name: "client",
+      limits: { helloMs: HELLO_MS },
+      credentials,
+      signal,
+    });
+  } catch (error) {
+    if (credentials !== undefined || !BanyanError.has(error, "REMOTE_DENIED")) throw error;
+    const says = `${url} wants to know who this is: give a user and a password, or a token`;
+    throw new RemoteError("REMOTE_DENIED", says, { cause: error });
+  }
+}
+
+function explained(error: unknown, { url, fingerprint }: NetworkHub): unknown {
+  const cause = BanyanError.is(error) ? (error.cause as NodeJS.ErrnoException) : undefined;
+  if (fingerprint !== undefined || !NOT_TRUSTED.test(cause?.code ?? "")) return error;
+  const says = `no authority that this machine trusts vouches for ${url}; add # and the fingerprint that the hub prints when it begins to listen`;
+  return new ChannelError("CHANNEL_REFUSED", says, { cause });
+}

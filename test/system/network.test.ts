@@ -1,0 +1,188 @@
+/** The hub on the network: real processes, the built package. */
+import { spawn } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+
+import { open, type Tree } from "banyan";
+import { expect, test, vi } from "vitest";
+
+import { banyan, COMMAND, hubPid, temporaryFolder } from "./kit.ts";
+import { addressOf, listenAt, listeningTree, PASSWORD, ROOT, tap } from "./network-kit.ts";
+
+test("AU1 a tree on the network wants a user, in the API and the command; its folder needs none", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await local.set("a", 123);
+  await expect(open(address())).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  const anonymous = await banyan(["-t", address(), "data", "get", "a"]);
+  expect(anonymous).toMatchObject({ code: 5, stdout: "" });
+  const asRoot = await banyan(["-t", address(), "-u", "root", "data", "get", "a"], {
+    env: { BANYAN_PASSWORD: PASSWORD },
+  });
+  expect(asRoot).toMatchObject({ code: 0, stdout: "123\n" });
+  await using tree = await open(address(), { credentials: ROOT });
+  await tree.set("a", 124);
+  expect(await local.get("a")).toBe(124);
+  for (const name of ["hub.key", "hub.crt"]) {
+    expect(statSync(join(folder.path, ".banyan", name)).mode & 0o777).toBe(0o600);
+  }
+});
+
+test("AU5 a wrong password and a name that is none are told apart in the hub's log alone", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { address } = home;
+  const say = async (credentials: object): Promise<string> => {
+    const error = await open(address(), { credentials: credentials as typeof ROOT }).catch(
+      (e) => e,
+    );
+    return `${error.code}: ${error.message}`;
+  };
+  const [wrong, nobody, token] = await Promise.all([
+    say({ user: "root", password: "something else" }),
+    say({ user: "hunter2hunter2", password: PASSWORD }),
+    say({ token: "bt_0000000000000000_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" }),
+  ]);
+  expect(new Set([wrong, nobody, token])).toEqual(
+    new Set(["REMOTE_DENIED: the peer refused the session: the credentials were not accepted"]),
+  );
+  const log = readFileSync(join(folder.path, ".banyan/hub.log"), "utf8");
+  expect(log).toContain("wrong password of root");
+  expect(log).toContain("no such user");
+  expect(log).toContain("no such token");
+  for (const secret of ["something else", PASSWORD, "hunter2"]) expect(log).not.toContain(secret);
+});
+
+test("AU6 nothing of a login or a value can be read on the way, and another's certificate gets no password", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await using way = await tap(address());
+  const { token } = await local.users.addToken("root");
+  await using tree = await open(way.address, { credentials: ROOT });
+  await tree.set("a", "a very clear text");
+  await using byToken = await open(way.address, { credentials: { token } });
+  expect(await byToken.get("a")).toBe("a very clear text");
+  const seen = Buffer.concat(way.seen);
+  expect(seen.length).toBeGreaterThan(1_000);
+  for (const secret of [PASSWORD, token, "a very clear text", "root"]) {
+    expect(seen.includes(secret)).toBe(false);
+  }
+  const other = `${way.address.split("#")[0]}#${"0".repeat(64)}`;
+  await expect(open(other, { credentials: ROOT })).rejects.toMatchObject({
+    code: "CHANNEL_REFUSED",
+  });
+  await expect(open(other.split("#")[0], { credentials: ROOT })).rejects.toThrow("fingerprint");
+});
+
+test("AU7 over TLS get, set, list and watch do what they do at home", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await using tree = await open(address(), { credentials: ROOT });
+  await tree.set("house.lamp", { on: true });
+  await tree.set("house.door", [1, 2n, new Uint8Array([3])]);
+  expect(await local.get("house.door")).toEqual([1, 2n, new Uint8Array([3])]);
+  expect((await tree.walk("house").toArray()).map(({ path }) => path.toString())).toEqual([
+    "house.door",
+    "house.lamp",
+  ]);
+  await using watch = tree.watch("house", { current: false });
+  const events = watch[Symbol.asyncIterator]();
+  await events.next();
+  await local.set("house.lamp", { on: false });
+  expect((await events.next()).value).toMatchObject({
+    type: "put",
+    entry: { value: { on: false } },
+  });
+});
+
+test("a hub that takes over listens again, and clients on the network go on", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  // A port that stays the same.
+  const port = new URL(address().replace("tls:", "http:")).port;
+  listenAt(folder.path, `tls://127.0.0.1:${port}`);
+  const first = hubPid(folder.path) as number;
+  await vi.waitFor(() => expect(addressOf(folder.path)).toContain(`:${port}#`), { timeout: 5_000 });
+  await using tree = await open(address(), { credentials: ROOT });
+  await using watch = tree.watch("a", { current: false });
+  const events = watch[Symbol.asyncIterator]();
+  await events.next();
+  process.kill(first, "SIGKILL");
+  await tree.set("a", "over the network");
+  expect(hubPid(folder.path)).not.toBe(first);
+  for (;;) {
+    const { value } = await events.next();
+    if (value?.type === "put") break;
+    expect(["stale", "live"]).toContain(value?.type);
+  }
+  expect(await local.get("a")).toBe("over the network");
+  listenAt(folder.path);
+  await vi.waitFor(() => expect(addressOf(folder.path)).toBeUndefined(), { timeout: 5_000 });
+});
+
+test("who loses the right to be there is cut off at once, and told so", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  const { id, token } = await local.users.addToken("root");
+  await using byToken = await open(address(), { credentials: { token } });
+  await using byPassword = await open(address(), { credentials: ROOT });
+  await Promise.all([byToken.get("a"), byPassword.get("a")]);
+  const watched = drain(byToken);
+  await local.users.removeToken("root", id);
+  await expect(byToken.get("a")).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  await expect(watched).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  expect(await byPassword.get("a")).toBeUndefined();
+  await local.users.set("root", { disabled: true });
+  await expect(byPassword.set("a", 1)).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+  expect(await local.get("a")).toBeUndefined();
+});
+
+test("strangers who say nothing, or nonsense, or too much, harm nobody", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  const { hostname, port } = new URL(address().replace("tls:", "http:"));
+  const sockets = Array.from({ length: 100 }, (_, i) => {
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => {});
+    if (i % 2 === 0) socket.write(Buffer.alloc(1_000, i));
+    return socket;
+  });
+  await using tree = await open(address(), { credentials: ROOT });
+  await tree.set("a", 1);
+  expect(await local.get("a")).toBe(1);
+  for (const socket of sockets) socket.destroy();
+});
+
+test("up --listen and --no-listen say where hubs listen; what is no TLS is refused", async () => {
+  using folder = temporaryFolder();
+  for (const url of ["tcp://127.0.0.1:0", "ws://127.0.0.1:0", "tls://nowhere", "127.0.0.1"]) {
+    const { code, stderr } = await banyan(["-t", folder.path, "up", "--listen", url]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("tls://");
+  }
+  const up = spawn(process.execPath, [COMMAND, "-t", folder.path, "up", "--listen", "tls://127.0.0.1:0"]); // prettier-ignore
+  let said = "";
+  up.stderr.on("data", (text) => (said += text));
+  await vi.waitFor(() => expect(addressOf(folder.path)).toBeDefined(), { timeout: 10_000 });
+  await vi.waitFor(() => expect(said).toContain(addressOf(folder.path)), { timeout: 5_000 });
+  up.kill("SIGINT");
+  await new Promise((done) => up.once("exit", done));
+  const off = new AbortController();
+  const noListen = banyan(["-t", folder.path, "up", "--no-listen"], { signal: off.signal });
+  await vi.waitFor(() => expect(hubPid(folder.path)).toBeDefined(), { timeout: 5_000 });
+  expect(addressOf(folder.path)).toBeUndefined();
+  off.abort();
+  await noListen;
+});
+
+async function drain(tree: Tree): Promise<void> {
+  const events = tree.watch("a")[Symbol.asyncIterator]();
+  while ((await events.next()).done !== true);
+}
