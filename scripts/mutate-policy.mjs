@@ -1,10 +1,18 @@
 // Removes each check of the policy and each limit on its own, in a copy of the sources, and runs the tests that
 // have to notice: `node scripts/mutate-policy.mjs [part of a name or place]`; --list only lists them,
-// --quick runs only the tests that are about nothing else, --fuzz only the fuzzer. To be built before. It ends with 1 if
+// --quick runs only the tests that are about nothing else, --fuzz only the fuzzer; --from=N begins with the Nth. To be built before. It ends with 1 if
 // any was not noticed. What is removed is found by how refusals are written; what is not written so is in `more`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { transformSync } from "@swc/wasm-typescript";
@@ -16,12 +24,22 @@ const root = join(import.meta.dirname, "..");
 const FUZZ = "fuzz";
 const FUZZ_FRAMES = 3_000;
 const named = (names) => names.split(" ").map((name) => `test/remote/${name}.test.ts`);
+const FIRST = named(
+  "policy hostile builtins restricted expose opening check-options sync/intrinsics",
+);
+const SLOW = named("cases-lifetime scopes");
+/** The fuzzer has a stage of its own, and looks at more than one file can be blamed for. */
+const ELSEWHERE = new Set([...FIRST, ...SLOW, ...named("fuzz")]);
+const others = readdirSync(join(root, "test/remote"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".test.ts"))
+  .map((name) => `test/remote/${name}`)
+  .filter((name) => !ELSEWHERE.has(name));
 /** Those that notice most come first; the last are all that there are. */
 const STAGES = [
   FUZZ,
-  named("policy hostile builtins restricted expose opening check-options sync/intrinsics"),
-  [...named("work pressure"), "test/wire"],
-  ["test/remote", "test/wire", "test/channel"],
+  FIRST,
+  [...others, "test/wire"],
+  [...SLOW, "test/channel", "test/remote.test.ts"],
 ];
 const MAX_RUN_MS = 120_000;
 const REFUSAL =
@@ -79,7 +97,7 @@ function mutationsOf(file) {
         : text.slice(0, index) +
           match[0].replace(/throw new \w+\(|\w+\($/, "((..._) => undefined)(") +
           text.slice(index + match[0].length);
-    found.push({ name: `${file}:${line} ${shown}`, file, text: mutated });
+    found.push({ name: `${file}:${line} ${shown}`, file, text: mutated, original: text });
   }
   return found;
 }
@@ -96,13 +114,15 @@ function listed({ file, find, replace }) {
     ),
     file,
     text: [parts.slice(0, i + 1).join(find), parts.slice(i + 1).join(find)].join(replace),
+    original: text,
   }));
 }
 
 const filter = process.argv.slice(2).find((argument) => !argument.startsWith("--")) ?? "";
-const mutations = [...FILES.flatMap(mutationsOf), ...MORE.flatMap(listed)].filter(
-  ({ name }) => name.includes(filter) && !EQUIVALENT.some((part) => name.includes(part)),
-);
+const from = Number(/--from=(\d+)/.exec(process.argv.join(" "))?.[1] ?? 1);
+const mutations = [...FILES.flatMap(mutationsOf), ...MORE.flatMap(listed)]
+  .filter(({ name }) => name.includes(filter) && !EQUIVALENT.some((part) => name.includes(part)))
+  .slice(from - 1);
 const wrong = mutations.filter(({ text }) => !isValid(text)).map(({ name }) => name);
 if (wrong.length > 0) throw new Error(`these are no programs:\n${wrong.join("\n")}`);
 if (process.argv.includes("--list")) {
@@ -164,15 +184,20 @@ for (const tests of stages) {
   if (!(await passes(tests))) throw new Error(`${tests} fails without any mutation`);
 }
 const survived = [];
-for (const [i, { name, file, text }] of mutations.entries()) {
+for (const [i, { name, file, text, original }] of mutations.entries()) {
   write(file, text);
   let isSeen = false;
   for (const tests of stages) isSeen ||= !(await passes(tests));
-  write(file, readFileSync(join(root, file), "utf8"));
+  // What was read before: the sources may have been edited since.
+  write(file, original);
   if (!isSeen) survived.push(name);
   process.stdout.write(
-    `${i + 1}/${mutations.length} ${isSeen ? "seen    " : "SURVIVED"} ${name}\n`,
+    `${from + i}/${from - 1 + mutations.length} ${isSeen ? "seen    " : "SURVIVED"} ${name}\n`,
   );
+}
+// Nothing was seen that is there without a mutation.
+for (const tests of stages) {
+  if (!(await passes(tests))) throw new Error(`${tests} fails without any mutation by now`);
 }
 process.stdout.write(`${mutations.length} mutations, ${survived.length} survived\n`);
 for (const name of survived) process.stdout.write(`  ${name}\n`);

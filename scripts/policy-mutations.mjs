@@ -192,7 +192,7 @@ export const MORE = [
     `if (this.#hello === undefined || !this.#hasLetIn || !this.#isLetIn) return;`,
     `if (this.#hello === undefined || !this.#hasLetIn) return;`,
   ),
-  remote("opening", `!== false;`, `!== undefined;`),
+  remote("opening", `!== false`, `!== undefined`),
   remote("opening", `if (!accepted) {`, `if (false) {`),
   remote("check-options", `    checkLimits(limits, of);\n`, ``),
   remote("check-options", `checkOptions(limits, LIMITS,`, `void (`),

@@ -162,8 +162,11 @@ class Mailbox {
   block(done: () => boolean, deadline: number): boolean {
     for (;;) {
       const { count } = this.bell;
+      let taken = 0;
       do {
         if (done()) return true;
+        // Who sends without end keeps nobody waiting for ever.
+        if (taken++ > 1 && performance.now() >= deadline) return false;
       } while (this.#takeOne());
       if (this.#spin(count)) continue;
       const left = deadline - performance.now();

@@ -1,17 +1,19 @@
 import { WireError } from "../base/errors.ts";
 import { FIRST_EXTENSION_TAG } from "../wire/value.ts";
+import type { Result } from "./promised.ts";
 
 /** How plain objects and arrays cross: by reference, as everything mutable does, or as copies. */
 export type PlainMode = "reference" | "copy";
 
 /**
- * A target as the peer wrote it: something it holds of ours, or a request of its own. Held is what was
- * found by it before, missing what was not.
+ * A target as the peer wrote it: something it holds of ours, or a request of its own. Held and kept is
+ * what was found by it before, missing what was not.
  */
 export type ReceivedTarget =
   | { readonly type: "export"; readonly id: number }
   | { readonly type: "result"; readonly distance: number }
   | { readonly type: "held"; readonly object: unknown }
+  | { readonly type: "kept"; readonly result: Result }
   | { readonly type: "missing"; readonly error: unknown };
 
 /** What follows each of these is written by the encoder and read by the decoder, and by nobody else. */

@@ -19,7 +19,8 @@ export const TypeForm = { described: 0, value: 1, unknown: 2, intrinsic: 3, know
 
 /** Both sides keep to it. */
 export const MAX_TYPES = 4_096;
-const MAX_METHODS = 256;
+export const MAX_METHODS = 256;
+export const MAX_TYPE_NAME_LENGTH = 256;
 
 /** What describing needs of the encoder whose frame it is in. */
 export interface DescribedParts {
@@ -177,5 +178,5 @@ export function nameOf(prototype: object): string {
       : Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
   if (typeof maker !== "function" || stubOf(maker) !== undefined) return "";
   const name: unknown = Object.getOwnPropertyDescriptor(maker, "name")?.value;
-  return typeof name === "string" ? name.slice(0, 256) : "";
+  return typeof name === "string" ? name.slice(0, MAX_TYPE_NAME_LENGTH) : "";
 }

@@ -183,12 +183,15 @@ export class Receiver {
   }
 
   /** What is new in there belongs to the scope that the call was made in. */
-  #readResult({ scope }: Call, reader: Reader): unknown {
-    if (scope === undefined) return this.#decoder.readValue(reader);
-    const { imports } = this.#tables;
-    imports.scope = scope;
+  #readResult(call: Call, reader: Reader): unknown {
+    const { imports, pending } = this.#tables;
+    imports.scope = call.scope;
     try {
       return this.#decoder.readValue(reader);
+    } catch (error) {
+      // The session ends by it, and this call with all others.
+      pending.set(call.id, call);
+      throw error;
     } finally {
       imports.scope = undefined;
     }

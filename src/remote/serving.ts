@@ -8,6 +8,7 @@ import { bare, isThenable } from "./marks.ts";
 import { perform } from "./perform.ts";
 import { checkOperand, type Policy } from "./policy.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
+import { Promised, type Result, valueOf } from "./promised.ts";
 import { Work } from "./work.ts";
 
 /** A request of the peer's, with everything it refers to taken hold of. */
@@ -23,6 +24,8 @@ export interface Incoming {
   readonly operands: unknown[];
   /** The signals that came with it, by id. */
   readonly signals: readonly number[] | undefined;
+  /** Of one that waits to be served: where those that refer to its result find it. */
+  readonly promised?: Promised | undefined;
 }
 
 /** Where the outcome of a request goes. */
@@ -35,12 +38,6 @@ export interface Replies {
   /** It has ended, and the peer doesn't want to know. */
   silent(incoming: Incoming): void;
 }
-
-/** What became of a request that others refer to. */
-type Result =
-  | { readonly state: "fulfilled"; readonly value: unknown }
-  | { readonly state: "rejected"; readonly reason: unknown }
-  | { readonly state: "pending"; readonly promise: Promise<unknown> };
 
 /** Not one that a thread comes to by counting. */
 const OWN_CHAIN = 2 ** 31 - 1;
@@ -57,6 +54,8 @@ export class Serving {
   /** Of those that are done, and that the peer has no answer to. */
   readonly #lent = new IdTable<Result>();
   #stopped = false;
+  /** Requests that were pinned, and not served yet. */
+  #pinned = 0;
   /** Requests received so far. */
   received = 0;
   /** Requests that are not answered yet. */
@@ -106,25 +105,39 @@ export class Serving {
       const waits = this.#settles || isWaitedFor(incoming, outcome);
       if (waits && isThenable(outcome)) promise = Promise.resolve(outcome);
     } catch (error) {
-      this.#fail(incoming, error, incoming.keep);
+      this.#fail(incoming, error, this.#isReferredTo(incoming));
       return;
     }
-    if (promise === undefined) this.#answer(incoming, outcome, incoming.keep);
+    if (promise === undefined) this.#answer(incoming, outcome, this.#isReferredTo(incoming));
     else this.#answerLater(incoming, promise);
   }
 
   /**
    * Takes hold of what a request is for, so that it can be served later, whatever the peer gives back
-   * or asks for meanwhile.
+   * or asks for meanwhile. To be served by `servePinned`.
    */
   pin(incoming: Incoming): Incoming {
-    const { target } = incoming;
+    this.#pinned++;
+    const { id, keep } = incoming;
     try {
-      const object = this.#objectOf(target, incoming.path);
-      return { ...incoming, target: { type: "held", object } };
+      // Those that are served as they come are looked at then.
+      this.#checkServed(this.running + this.#pinned);
+      const target = this.#pinnedTarget(incoming);
+      if (!keep) return { ...incoming, target };
+      this.#checkKept();
+      const promised = new Promised();
+      this.#results.set(id, promised);
+      return { ...incoming, target, promised };
     } catch (error) {
       return { ...incoming, target: { type: "missing", error } };
     }
+  }
+
+  servePinned(incoming: Incoming): void {
+    // Those of a session that has ended are counted no more.
+    if (this.#stopped) return;
+    this.#pinned--;
+    this.serve(incoming);
   }
 
   /** What a target and a path stand for: the value, or a promise where it takes longer or fails. */
@@ -162,23 +175,24 @@ export class Serving {
     return known !== undefined || (id > 0 && id <= this.received);
   }
 
+  /** Whether nobody is served any more. */
+  get isOver(): boolean {
+    return this.#stopped;
+  }
+
   /** The session is over: what still runs runs for nobody. */
   stop(): void {
     this.#stopped = true;
     this.running = 0;
+    this.#pinned = 0;
     this.#results.clear();
     this.#lent.clear();
   }
 
   #begin(incoming: Incoming): unknown {
-    const kept = this.#results.size + this.#lent.size;
-    if (incoming.keep && kept >= this.#limits.maxExports) {
-      throw new RemoteError("REMOTE_LIMIT", `${kept} results are kept already`);
-    }
-    const { maxPendingCalls, maxUnsentBytes } = this.#limits;
-    if (this.running > maxPendingCalls) {
-      throw new RemoteError("REMOTE_LIMIT", `${maxPendingCalls} calls are being served already`);
-    }
+    if (incoming.keep && incoming.promised === undefined) this.#checkKept();
+    this.#checkServed(this.running);
+    const { maxUnsentBytes } = this.#limits;
     if (this.#replies.unsentBytes > maxUnsentBytes) {
       throw new RemoteError("REMOTE_LIMIT", `${maxUnsentBytes} bytes of answers are left unread`);
     }
@@ -205,6 +219,23 @@ export class Serving {
     );
   }
 
+  #pinnedTarget({ target, path }: Incoming): ReceivedTarget {
+    if (target.type === "result") return { type: "kept", result: this.#keptAt(target.distance) };
+    return { type: "held", object: this.#objectOf(target, path) };
+  }
+
+  #checkKept(): void {
+    const kept = this.#results.size + this.#lent.size;
+    if (kept < this.#limits.maxExports) return;
+    throw new RemoteError("REMOTE_LIMIT", `${kept} results are kept already`);
+  }
+
+  #checkServed(count: number): void {
+    const { maxPendingCalls } = this.#limits;
+    if (count <= maxPendingCalls) return;
+    throw new RemoteError("REMOTE_LIMIT", `${maxPendingCalls} calls are being served already`);
+  }
+
   #perform(incoming: Incoming, object: unknown, operands: readonly unknown[]): unknown {
     const { operation, path } = incoming;
     const [policy, work] = [this.#policy, this.#work];
@@ -215,7 +246,8 @@ export class Serving {
   #objectOf(target: ReceivedTarget, path: readonly string[]): unknown {
     if (target.type === "held") return target.object;
     if (target.type === "missing") throw target.error;
-    if (target.type === "result") return this.#resultOf(target.distance);
+    if (target.type === "kept") return valueOf(target.result);
+    if (target.type === "result") return valueOf(this.#keptAt(target.distance));
     const object = this.#exports.get(target.id);
     if (object === undefined) {
       throw new RemoteError("REMOTE_NOT_FOUND", `there is no export #${target.id}`);
@@ -224,20 +256,21 @@ export class Serving {
     return object;
   }
 
-  #resultOf(distance: number): unknown {
+  #keptAt(distance: number): Result {
     const id = this.received - distance;
     const result = this.#lent.get(id) ?? this.#results.get(id);
     if (result === undefined) {
       throw new RemoteError("REMOTE_NOT_FOUND", `the result of request ${id} is not kept`);
     }
-    if (result.state === "pending") return result.promise;
-    if (result.state === "fulfilled") return result.value;
-    throw result.reason;
+    return result;
   }
 
   #answerLater(incoming: Incoming, promise: Promise<unknown>): void {
-    const { id, keep } = incoming;
-    if (keep) this.#results.set(id, { state: "pending", promise });
+    const { id, promised } = incoming;
+    const keep = this.#isReferredTo(incoming);
+    const result: Result = { state: "pending", promise };
+    if (keep) this.#results.set(id, result);
+    promised?.settle(result);
     // Where it is not there any more, the peer has finished with it before it was done.
     const isWanted = (): boolean => keep && this.#results.has(id);
     promise.then(
@@ -249,7 +282,7 @@ export class Serving {
   #answer(incoming: Incoming, value: unknown, keep: boolean): void {
     if (this.#stopped) return;
     this.running--;
-    if (keep) this.#keep(incoming, { state: "fulfilled", value });
+    this.#settle(incoming, { state: "fulfilled", value }, keep);
     if (!incoming.quiet) {
       // It was written as far as the limit, in vain.
       if (!this.#replies.answer(incoming, value)) this.#work?.note(this.#limits.maxItems);
@@ -262,12 +295,19 @@ export class Serving {
   #fail(incoming: Incoming, reason: unknown, keep: boolean): void {
     if (this.#stopped) return;
     this.running--;
-    if (keep) this.#keep(incoming, { state: "rejected", reason });
+    this.#settle(incoming, { state: "rejected", reason }, keep);
     if (incoming.quiet) this.#replies.silent(incoming);
     else this.#replies.fail(incoming, reason);
   }
 
-  #keep(incoming: Incoming, result: Result): void {
+  /** Whether later requests may refer to its result. The peer may be done with one before that is served. */
+  #isReferredTo({ id, keep, promised }: Incoming): boolean {
+    return keep && (promised === undefined || this.#results.has(id));
+  }
+
+  #settle(incoming: Incoming, result: Result, keep: boolean): void {
+    incoming.promised?.settle(result);
+    if (!keep) return;
     // What has just been refused because of the limit must not break it.
     if (this.#results.size + this.#lent.size > this.#limits.maxExports) return;
     if (incoming.quiet) this.#results.take(incoming.id);

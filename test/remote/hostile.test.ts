@@ -124,6 +124,21 @@ describe("a peer that breaks the protocol", () => {
     expect(told[0]).toBe(Frame.broken);
   });
 
+  it.each<[string, (writer: Writer) => void]>([
+    ["can't be read", (w) => [Frame.answer, 1, 0xd3].forEach((b) => w.u8(b))],
+    ["ends early", (w) => [Frame.answer, 1].forEach((b) => w.u8(b))],
+    ["is followed by rubbish", (w) => [Frame.failure, 1, 0xc0, 0x7f].forEach((b) => w.u8(b))],
+  ])("fails the very call whose answer %s", async (_, write) => {
+    await using peer = await hostile();
+    const call = peer.session.remote<() => Promise<unknown>>("f")();
+    const failed = call.catch((error: { readonly code: string } | null) => error?.code ?? null);
+    await peer.answer;
+    peer.send(write);
+    expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
+    // One was read as far as its end, and is what it says.
+    expect([null, "REMOTE_BROKEN"]).toContain(await failed);
+  });
+
   it.each([1, 2 ** 31, Number.MAX_SAFE_INTEGER / 2 - 0.5])(
     "by guessing export %d is told that there is none",
     async (id) => {

@@ -8,6 +8,7 @@ import { Reflection } from "../reflect.ts";
 import { STUB, type StubHandle, stubOf } from "../stub-handle.ts";
 import { remoteMember, type RemoteReceiver } from "./dual.ts";
 import { inspectProxy } from "./inspect.ts";
+import { frozenProperty, setBehind, setOwn } from "./ordinary.ts";
 import { createShadow } from "./shadow.ts";
 import { syncThread } from "./thread.ts";
 import { toDescriptor, ToldProperties } from "./told.ts";
@@ -44,6 +45,8 @@ const FIRST_ITEMS = 16;
 const MAX_ITEMS = 256;
 /** A chain of prototypes longer than this is asked, not searched. */
 const MAX_CHAIN = 256;
+/** Nothing is told to inherit from so many others, one from the other. */
+const MAX_TOLD_CHAIN = 1_000;
 
 const NO_PATH: readonly string[] = [];
 
@@ -62,6 +65,8 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   readonly #shadow: object;
   /** As far as it is known: `undefined` is asked. */
   #prototype: object | null | undefined;
+  /** So many prototypes were asked for, one after the other, to come to this one. */
+  #asked = 0;
   #traits: ClassTraits | undefined;
   #description: Description | undefined;
   #told: { readonly properties: ToldProperties; readonly epoch: number } | undefined;
@@ -84,11 +89,7 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   static tell(proxy: object, prototype: object | null | undefined, traits: ClassTraits): void {
     const handle = SyncProxy.of(proxy);
     if (handle === undefined) return;
-    let next = SyncProxy.of(prototype);
-    while (next !== undefined) {
-      if (next === handle) malformed("a thing that inherits from itself");
-      next = SyncProxy.of(next.#prototype);
-    }
+    if (!handle.#mayInherit(prototype)) malformed("a thing that inherits from itself");
     handle.#prototype = prototype;
     handle.#traits = traits;
   }
@@ -206,16 +207,14 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   }
 
   getPrototypeOf(): object | null {
-    if (this.#prototype === undefined) {
-      this.#prototype = this.#ask(Reflection.prototype, []) as object | null;
-    }
+    if (this.#prototype === undefined) this.#prototype = this.#askForPrototype();
     return this.#prototype;
   }
 
   setPrototypeOf(_: object, prototype: object | null): boolean {
     syncThread.epoch++;
     const done = this.#ask(Reflection.setPrototype, [prototype]) === true;
-    if (done) this.#prototype = prototype;
+    if (done) this.#prototype = this.#mayInherit(prototype) ? prototype : undefined;
     return done;
   }
 
@@ -269,7 +268,7 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
     const own = this.getOwnPropertyDescriptor(shadow, key);
     if (own === undefined) {
       const prototype = this.getPrototypeOf();
-      if (prototype !== null) return Reflect.set(prototype, key, value, receiver);
+      if (prototype !== null) return setBehind(prototype, key, value, receiver);
     } else if (!("value" in own)) {
       const { set: setter } = own as { readonly set?: (value: unknown) => void };
       if (setter !== undefined) Reflect.apply(setter, receiver, [value]);
@@ -297,6 +296,32 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
       }
     }
     return found;
+  }
+
+  /**
+   * The other side may say that everything inherits from something else, one after the other and
+   * without end.
+   */
+  #askForPrototype(): object | null {
+    const answer = this.#ask(Reflection.prototype, []);
+    if (answer === null) return null;
+    if ((typeof answer !== "object" && typeof answer !== "function") || !this.#mayInherit(answer)) {
+      throw new TypeError("the other side told of a prototype that can be none");
+    }
+    const next = SyncProxy.of(answer);
+    if (next !== undefined) next.#asked = Math.max(next.#asked, this.#asked + 1);
+    if (this.#asked < MAX_CHAIN) return answer;
+    throw new TypeError(`the other side tells of more than ${MAX_CHAIN} prototypes of one object`);
+  }
+
+  /** As far as prototypes are known. */
+  #mayInherit(prototype: unknown): boolean {
+    let next = SyncProxy.of(prototype);
+    for (let step = 0; next !== undefined; step++) {
+      if (next === this || step === MAX_TOLD_CHAIN) return false;
+      next = SyncProxy.of(next.#prototype);
+    }
+    return true;
   }
 
   /** What it inherits from. Of one that was not described, anything may be in the way of that. */
@@ -359,24 +384,4 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
 
 function prototypeOf(value: object): object | null {
   return Object.getPrototypeOf(value) as object | null;
-}
-
-/** What was told never to change. */
-function frozenProperty(shadow: object, key: Key): PropertyDescriptor | undefined {
-  const own = Reflect.getOwnPropertyDescriptor(shadow, key);
-  return own?.configurable === false && own.writable === false ? own : undefined;
-}
-
-/** The end of an assignment, as the language has it. */
-function setOwn(receiver: unknown, key: Key, value: unknown): boolean {
-  if ((typeof receiver !== "object" && typeof receiver !== "function") || receiver === null) {
-    return false;
-  }
-  const own = Reflect.getOwnPropertyDescriptor(receiver, key);
-  if (own === undefined) {
-    const open = { value, writable: true, enumerable: true, configurable: true };
-    return Reflect.defineProperty(receiver, key, open);
-  }
-  if (!("value" in own) || own.writable === false) return false;
-  return Reflect.defineProperty(receiver, key, { value });
 }

@@ -221,15 +221,14 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   serve(incoming: Incoming, chain: number, serving: Serving): void {
     // What it is about may be given back before it is served.
     const pinned = serving.pin(incoming);
-    syncThread.soon(() => {
-      syncThread.serve(chain, () => {
-        serving.serve(pinned);
-        const { peer } = this.#peerIfOpen();
-        if (peer === undefined) return;
-        peer.flush();
-        this.#setAlive(peer.isWaitedFor);
-      });
-    });
+    const run = (): void => {
+      serving.servePinned(pinned);
+      const { peer } = this.#peerIfOpen();
+      if (peer === undefined) return;
+      peer.flush();
+      this.#setAlive(peer.isWaitedFor);
+    };
+    syncThread.soon(() => syncThread.serve({ chain, run, isOver: () => serving.isOver }));
   }
 
   #askRoot(operation: Operation, path: readonly string[]): unknown {

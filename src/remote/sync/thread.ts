@@ -4,6 +4,20 @@ import type { BlockingChannel } from "../../channel/channel.ts";
 /** So many calls of a thread may wait within each other. */
 const MAX_NESTING = 256;
 
+/** Somebody who blocks this thread. */
+interface Wait {
+  readonly channel: BlockingChannel;
+  /** A time of `performance.now()`. */
+  readonly deadline: number;
+}
+
+/** Something to be served, for as long as there is somebody to serve. */
+interface Errand {
+  readonly chain: number;
+  readonly run: () => void;
+  readonly isOver: () => boolean;
+}
+
 /** What this needs of its host. */
 interface Host {
   readonly setImmediate?: (run: () => void) => void;
@@ -25,8 +39,11 @@ function inLaterTurn(run: () => void): void {
  */
 class SyncThread {
   readonly #refusals = new Set<string>();
-  #depth = 0;
-  #deferred: (() => void)[] = [];
+  /** Within each other. */
+  readonly #waits: Wait[] = [];
+  /** Of their deadlines. */
+  #firstDeadline = Infinity;
+  #deferred: Errand[] = [];
   #scheduled = false;
   #ready: (() => void)[] = [];
   #isReading = false;
@@ -69,23 +86,32 @@ class SyncThread {
     for (const why of this.#refusals) {
       throw new TypeError(`this thread must not wait for a remote object: ${why}`);
     }
-    if (this.#depth < MAX_NESTING) return;
+    if (this.#waits.length < MAX_NESTING) return;
     throw new RemoteError("REMOTE_LIMIT", `${MAX_NESTING} calls wait within each other already`);
   }
 
-  /** Blocks until `done`, or `ms` have passed, or the channel has ended. */
+  /**
+   * Blocks until `done`, or `ms` have passed, or the channel has ended. What is waited for within
+   * another wait for the same channel lasts no longer than that: whoever is at the end of it could
+   * hold this thread for ever.
+   */
   block(channel: BlockingChannel, done: () => boolean, ms: number): void {
     const chain = this.#chain;
-    this.#depth++;
+    const first = this.#firstDeadline;
+    const around = this.#waits.findLast((wait) => wait.channel === channel);
+    const deadline = Math.min(performance.now() + ms, around?.deadline ?? Infinity);
+    this.#waits.push({ channel, deadline });
+    this.#firstDeadline = Math.min(first, deadline);
     try {
       channel.block(() => {
         this.#runReady();
         return done();
-      }, performance.now() + ms);
+      }, deadline);
     } finally {
-      this.#depth--;
+      this.#waits.pop();
+      this.#firstDeadline = first;
       this.#chain = chain;
-      if (this.#depth === 0) this.#schedule();
+      if (this.#waits.length === 0) this.#schedule();
     }
   }
 
@@ -105,7 +131,8 @@ class SyncThread {
     } finally {
       this.#isReading = false;
     }
-    this.#runReady();
+    // Whoever blocks does so next, with less on the stack: calls are nested there.
+    if (this.#waits.length === 0) this.#runReady();
   }
 
   /** Runs this when the message at hand is read. */
@@ -118,19 +145,25 @@ class SyncThread {
   }
 
   /** Serves a request now, or when the event loop turns. */
-  serve(chain: number, run: () => void): void {
-    if (chain === 0 && (this.#depth > 0 || this.#deferred.length > 0)) {
-      this.#deferred.push(run);
-      if (this.#depth === 0) this.#schedule();
+  serve(errand: Errand): void {
+    if (this.#isForLater(errand.chain)) {
+      this.#deferred.push(errand);
+      if (this.#waits.length === 0) this.#schedule();
       return;
     }
     const before = this.#chain;
-    this.#chain = chain;
+    this.#chain = errand.chain;
     try {
-      run();
+      errand.run();
     } finally {
       this.#chain = before;
     }
+  }
+
+  /** Where somebody should have gone on already, nothing new keeps them from it. */
+  #isForLater(chain: number): boolean {
+    if (chain === 0) return this.#waits.length > 0 || this.#deferred.length > 0;
+    return this.#waits.length > 0 && performance.now() > this.#firstDeadline;
   }
 
   #schedule(): void {
@@ -140,10 +173,20 @@ class SyncThread {
       this.#scheduled = false;
       const [first] = this.#deferred;
       // It stays in the row until it has run: what comes meanwhile is behind it.
-      first?.();
-      this.#deferred.shift();
+      if (first !== undefined) this.#runFirst(first);
+      const next = this.#deferred.findIndex(({ isOver }, i) => i > 0 && !isOver());
+      this.#deferred.splice(0, next < 0 ? this.#deferred.length : next);
       this.#schedule();
     });
+  }
+
+  #runFirst({ chain, run }: Errand): void {
+    this.#chain = chain;
+    try {
+      run();
+    } finally {
+      this.#chain = 0;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Reader } from "../../wire/reader.ts";
 import { malformed } from "../codec.ts";
 import type { TypeReader, TypeReaderParts } from "../decoder.ts";
-import { MAX_TYPES, Trait, TypeForm } from "../described.ts";
+import { MAX_METHODS, MAX_TYPE_NAME_LENGTH, MAX_TYPES, Trait, TypeForm } from "../described.ts";
 import type { ImportSource, ImportTable, Shape } from "../imports.ts";
 import { intrinsicNamed } from "../intrinsics.ts";
 import { ITEMS_OF_REFERENCE } from "../protocol.ts";
@@ -64,8 +64,12 @@ export class ReceivedTypes implements TypeReader {
     const prototype = this.readReference(reader, parts);
     this.#prototypes[number] = prototype;
     const name = reader.string();
+    const count = reader.varint();
+    if (name.length > MAX_TYPE_NAME_LENGTH || count > MAX_METHODS) {
+      malformed("a type of too much");
+    }
     const methods = new Map<string | symbol, object>();
-    for (let left = reader.varint(); left > 0; left--) {
+    for (let left = count; left > 0; left--) {
       const key = parts.readValue(reader);
       const method = parts.readValue(reader);
       if ((typeof key !== "string" && typeof key !== "symbol") || typeof method !== "function") {
