@@ -22,6 +22,15 @@ export type { ErrorRecord } from "./tree/error-record.ts";
 export type { ErrorRecords } from "./tree/errors.ts";
 export type { TreeChild } from "./tree/list.ts";
 export type { TreeMessage } from "./tree/messages.ts";
+export type {
+  Peers,
+  Responder,
+  TreeAnswer,
+  TreeMember,
+  TreeOffer,
+  TreePresenceEvent,
+  TreeRequest,
+} from "./tree/peers.ts";
 export type { Mirror } from "./tree/mirror.ts";
 export { Tree, type TreeOptions } from "./tree/tree.ts";
 export type { TreeEvent } from "./tree/watch.ts";

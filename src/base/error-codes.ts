@@ -48,6 +48,16 @@ export const ERROR_CODES = {
     says: "the store was lost before it answered; the write may or may not be applied",
   },
   ENGINE_DENIED: { retryable: false, says: "this user has no right to that" },
+  ENGINE_BAD_TOPIC: { retryable: false, says: "nobody can send to a topic with wildcards" },
+  ENGINE_NO_RESPONDER: { retryable: true, says: "nobody is there who would answer" },
+  ENGINE_NO_ANSWER: {
+    retryable: false,
+    says: "no answer came in time; what was asked for may have been done",
+  },
+  ENGINE_RESPONDER_LOST: {
+    retryable: false,
+    says: "whoever was to answer went away; what was asked for may have been done",
+  },
   ENGINE_DEPOSED: { retryable: true, says: "another process owns the store now" },
   ENGINE_UNSUPPORTED: { retryable: false, says: "this engine can't do that" },
   ENGINE_TOO_LARGE: { retryable: false, says: "the value is over the engine's limit" },

@@ -16,6 +16,9 @@
 import type { AbortOptions } from "../base/abort.ts";
 import type { Listing } from "../base/listing.ts";
 import type { Path, PathElement } from "../wire/path.ts";
+import type { EnginePeers } from "./peers.ts";
+
+export * from "./peers.ts";
 
 /**
  * The place of a write in the store's one order: a whole number from 1 to 2^53-1 that grows with
@@ -220,11 +223,21 @@ export interface EngineMessage {
 export interface SubscribeOptions extends AbortOptions {
   /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
   maxBacklog?: number | undefined;
+  /**
+   * Of the subscriptions to the same topic with the same name here, one gets each message: the one
+   * whose reader has waited longest. What a member has not read when it ends is another's.
+   */
+  group?: string | undefined;
 }
 
-/** The messages of one subscription, in order of each publisher. `dropped` counts the lost ones. */
+/**
+ * The messages of one subscription, in order of each publisher; within a group also to different
+ * members. `dropped` counts the lost ones, those of the group for each member.
+ */
 export interface EngineSubscription extends AsyncIterable<EngineMessage>, AsyncDisposable {
   readonly dropped: number;
+  /** Another member of the group gets it, as if this one had not taken it. */
+  giveBack(message: EngineMessage): void;
   /** Resolves when every message published from now on will be heard. */
   readonly ready: Promise<void>;
 }
@@ -299,12 +312,22 @@ export interface Engine extends AsyncDisposable {
   /** All rules there are, those of the store itself too, the widest first. */
   historyRules(): Promise<readonly HistoryRule[]>;
 
-  /** Sends to everyone who is subscribed at that moment, this client included; at most once. */
+  /**
+   * Sends to everyone who is subscribed at that moment, this client included; at most once.
+   *
+   * @throws EngineError `ENGINE_BAD_TOPIC`, `ENGINE_TOO_LARGE`
+   */
   publish(topic: Path, data: Uint8Array): Promise<void>;
 
-  /** Messages to `topic` and every topic below it. */
+  /**
+   * Messages to `topic` and every topic below it. With a wildcard in it, only those that fit as a
+   * whole: "+" stands for any one element, "#" for any number of them, none included.
+   */
   subscribe(topic: Path, options?: SubscribeOptions): EngineSubscription;
 
-  /** Ends watches and subscriptions, refuses what comes after. Idempotent. */
+  /** Requests and answers, who is there, links. */
+  readonly peers: EnginePeers;
+
+  /** Ends watches, subscriptions and offers, refuses what comes after. Idempotent. */
   close(): Promise<void>;
 }

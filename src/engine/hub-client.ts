@@ -31,6 +31,7 @@ import {
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo } from "./hub-server.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub } from "./hub-link.ts";
+import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
 
@@ -60,6 +61,7 @@ export interface HubEngineOptions {
  * (their readers see "stale", then "live"), subscriptions are made again. Messages are not sent twice.
  */
 export class HubEngine implements Engine {
+  readonly peers: HubPeers;
   readonly #link: HubLink;
   readonly #clock: Clock;
   readonly #durability: Durability | undefined;
@@ -79,6 +81,12 @@ export class HubEngine implements Engine {
     this.#direct = openStore && new HubDirect({ open: openStore, log: log ?? silentLog });
     this.#clock = clock ?? systemClock;
     this.#giveUpMs = giveUpMs ?? 30_000;
+    this.peers = new HubPeers({
+      session: ({ signal, deadline }) => this.#session({ signal, deadline, sent: false }),
+      clock: this.#clock,
+      checkOpen: () => this.#checkOpen(),
+      giveUpMs: this.#giveUpMs,
+    });
     this.#link = new HubLink({
       connect,
       clock: this.#clock,
@@ -87,12 +95,15 @@ export class HubEngine implements Engine {
       onUp: (session) => this.#up(session),
       onDown: () => {
         this.#direct?.down();
+        this.peers.down();
         for (const watch of this.#watches) watch.lost();
       },
       onRefused: (reason) => {
         for (const stream of [...this.#watches, ...this.#subscriptions]) stream.end({ reason });
+        this.peers.close(reason);
       },
-      isNeeded: () => this.#pending + this.#watches.size + this.#subscriptions.size > 0,
+      isNeeded: () =>
+        this.#pending + this.#watches.size + this.#subscriptions.size + this.peers.needs > 0,
     });
   }
 
@@ -253,6 +264,7 @@ export class HubEngine implements Engine {
 
   async #close(): Promise<void> {
     for (const stream of [...this.#watches, ...this.#subscriptions]) stream.end();
+    this.peers.close();
     await this.#link.close();
     await this.#direct?.close();
   }
@@ -260,6 +272,7 @@ export class HubEngine implements Engine {
   #up(session: HubSession): void {
     this.#direct?.up(session);
     for (const stream of [...this.#watches, ...this.#subscriptions]) stream.start(session);
+    this.peers.up(session);
   }
 
   async #write(

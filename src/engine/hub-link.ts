@@ -6,13 +6,16 @@ import type { Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
+import { type HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { HUB_EXPORT, HUB_PROTOCOL, type HubHello, type HubService } from "./hub-server.ts";
 
 export type RemoteHub = Remote<HubService, "copy">;
+type RemotePeers = Remote<HubPeersService, "copy">;
 
 /** One session with a hub that has said hello. */
 export interface HubSession {
   readonly hub: RemoteHub;
+  readonly peers: RemotePeers;
   readonly hello: HubHello;
   /** True from the moment in which nothing more can come of it. */
   readonly gone: boolean;
@@ -238,6 +241,7 @@ class LostAtHello extends Error {
 
 class LinkedSession implements HubSession {
   readonly hub: RemoteHub;
+  readonly peers: RemotePeers;
   readonly hello: HubHello;
   readonly #session: Session;
   #gone = false;
@@ -245,6 +249,7 @@ class LinkedSession implements HubSession {
   constructor(session: Session, hub: RemoteHub, hello: HubHello) {
     this.#session = session;
     this.hub = hub;
+    this.peers = session.remote<HubPeersService, "copy">(PEERS_EXPORT);
     this.hello = hello;
     this.onGone(() => {});
   }

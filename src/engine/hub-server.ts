@@ -2,23 +2,29 @@ import { BanyanError } from "../base/errors.ts";
 import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { release } from "../remote/helpers.ts";
-import { Path, type PathElement } from "../wire/path.ts";
+import type { Path, PathElement } from "../wire/path.ts";
 import type {
   Cursor,
   Engine,
   EngineChild,
   EngineEntry,
   EngineEvent,
+  EngineSubscription,
   EngineSupports,
   EngineVersion,
+  EngineWatch,
   HistoryRule,
   ListOptions,
   Page,
+  SubscribeOptions,
   WatchOptions,
   WriteOptions,
   WriteResult,
 } from "./engine.ts";
+import { checkBytes, checkPath } from "./hub-checks.ts";
 import type { DirectOffer } from "./hub-direct.ts";
+import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
+import { Window } from "./hub-window.ts";
 import { PAGE_LIMITS } from "./store.ts";
 
 /** What a hub says of itself: which process, and which of the hubs that the store has had. */
@@ -38,7 +44,7 @@ export interface HubHello extends HubInfo {
   readonly direct?: DirectOffer | undefined;
 }
 
-export const HUB_PROTOCOL = 2;
+export const HUB_PROTOCOL = 3;
 
 /** The name under which a hub exports its `HubService`. */
 export const HUB_EXPORT = "engine";
@@ -52,6 +58,12 @@ export type WatchSink = (
 
 /** Takes a message; `dropped` counts those that were lost before it on the hub's side. */
 export type MessageSink = (topic: Path, data: Uint8Array, dropped: number) => Promise<void> | void;
+
+/** Which group a subscription is one of, and how much may wait for all of it. */
+export interface GroupOptions {
+  readonly name: string;
+  readonly maxBacklog: number;
+}
 
 /** A process that reads the store itself. */
 export interface DirectReader {
@@ -70,6 +82,8 @@ export interface DirectService {
 /** Batches that may be on their way to a client before it has said that it took the first. */
 const BATCHES_AHEAD = 4;
 const MESSAGES_AHEAD = 64;
+/** Of a group: what one member has is kept from the others. */
+const GROUP_AHEAD = 4;
 
 /** What a hub does for one session. */
 export interface HubServing {
@@ -91,9 +105,12 @@ export function serveEngine(
   direct?: DirectService,
 ): HubServing {
   const service = new HubService(engine, info, log, direct);
+  const peers = new HubPeersService(engine.peers, log);
   return {
-    exports: { [HUB_EXPORT]: service },
-    end: () => void service[Symbol.asyncDispose]().catch(() => {}),
+    exports: { [HUB_EXPORT]: service, [PEERS_EXPORT]: peers },
+    end: () => {
+      for (const part of [service, peers]) void part[Symbol.asyncDispose]().catch(() => {});
+    },
   };
 }
 
@@ -106,7 +123,7 @@ export class HubService implements AsyncDisposable {
   readonly #info: HubInfo;
   readonly #log: Log;
   readonly #direct: DirectService | undefined;
-  readonly #streams = new Map<number, AsyncDisposable>();
+  readonly #streams = new Map<number, EngineWatch | EngineSubscription>();
   #reading: Disposable | undefined;
 
   constructor(
@@ -197,8 +214,7 @@ export class HubService implements AsyncDisposable {
   }
 
   publish(topic: Path, data: Uint8Array): Promise<void> {
-    if (!(data instanceof Uint8Array)) throw new TypeError("the message must be bytes");
-    return this.#engine.publish(checkPath(topic), data);
+    return this.#engine.publish(checkPath(topic), checkBytes(data));
   }
 
   /** Begins a watch that the client calls `id`, until `stop(id)` or the end of the session. */
@@ -220,19 +236,29 @@ export class HubService implements AsyncDisposable {
   }
 
   /** Begins a subscription; the client hears what is published after this has resolved. */
-  subscribe(id: number, topic: Path, sink: MessageSink): Promise<void> {
-    const subscription = this.#engine.subscribe(checkPath(topic));
+  subscribe(id: number, topic: Path, sink: MessageSink, group?: GroupOptions): Promise<void> {
+    const subscription = this.#engine.subscribe(checkPath(topic), checkGroup(group));
     this.#streams.set(id, subscription);
     const pump = async (): Promise<void> => {
-      const ahead = new Window(MESSAGES_AHEAD, () => this.stop(id));
+      const size = group === undefined ? MESSAGES_AHEAD : GROUP_AHEAD;
+      const ahead = new Window(size, () => this.stop(id));
       for await (const message of subscription) {
-        await ahead.add(sink(message.topic, message.data, subscription.dropped));
+        const taken = Promise.resolve(sink(message.topic, message.data, subscription.dropped));
+        if (group !== undefined) taken.catch(() => subscription.giveBack(message));
+        await ahead.add(taken);
       }
     };
     void pump()
       .catch((error: unknown) => this.#log.debug("a subscription ended", { error: String(error) }))
       .finally(() => this.#ended(id, sink));
     return subscription.ready;
+  }
+
+  /** Another member of the subscription's group gets the message. */
+  giveBack(id: number, topic: Path, data: Uint8Array): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined || !("giveBack" in stream)) return;
+    stream.giveBack({ topic: checkPath(topic), data: checkBytes(data) });
   }
 
   /** Ends a watch or subscription; a second time is harmless. */
@@ -277,30 +303,12 @@ async function firstPage<T, Place>(
   return { items, after: undefined };
 }
 
-/** Lets so many calls be unanswered at a time. */
-class Window {
-  readonly #size: number;
-  readonly #onFailure: () => unknown;
-  readonly #unanswered: Promise<void>[] = [];
-
-  /** `onFailure` is called when a call failed: the client is gone. */
-  constructor(size: number, onFailure: () => unknown) {
-    this.#size = size;
-    this.#onFailure = onFailure;
-  }
-
-  /** Resolves when there is room for the next. */
-  async add(call: Promise<void> | void): Promise<void> {
-    const answered = Promise.resolve(call).catch(() => void this.#onFailure());
-    this.#unanswered.push(answered);
-    if (this.#unanswered.length >= this.#size) await this.#unanswered.shift();
-  }
-}
-
-/** Our clients send paths; whoever else speaks the protocol may send anything. */
-function checkPath(path: unknown): Path {
-  if (path instanceof Path) return path;
-  throw new TypeError("the path must be a Path");
+function checkGroup(group: GroupOptions | undefined): SubscribeOptions {
+  if (group === undefined) return {};
+  const { name, maxBacklog } = group;
+  if (typeof name !== "string") throw new TypeError("the name of a group must be text");
+  if (!Number.isSafeInteger(maxBacklog)) throw new TypeError("maxBacklog must be a whole number");
+  return { group: name, maxBacklog };
 }
 
 function checkWriteOptions(options: WriteOptions): WriteOptions {

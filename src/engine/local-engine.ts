@@ -22,6 +22,7 @@ import {
   type WriteOptions,
   type WriteResult,
 } from "./engine.ts";
+import { LocalPeers } from "./local-peers.ts";
 import { compareBytes, keyAfter, PAGE_LIMITS, type Store, type WriteRequest } from "./store.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Watches } from "./watches.ts";
@@ -31,6 +32,7 @@ const MAX_VERSIONS = 10_000;
 
 /** An engine whose store is in this process: everything that does not depend on how it is kept. */
 export class LocalEngine implements Engine {
+  readonly peers: LocalPeers;
   readonly #store: Store;
   readonly #limits: EngineLimits;
   readonly #watches: Watches;
@@ -42,6 +44,10 @@ export class LocalEngine implements Engine {
     this.#store = store;
     this.#limits = { ...DEFAULT_ENGINE_LIMITS, ...limits };
     this.#watches = new Watches(store);
+    this.peers = new LocalPeers({
+      checkOpen: () => this.#checkOpen(),
+      checkSize: (bytes) => this.#checkSize(bytes),
+    });
     store.listen({
       announce: (changes) => this.#watches.announce(changes),
       failed: (error) => void this.#finish(error, error),
@@ -193,6 +199,7 @@ export class LocalEngine implements Engine {
     if (this.#end !== undefined) return this.#end.done;
     this.#watches.close(forReaders);
     this.#subscriptions.close();
+    this.peers.close();
     const done = this.#store.close();
     this.#end = { error, done };
     return done;

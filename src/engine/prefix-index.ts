@@ -54,8 +54,11 @@ function newBranch<T>(): Branch<T> {
   return { items: new Set(), branches: new Map() };
 }
 
-/** A Map tells "1", 1 and true apart by itself; only bytes need a stand-in no string can be. */
-function mapKey(element: PathElement): PathElement {
+/**
+ * What an element is under in a Map, which tells "1", 1 and true apart by itself; only bytes need a
+ * stand-in that no string can be.
+ */
+export function mapKey(element: PathElement): PathElement {
   if (element instanceof Uint8Array) return `\0b${element.join()}`;
   return typeof element === "string" && element.startsWith("\0") ? `\0s${element}` : element;
 }

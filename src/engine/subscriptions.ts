@@ -1,43 +1,81 @@
 import { onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
-import type { Path } from "../wire/path.ts";
+import { formatPath } from "../wire/path-format.ts";
+import type { Path, PathElement } from "../wire/path.ts";
 import type { EngineMessage, EngineSubscription, SubscribeOptions } from "./engine.ts";
-import { PrefixIndex } from "./prefix-index.ts";
+import { SubscriptionGroup } from "./subscription-group.ts";
+import { checkTopic, patternOf, TopicIndex } from "./topic-index.ts";
 
 const DEFAULT_MAX_BACKLOG = 1_000;
 
+/** Who gets what is published: one reader, or one out of a group. */
+interface Taker {
+  push(message: EngineMessage): void;
+}
+
 /** Everyone who listens within one engine. */
 export class Subscriptions {
-  readonly #byTopic = new PrefixIndex<TopicSubscription>();
+  readonly #byTopic = new TopicIndex<Taker>();
+  readonly #groups = new Map<string, SubscriptionGroup[]>();
   readonly #open = new Set<TopicSubscription>();
 
-  open(topic: Path, { maxBacklog, signal }: SubscribeOptions = {}): EngineSubscription {
+  open(topic: Path, options: SubscribeOptions = {}): EngineSubscription {
+    const { maxBacklog, group: name, signal } = options;
+    const pattern = patternOf(topic);
+    const group = name === undefined ? undefined : this.#group(name, pattern);
     const subscription: TopicSubscription = new TopicSubscription({
       maxBacklog,
       ready: Promise.resolve(),
+      group,
       onEnd: () => {
         this.#open.delete(subscription);
-        this.#byTopic.delete(topic, subscription);
+        if (group === undefined) this.#byTopic.delete(pattern, subscription);
       },
     });
     this.#open.add(subscription);
-    this.#byTopic.add(topic, subscription);
+    if (group === undefined) this.#byTopic.add(pattern, subscription);
+    else group.join(subscription);
     subscription.abortWith(signal);
     return subscription;
   }
 
+  /** @throws EngineError `ENGINE_BAD_TOPIC` */
   publish(message: EngineMessage): void {
-    this.#byTopic.forEach(message.topic, (subscription) => subscription.push(message));
+    checkTopic(message.topic);
+    for (const taker of this.#byTopic.find(message.topic)) taker.push(message);
   }
 
   close(): void {
     for (const subscription of this.#open) subscription.end();
   }
+
+  #group(name: string, pattern: readonly PathElement[]): SubscriptionGroup {
+    const groups = this.#groups.get(name) ?? [];
+    const there = groups.find((group) => isSame(group.pattern, pattern));
+    if (there !== undefined) return there;
+    const group: SubscriptionGroup = new SubscriptionGroup(pattern, () => {
+      this.#byTopic.delete(pattern, group);
+      groups.splice(groups.indexOf(group), 1);
+      if (groups.length === 0) this.#groups.delete(name);
+    });
+    groups.push(group);
+    this.#groups.set(name, groups);
+    this.#byTopic.add(pattern, group);
+    return group;
+  }
+}
+
+function isSame(a: readonly PathElement[], b: readonly PathElement[]): boolean {
+  return formatPath(a) === formatPath(b);
 }
 
 export interface TopicSubscriptionOptions {
   readonly maxBacklog: number | undefined;
   readonly ready: Promise<void>;
+  /** Where its messages come from, one for each that its reader waits for; and where unread ones go. */
+  readonly group?: SubscriptionGroup | undefined;
+  /** Called with each message that the reader takes. */
+  readonly onTaken?: ((message: EngineMessage) => void) | undefined;
   /** Called once, when it ends in whatever way. */
   readonly onEnd: () => void;
 }
@@ -45,7 +83,9 @@ export interface TopicSubscriptionOptions {
 /** The messages of one reader, those that came last where it lags. */
 export class TopicSubscription implements EngineSubscription, AsyncIterator<EngineMessage> {
   readonly ready: Promise<void>;
-  readonly #maxBacklog: number;
+  readonly maxBacklog: number;
+  readonly #group: SubscriptionGroup | undefined;
+  readonly #onTaken: ((message: EngineMessage) => void) | undefined;
   readonly #onEnd: () => void;
   readonly #queue: EngineMessage[] = [];
   #dropped = 0;
@@ -54,10 +94,12 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
   #waiting: Deferred<void> | undefined;
   #listener: Disposable | undefined;
 
-  constructor({ maxBacklog = DEFAULT_MAX_BACKLOG, ready, onEnd }: TopicSubscriptionOptions) {
-    this.#maxBacklog = maxBacklog;
-    this.ready = ready;
-    this.#onEnd = onEnd;
+  constructor(options: TopicSubscriptionOptions) {
+    this.maxBacklog = options.maxBacklog ?? DEFAULT_MAX_BACKLOG;
+    this.ready = options.ready;
+    this.#group = options.group;
+    this.#onTaken = options.onTaken;
+    this.#onEnd = options.onEnd;
   }
 
   get dropped(): number {
@@ -66,6 +108,15 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** What came and was not taken is forgotten. */
+  clear(): void {
+    this.#queue.length = 0;
+  }
+
+  giveBack(message: EngineMessage): void {
+    this.#group?.giveBack([message], this);
   }
 
   /** Ends it with the signal's reason. */
@@ -78,7 +129,7 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
   push(message: EngineMessage): void {
     if (this.#ended) return;
     this.#queue.push(message);
-    if (this.#queue.length > this.#maxBacklog) {
+    if (this.#queue.length > this.maxBacklog) {
       this.#queue.shift();
       this.#dropped++;
     }
@@ -94,6 +145,7 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    this.#group?.leave(this, this.#queue);
     this.#queue.length = 0;
     this.#listener?.[Symbol.dispose]();
     this.#onEnd();
@@ -103,10 +155,15 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
   async next(): Promise<IteratorResult<EngineMessage>> {
     while (this.#queue.length === 0 && !this.#ended) {
       this.#waiting ??= deferred();
-      await this.#waiting.promise;
+      const { promise } = this.#waiting;
+      this.#group?.ask(this);
+      await promise;
     }
     const message = this.#queue.shift();
-    if (message !== undefined) return { done: false, value: message };
+    if (message !== undefined) {
+      this.#onTaken?.(message);
+      return { done: false, value: message };
+    }
     const error = this.#error;
     this.#error = undefined;
     if (error !== undefined) throw error.reason;

@@ -4,6 +4,7 @@ import type { EngineSuiteOptions, EngineTest } from "./engine-suite-kit.ts";
 import { historyTests } from "./engine-suite-history.ts";
 import { listTests } from "./engine-suite-lists.ts";
 import { messageTests } from "./engine-suite-messages.ts";
+import { peerTests } from "./engine-suite-peers.ts";
 import { watchTests } from "./engine-suite-watches.ts";
 import { writeTests } from "./engine-suite-writes.ts";
 
@@ -29,6 +30,7 @@ export function engineSuite({ test, open }: EngineSuiteOptions): void {
   watchTests(each);
   historyTests(each);
   messageTests(each);
+  peerTests(each);
   each("close() may be called twice, and disposing after it is harmless", async (engine) => {
     await engine.close();
     await engine.close();

@@ -53,6 +53,11 @@ export class TreeSubscription<M extends RawMessage>
     return this.#source.ready;
   }
 
+  /** Of a group: another member gets it, as if this one had not taken it. */
+  giveBack({ topic, data }: RawMessage): void {
+    this.#source.giveBack({ topic, data });
+  }
+
   next(): Promise<IteratorResult<M, void>> {
     return this.#messages.next();
   }

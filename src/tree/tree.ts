@@ -39,6 +39,7 @@ import {
 import { listChildren, listEntries, type TreeChild } from "./list.ts";
 import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
+import { Peers } from "./peers.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
 import { Users } from "./users/users.ts";
 import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
@@ -74,6 +75,8 @@ export interface SubscribeOptions extends AbortOptions {
   readonly raw?: boolean | undefined;
   /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
   readonly maxBacklog?: number | undefined;
+  /** Shares the messages with the other subscriptions to this topic of that group: one gets each. */
+  readonly group?: string | undefined;
 }
 
 const TREE_OPTIONS: OptionNames<TreeOptions> = {
@@ -91,6 +94,7 @@ const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
   ...ABORT_OPTIONS,
   raw: true,
   maxBacklog: true,
+  group: true,
 };
 
 /** What a mirror or a watch is to the tree that opened it. */
@@ -116,6 +120,8 @@ export class Tree implements AsyncDisposable {
   readonly errors: ErrorRecords;
   /** Who may use it over a network. */
   readonly users: Users;
+  /** Requests and answers, who is there, channels: to others who use this tree at this moment. */
+  readonly peers: Peers;
 
   readonly #durability: Durability | undefined;
   readonly #ownsEngine: boolean;
@@ -133,6 +139,14 @@ export class Tree implements AsyncDisposable {
     const clock = options.clock ?? systemClock;
     this.errors = new ErrorRecords(this, clock);
     this.users = new Users(this, clock);
+    this.peers = new Peers({
+      engine: () => this.#engine(),
+      author: options.author,
+      own: (thing) => {
+        this.#open.add(thing);
+        return () => this.#open.delete(thing);
+      },
+    });
   }
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */
@@ -292,7 +306,7 @@ export class Tree implements AsyncDisposable {
    * Sends a value to everyone who is subscribed to the topic or one above it at that moment. Topics
    * are paths, but no entries.
    *
-   * @throws TreeError `TREE_BAD_VALUE`
+   * @throws TreeError `TREE_BAD_VALUE`; EngineError `ENGINE_BAD_TOPIC`, `ENGINE_TOO_LARGE`
    */
   async publish(topic: PathLike, value: unknown): Promise<void> {
     return this.#engine().publish(toPath(topic), encodeTreeValue(value));
@@ -304,7 +318,10 @@ export class Tree implements AsyncDisposable {
     return this.#engine().publish(toPath(topic), data);
   }
 
-  /** Hears what is published to a topic and to those below it. */
+  /**
+   * Hears what is published to a topic and to those below it; with a wildcard in it, what fits as a
+   * whole: "+" stands for one element, "#" for any number.
+   */
   subscribe(
     topic: PathLike,
     options: SubscribeOptions & { readonly raw: true },
@@ -312,8 +329,11 @@ export class Tree implements AsyncDisposable {
   subscribe(topic: PathLike, options?: SubscribeOptions): TreeSubscription<TreeMessage>;
   subscribe(topic: PathLike, options: SubscribeOptions = {}): TreeSubscription<RawMessage> {
     checkOptions(options, SUBSCRIBE_OPTIONS, "tree.subscribe");
-    const { raw = false, maxBacklog, signal } = options;
-    const source = this.#engine().subscribe(toPath(topic), { maxBacklog, signal });
+    const { raw = false, maxBacklog, group, signal } = options;
+    if (group !== undefined && typeof group !== "string") {
+      throw new TypeError(`the name of a group is a string, not ${kindOf(group)}`);
+    }
+    const source = this.#engine().subscribe(toPath(topic), { maxBacklog, group, signal });
     const subscription: TreeSubscription<RawMessage> = new TreeSubscription<RawMessage>(
       source,
       raw ? (message) => message : toTreeMessage,

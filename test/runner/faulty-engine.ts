@@ -148,6 +148,10 @@ export class FaultyEngine implements Engine {
     return this.#inner.subscribe(topic, options) satisfies AsyncIterable<EngineMessage>;
   }
 
+  get peers(): Engine["peers"] {
+    return this.#inner.peers;
+  }
+
   /** Also lets go of whatever hangs. */
   async close(): Promise<void> {
     this.#closed = true;
