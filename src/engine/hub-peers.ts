@@ -7,7 +7,7 @@ import { pause } from "../base/pause.ts";
 import { AsyncQueue } from "../base/queue.ts";
 import type { Path } from "../wire/path.ts";
 import { type HubSession, isLost } from "./hub-link.ts";
-import { HubPresence } from "./hub-presence.ts";
+import { HubPresence, stopOffer } from "./hub-presence.ts";
 import { sinkBehind, sinkFunction } from "./link-sinks.ts";
 import { DEFAULT_REQUEST_MS } from "./local-peers.ts";
 import type {
@@ -192,10 +192,7 @@ export class HubPeers implements EnginePeers {
         listener?.[Symbol.dispose]();
         if (error === undefined) made.resolve();
         else made.reject(error.reason);
-        const session = this.#session;
-        if (session !== undefined && !session.gone) {
-          void session.peers.stop(id).then(undefined, () => {});
-        }
+        stopOffer(this.#session, id);
       },
     };
     this.#begin(stream);

@@ -25,10 +25,7 @@ export class HubPresence extends PresenceReader {
   constructor(id: number, place: Path, options: HubPresenceOptions) {
     super(() => {
       this.#grace?.[Symbol.dispose]();
-      const session = this.#session;
-      if (session !== undefined && !session.gone) {
-        void session.peers.stop(id).then(undefined, () => {});
-      }
+      stopOffer(this.#session, id);
       options.onEnd();
     });
     this.#id = id;
@@ -87,4 +84,10 @@ export class HubPresence extends PresenceReader {
       }
     });
   }
+}
+
+/** Ends an offer or a presence at the hub, if the session still stands. */
+export function stopOffer(session: HubSession | undefined, id: number): void {
+  if (session === undefined || session.gone) return;
+  void session.peers.stop(id).then(undefined, () => {});
 }
