@@ -70,6 +70,12 @@ export const ERROR_CODES = {
   TREE_NO_USER: { retryable: false, says: "there is no such user or role" },
   TREE_EXISTS: { retryable: false, says: "there is an entry already" },
   TREE_OVERFLOW: { retryable: true, says: "the reader fell behind and missed something" },
+  TREE_RULE_VIOLATED: { retryable: false, says: "the value does not fit the type of its path" },
+  TREE_RULE_FAILED: { retryable: false, says: "a rule on the entry could not be applied" },
+  TREE_BAD_RULE: { retryable: false, says: "the rule is refused" },
+  TREE_RULE_IN_USE: { retryable: false, says: "other rules need it" },
+  TREE_CODEC_REFUSED: { retryable: false, says: "the codec can't convert the value" },
+  TREE_NO_CODECS: { retryable: false, says: "there is no such set of conversions" },
   TREE_CLOSED: { retryable: false, says: "the tree is closed" },
 
   EXECUTOR_STALLED: { retryable: false, says: "the code blocked its thread and was stopped" },

@@ -14,6 +14,7 @@
  * there at the moment, and order between a write and a message.
  */
 import type { AbortOptions } from "../base/abort.ts";
+import type { BanyanError } from "../base/errors.ts";
 import type { Listing } from "../base/listing.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type { EnginePeers } from "./peers.ts";
@@ -35,6 +36,8 @@ export interface EngineEntry {
   readonly author: string;
   /** When the store took it: milliseconds since 1970 by the store's wall clock; for people. */
   readonly time: number;
+  /** Why its value can't be shown in the form that was asked for; there are no bytes then. */
+  readonly error?: BanyanError;
 }
 
 /** An entry that is gone. */
@@ -242,6 +245,38 @@ export interface EngineSubscription extends AsyncIterable<EngineMessage>, AsyncD
   readonly ready: Promise<void>;
 }
 
+/** An entry that does not fit the type of its path: it was there before the rule was. */
+export interface RuleViolation {
+  readonly path: Path;
+  readonly revision: Revision;
+  readonly author: string;
+  readonly time: number;
+  /** The pattern by which its path is of that type. */
+  readonly match: Path;
+  readonly type: Path;
+  /** The type that refuses it: `type` or one above it. */
+  readonly by: string;
+  /** Why. */
+  readonly reason: string;
+  /** Where in the value, as `a.0.b`; undefined where it is about all of it. */
+  readonly at?: string | undefined;
+}
+
+/** What an engine that applies the rules of the tree can say of them. */
+export interface EngineRules {
+  /** Some of the entries at and below `prefix` that violate a rule, behind `after`. Pages may be empty. */
+  violations(
+    prefix: Path,
+    after: Path | undefined,
+    options?: AbortOptions,
+  ): Promise<Page<RuleViolation, Path>>;
+  /**
+   * The same engine with values as the conversions of that set have them. Undefined where they are
+   * applied further on, and the set is to be named when the engine is opened.
+   */
+  readonly withCodecs?: ((set: string) => Engine) | undefined;
+}
+
 /** What not every engine can do; asking for more throws `ENGINE_UNSUPPORTED`. */
 export interface EngineSupports {
   /** `WriteOptions.condition`. */
@@ -273,7 +308,8 @@ export interface Engine extends AsyncDisposable {
    *
    * @throws EngineError `ENGINE_CONFLICT` (details: `revision`, the entry's present one),
    *   `ENGINE_CONDITION` (details: `revision`, the other entry's), `ENGINE_UNAVAILABLE` (not applied),
-   *   `ENGINE_AMBIGUOUS` (details: `operation`), `ENGINE_TOO_LARGE`, `ENGINE_FULL`, `ENGINE_CLOSED`
+   *   `ENGINE_AMBIGUOUS` (details: `operation`), `ENGINE_TOO_LARGE`, `ENGINE_FULL`, `ENGINE_CLOSED`;
+   *   where it has `rules`, TreeError `TREE_RULE_VIOLATED`, `TREE_RULE_FAILED`, `TREE_BAD_RULE`
    */
   put(path: Path, value: Uint8Array, options?: WriteOptions): Promise<WriteResult>;
 
@@ -327,6 +363,9 @@ export interface Engine extends AsyncDisposable {
 
   /** Requests and answers, who is there, links. */
   readonly peers: EnginePeers;
+
+  /** Where the rules on data are applied to what is written; undefined where they are not. */
+  readonly rules?: EngineRules | undefined;
 
   /** Ends watches, subscriptions and offers, refuses what comes after. Idempotent. */
   close(): Promise<void>;

@@ -14,6 +14,7 @@ import {
   type Engine,
   type EngineChild,
   type EngineEntry,
+  type EngineRules,
   type EntryInPlace,
   NOT_NOW,
   type Page,
@@ -29,7 +30,7 @@ import {
   type WriteResult,
 } from "./engine.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
-import type { HubInfo } from "./hub-server.ts";
+import type { HubInfo, HubRequest } from "./hub-server.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub } from "./hub-link.ts";
 import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
@@ -53,6 +54,8 @@ export interface HubEngineOptions {
   readonly silenceMs?: number | undefined;
   /** Opens the hub's store for reads in place, where it offers that; without it all reads go to the hub. */
   readonly openStore?: HubDirectOptions["open"] | undefined;
+  /** What the hub is asked for with each session. */
+  readonly request?: HubRequest | undefined;
 }
 
 /**
@@ -67,6 +70,7 @@ export class HubEngine implements Engine {
   readonly #durability: Durability | undefined;
   readonly #giveUpMs: number;
   readonly #direct: HubDirect | undefined;
+  readonly rules: EngineRules;
   readonly #name = randomId();
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
@@ -76,7 +80,7 @@ export class HubEngine implements Engine {
   #closing: Promise<void> | undefined;
 
   private constructor(options: HubEngineOptions) {
-    const { connect, clock, durability, log, giveUpMs, silenceMs, openStore } = options;
+    const { connect, clock, durability, log, giveUpMs, silenceMs, openStore, request } = options;
     this.#durability = durability;
     this.#direct = openStore && new HubDirect({ open: openStore, log: log ?? silentLog });
     this.#clock = clock ?? systemClock;
@@ -92,6 +96,7 @@ export class HubEngine implements Engine {
       clock: this.#clock,
       log: log ?? silentLog,
       silenceMs: silenceMs ?? 2_000,
+      request,
       onUp: (session) => this.#up(session),
       onDown: () => {
         this.#direct?.down();
@@ -105,6 +110,10 @@ export class HubEngine implements Engine {
       isNeeded: () =>
         this.#pending + this.#watches.size + this.#subscriptions.size + this.peers.needs > 0,
     });
+    this.rules = {
+      violations: (prefix, after, given) =>
+        this.#ask(given ?? {}, (hub) => hub.violations(prefix, after)),
+    };
   }
 
   /** @throws what `connect` does; EngineError `ENGINE_UNSUPPORTED` for a hub of another protocol */

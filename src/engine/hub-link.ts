@@ -7,7 +7,13 @@ import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
 import { type HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
-import { HUB_EXPORT, HUB_PROTOCOL, type HubHello, type HubService } from "./hub-server.ts";
+import {
+  HUB_EXPORT,
+  HUB_PROTOCOL,
+  type HubHello,
+  type HubRequest,
+  type HubService,
+} from "./hub-server.ts";
 
 export type RemoteHub = Remote<HubService, "copy">;
 type RemotePeers = Remote<HubPeersService, "copy">;
@@ -28,6 +34,8 @@ export interface HubLinkOptions {
   readonly connect: (signal: AbortSignal) => Promise<Session>;
   readonly clock: Clock;
   readonly log: Log;
+  /** What each session is asked for. */
+  readonly request?: HubRequest | undefined;
   /** Called with each session, also the first, before operations use it. */
   readonly onUp: (session: HubSession) => void;
   /** Called when contact is lost. */
@@ -132,7 +140,7 @@ export class HubLink {
     const session = await this.#options.connect(signal);
     try {
       const hub = session.remote<HubService, "copy">(HUB_EXPORT);
-      const hello = await abortable(this.#within(hub.hello()), signal);
+      const hello = await abortable(this.#within(hub.hello(this.#options.request ?? {})), signal);
       if (hello.protocol !== HUB_PROTOCOL) {
         throw new EngineError(
           "ENGINE_UNSUPPORTED",

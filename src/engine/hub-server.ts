@@ -1,4 +1,4 @@
-import { BanyanError } from "../base/errors.ts";
+import { BanyanError, EngineError } from "../base/errors.ts";
 import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { release } from "../remote/helpers.ts";
@@ -17,6 +17,7 @@ import type {
   ListOptions,
   Page,
   SubscribeOptions,
+  RuleViolation,
   WatchOptions,
   WriteOptions,
   WriteResult,
@@ -42,6 +43,12 @@ export interface HubHello extends HubInfo {
   readonly supports: EngineSupports;
   /** Where this client may read the store itself, if it is able to. */
   readonly direct?: DirectOffer | undefined;
+}
+
+/** What a client asks for with its hello. */
+export interface HubRequest {
+  /** The set of conversions through which it reads and writes. */
+  readonly codecs?: string | undefined;
 }
 
 export const HUB_PROTOCOL = 3;
@@ -119,12 +126,13 @@ export function serveEngine(
  * streams. What waits for a slow client waits in the engine's own watches, which bound it.
  */
 export class HubService implements AsyncDisposable {
-  readonly #engine: Engine;
+  #engine: Engine;
   readonly #info: HubInfo;
   readonly #log: Log;
   readonly #direct: DirectService | undefined;
   readonly #streams = new Map<number, EngineWatch | EngineSubscription>();
   #reading: Disposable | undefined;
+  #converts = false;
 
   constructor(
     engine: Engine,
@@ -138,7 +146,8 @@ export class HubService implements AsyncDisposable {
     this.#log = log;
   }
 
-  hello(): HubHello {
+  hello({ codecs }: HubRequest = {}): HubHello {
+    if (codecs !== undefined) this.#convert(codecs);
     const { store, label, supports } = this.#engine;
     return {
       protocol: HUB_PROTOCOL,
@@ -146,7 +155,8 @@ export class HubService implements AsyncDisposable {
       label,
       supports: { ...supports, shared: true },
       ...this.#info,
-      direct: this.#direct?.offer,
+      // What lies in the store is not what a client is to see whose values are converted.
+      direct: this.#converts ? undefined : this.#direct?.offer,
     };
   }
 
@@ -184,7 +194,8 @@ export class HubService implements AsyncDisposable {
 
   /** The client reads the store itself; `stop` tells it not to. */
   reading(pid: number, stop: (reason: string) => Promise<void> | void): void {
-    if (this.#direct === undefined) throw new TypeError("nobody may read this store directly");
+    if (this.#direct === undefined || this.#converts)
+      throw new TypeError("nobody may read this store directly");
     if (!Number.isSafeInteger(pid)) throw new TypeError("the pid must be a whole number");
     this.#endReading();
     const told = (reason: string): void => {
@@ -211,6 +222,14 @@ export class HubService implements AsyncDisposable {
 
   historyRules(): Promise<readonly HistoryRule[]> {
     return this.#engine.historyRules();
+  }
+
+  /** A page of the entries that violate the rules on data. */
+  violations(prefix: Path, after: Path | undefined): Promise<Page<RuleViolation, Path>> {
+    if (after !== undefined) checkPath(after);
+    const { rules } = this.#engine;
+    if (rules === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub has no rules");
+    return rules.violations(checkPath(prefix), after);
   }
 
   publish(topic: Path, data: Uint8Array): Promise<void> {
@@ -270,6 +289,18 @@ export class HubService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#endReading();
     await Promise.all(Array.from(this.#streams.keys(), (id) => this.stop(id)));
+  }
+
+  #convert(codecs: string): void {
+    if (typeof codecs !== "string")
+      throw new TypeError("a set of conversions is named by a string");
+    if (this.#converts) throw new TypeError("a session has one set of conversions");
+    const view = this.#engine.rules?.withCodecs?.(codecs);
+    if (view === undefined) {
+      throw new EngineError("ENGINE_UNSUPPORTED", "this hub converts no values");
+    }
+    this.#engine = view;
+    this.#converts = true;
   }
 
   #endReading(): void {

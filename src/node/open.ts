@@ -1,10 +1,13 @@
-import { NodeError } from "../base/errors.ts";
+import { NodeError, TreeError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
 import type { Log } from "../base/log.ts";
 import { checkOptions, type OptionNames } from "../base/options.ts";
 import type { Durability, Engine } from "../engine/engine.ts";
+import { RulesHere } from "../code/rules/rules-here.ts";
 import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
+import { RuledEngine } from "../tree/rules/ruled-engine.ts";
+import { systemPaths } from "../tree/system-paths.ts";
 import { Tree } from "../tree/tree.ts";
 import { checkDurability } from "../tree/write.ts";
 import { openOffered } from "./direct.ts";
@@ -33,10 +36,13 @@ export interface OpenOptions extends FindTreeOptions {
   /** Gives up waiting for the hub. What is open by then stays open. */
   readonly signal?: AbortSignal | undefined;
   readonly log?: Log | undefined;
+  /** The set of conversions through which values are read and written. Default: none, as they are stored. */
+  readonly codecs?: string | undefined;
 }
 
 const OPEN_OPTIONS: OptionNames<OpenOptions> = {
   author: true,
+  codecs: true,
   create: true,
   credentials: true,
   cwd: true,
@@ -60,14 +66,44 @@ const NETWORK_SILENCE_MS = 10_000;
  */
 export async function open(url?: string, options: OpenOptions = {}): Promise<Tree> {
   checkOpening(url, options, "open");
-  const engine = await makeEngine(url, options);
+  const engine = await openChecked(url, options);
   return Tree.over(engine, { author: options.author, log: options.log });
 }
 
 /** The engine under `open`, for who needs no tree. It belongs to the caller. */
 export async function openEngine(url?: string, options: OpenOptions = {}): Promise<Engine> {
   checkOpening(url, options, "openEngine");
-  return makeEngine(url, options);
+  return openChecked(url, options);
+}
+
+/** A set of conversions that nobody has made would be a mistake that does not show. */
+async function openChecked(url: string | undefined, options: OpenOptions): Promise<Engine> {
+  const engine = await makeEngine(url, options);
+  const { codecs, signal } = options;
+  if (codecs === undefined) return engine;
+  try {
+    const set = systemPaths(".banyan").rule.concat(["convert", codecs]);
+    for await (const _ of engine.list(set, { signal })) return engine;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  await engine.close();
+  throw new TreeError(
+    "TREE_NO_CODECS",
+    `there is no set of conversions ${codecs}; see banyan rule convert set`,
+  );
+}
+
+/** Rules are applied by this process, whose own the store is. */
+async function ruledHere(engine: Engine, { codecs }: OpenOptions): Promise<Engine> {
+  try {
+    const ruled = await RuledEngine.open(engine, new RulesHere());
+    return codecs === undefined ? ruled : ruled.withCodecs(codecs);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
 }
 
 function checkOpening(url: unknown, options: OpenOptions, of: string): void {
@@ -79,11 +115,15 @@ function checkOpening(url: unknown, options: OpenOptions, of: string): void {
   }
   checkOptions(options, OPEN_OPTIONS, of);
   checkDurability(options.durability);
+  const { codecs } = options;
+  if (codecs !== undefined && typeof codecs !== "string") {
+    throw new TypeError(`a set of conversions is named by a string, not ${kindOf(codecs)}`);
+  }
 }
 
 async function makeEngine(url: string | undefined, options: OpenOptions): Promise<Engine> {
-  const { durability, log, signal } = options;
-  if (url === "memory:") return new MemoryEngine();
+  const { codecs, durability, log, signal } = options;
+  if (url === "memory:") return ruledHere(new MemoryEngine(), options);
   if (url?.startsWith("unix:") === true) {
     if (!url.startsWith("unix:/")) {
       throw new NodeError(
@@ -94,6 +134,7 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     return HubEngine.open({
       connect: (closed) => dialHub({ socket: url }, closed),
       openStore: openOffered,
+      request: { codecs },
       durability,
       signal,
       log,
@@ -115,11 +156,12 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
   if (options.exclusive === true) {
     // Only the owner of a store needs LMDB.
     const { openExclusive } = await import("./exclusive.ts");
-    return openExclusive(directory, { durability });
+    return ruledHere(await openExclusive(directory, { durability }), options);
   }
   return HubEngine.open({
     connect: (closed) => connectHub(directory, { signal: closed }),
     openStore: openOffered,
+    request: { codecs },
     durability,
     signal,
     log,

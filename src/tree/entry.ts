@@ -21,6 +21,7 @@ export interface TreeEntry {
 export function toTreeEntry(stored: EngineEntry): TreeEntry {
   const { path, revision, author, time } = stored;
   try {
+    if (stored.error !== undefined) throw stored.error;
     return { path, value: decodeValue(stored.value), revision, author, time };
   } catch (error) {
     return { path, value: undefined, revision, author, time, error: asBanyanError(error, path) };

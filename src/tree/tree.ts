@@ -40,6 +40,7 @@ import { listChildren, listEntries, type TreeChild } from "./list.ts";
 import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
 import { Peers } from "./peers.ts";
+import { Rules } from "./rules/rules.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
 import { Users } from "./users/users.ts";
 import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
@@ -122,6 +123,8 @@ export class Tree implements AsyncDisposable {
   readonly users: Users;
   /** Requests and answers, who is there, channels: to others who use this tree at this moment. */
   readonly peers: Peers;
+  /** What values may be, and how they are converted. */
+  readonly rules: Rules;
 
   readonly #durability: Durability | undefined;
   readonly #ownsEngine: boolean;
@@ -147,6 +150,7 @@ export class Tree implements AsyncDisposable {
         return () => this.#open.delete(thing);
       },
     });
+    this.rules = new Rules(this);
   }
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */
