@@ -12,7 +12,7 @@ export { formatPath, parsePath, toPath } from "./wire/path-text.ts";
 export { comparePaths } from "./wire/path-key.ts";
 export { Path, type PathElement, type PathLike } from "./wire/path.ts";
 
-export type { Cursor, Durability, Engine, Revision } from "./engine/engine.ts";
+export type { Cursor, Durability, Engine, Revision, RuleViolation } from "./engine/engine.ts";
 export { open, openEngine, type OpenOptions } from "./node/open.ts";
 
 export type { Difference } from "./tree/diff.ts";
@@ -32,6 +32,13 @@ export type {
   TreeRequest,
 } from "./tree/peers.ts";
 export type { Mirror } from "./tree/mirror.ts";
+export type {
+  CodecDefinition,
+  ConversionDefinition,
+  MatchDefinition,
+  TypeDefinition,
+} from "./tree/rules/definitions.ts";
+export type { RuleEntry, Rules, RuleTable } from "./tree/rules/rules.ts";
 export { Tree, type TreeOptions } from "./tree/tree.ts";
 export type { TreeEvent } from "./tree/watch.ts";
 export type { DeleteOptions, DeleteResult, SetOptions, SetResult } from "./tree/write.ts";

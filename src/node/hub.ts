@@ -6,11 +6,14 @@ import { silentLog, type Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Channel, Listener } from "../channel/channel.ts";
 import { listenUnix } from "../channel/unix.ts";
+import type { Engine } from "../engine/engine.ts";
 import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { refuseBlocking } from "../remote/sync/session.ts";
 import { isStopped, ownProcess } from "../runner/process-identity.ts";
+import type { RuleRunner } from "../tree/rules/rule-runner.ts";
+import { RuledEngine } from "../tree/rules/ruled-engine.ts";
 import { Path } from "../wire/path.ts";
 import { VERSION } from "./version.ts";
 import { offerOf } from "./direct.ts";
@@ -21,6 +24,7 @@ import { NetworkDoor } from "./network-door.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
 import { watchOverPredecessor } from "./predecessor.ts";
 import { ReaderWatch } from "./reader-watch.ts";
+import { RulesApart } from "./rules-apart.ts";
 import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
 
 export interface RunHubOptions {
@@ -118,7 +122,9 @@ class Hub {
   readonly #options: RunHubOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #engine: LmdbEngine;
+  readonly #store: LmdbEngine;
+  /** The store, with the rules of its tree applied: what everybody gets. */
+  readonly #engine: Engine;
   readonly #sessions = new Set<Session>();
   readonly #end = deferred<HubEnd>();
   /** Which directory the store is: another of the same name is another store. */
@@ -131,11 +137,12 @@ class Hub {
   #idle: Disposable | undefined;
 
   private constructor(
-    engine: LmdbEngine,
+    { store, engine }: { readonly store: LmdbEngine; readonly engine: Engine },
     record: HubRecord,
     places: TreePlaces,
     options: RunHubOptions & { readonly predecessor: number | undefined },
   ) {
+    this.#store = store;
     this.#engine = engine;
     this.#record = record;
     this.#places = places;
@@ -148,7 +155,7 @@ class Hub {
       offer &&
       new ReaderWatch({
         offer,
-        slots: () => engine.readers(),
+        slots: () => store.readers(),
         clock: this.#clock,
         log: this.#log,
         predecessor: options.predecessor,
@@ -173,19 +180,24 @@ class Hub {
     options: RunHubOptions,
   ): Promise<Hub> {
     const epoch = randomId().slice(0, 8);
-    let engine: LmdbEngine;
+    const { clock = systemClock, log = silentLog } = options;
+    let store: LmdbEngine;
     {
       // It may be frozen inside a write, and then holds the store's lock for good.
-      using _watch = watchOverPredecessor(before, options.log ?? silentLog);
-      engine = await openLmdb(places.store);
+      using _watch = watchOverPredecessor(before, log);
+      store = await openLmdb(places.store);
     }
+    const engine = await ruled(store, new RulesApart({ clock, log }));
     const record: HubRecord = {
       ...ownProcess(),
       socket: hubAddress(places.directory, epoch),
       epoch,
       version: VERSION,
     };
-    const hub = new Hub(engine, record, places, { ...options, predecessor: before?.pid });
+    const hub = new Hub({ store, engine }, record, places, {
+      ...options,
+      predecessor: before?.pid,
+    });
     try {
       hub.#listener = await listenUnix(record.socket, (channel) => void hub.#accept(channel));
       if (!(await hub.#look())) await writeHubRecord(places.hubRecord, record);
@@ -274,9 +286,9 @@ class Hub {
       // Somebody tidied up: without it nobody would find this hub.
       if (record === undefined && !this.#isClosing)
         await writeHubRecord(this.#places.hubRecord, this.record);
-      this.#engine.checkOwner();
+      this.#store.checkOwner();
       await this.#look();
-      await this.#engine.get(Path.root);
+      await this.#store.get(Path.root);
       this.#readers?.check();
     } catch (error) {
       this.#log.error(`the store can't go on: ${(error as Error).message}`);
@@ -299,5 +311,14 @@ class Hub {
     const gone = new NodeError("NODE_HUB_FAILED", `the hub ended: ${end}`);
     for (const session of sessions) session.abort(gone);
     await this.#engine.close();
+  }
+}
+
+async function ruled(store: LmdbEngine, runner: RuleRunner): Promise<RuledEngine> {
+  try {
+    return await RuledEngine.open(store, runner);
+  } catch (error) {
+    await store.close();
+    throw error;
   }
 }

@@ -146,6 +146,7 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     const credentials = options.credentials ?? credentialsFrom(process.env);
     return HubEngine.open({
       connect: (closed) => dialNetworkHub(hub, credentials, closed),
+      request: { codecs },
       silenceMs: NETWORK_SILENCE_MS,
       durability,
       signal,

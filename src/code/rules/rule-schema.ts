@@ -24,7 +24,7 @@ export async function schemaCheck(schema: Readonly<Record<string, unknown>>): Pr
   if (schema["$async"] === true) throw new BrokenRule("its schema is asynchronous");
   try {
     // An instance of its own: names that schemas give themselves can't meet, and it goes with its type.
-    const ajv = await instance(String(schema["$schema"] ?? ""));
+    const ajv = await instance(schema["$schema"]);
     const { default: formats } = await import("ajv-formats");
     formats.default(ajv);
     const validate = ajv.compile(schema as AnySchemaObject);
@@ -34,7 +34,8 @@ export async function schemaCheck(schema: Readonly<Record<string, unknown>>): Pr
   }
 }
 
-async function instance(draft: string) {
+async function instance(declared: unknown) {
+  const draft = typeof declared === "string" ? declared : "";
   if (/draft-0[67]/.test(draft)) {
     const { Ajv } = await import("ajv");
     const ajv = new Ajv(OPTIONS);

@@ -1,5 +1,8 @@
 import type { RuleOutcome, RuleTask, RuleUnit } from "../../tree/rules/rule-runner.ts";
 
+/** Versions of rules that a machine keeps compiled before it is told to forget all. */
+export const MAX_UNITS = 1_000;
+
 /** A task as it goes to a machine, which knows the units by their ids. */
 export interface RuleWork {
   readonly kind: RuleTask["kind"];

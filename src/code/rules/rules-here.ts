@@ -1,9 +1,6 @@
 import type { RuleOutcome, RuleRunner, RuleTask } from "../../tree/rules/rule-runner.ts";
 import type { RuleMachineOptions } from "./rule-machine.ts";
-import { workOf, type RuleWorker } from "./rule-work.ts";
-
-/** Versions of rules that are kept compiled before all are forgotten. */
-export const MAX_UNITS = 1_000;
+import { MAX_UNITS, workOf, type RuleWorker } from "./rule-work.ts";
 
 /**
  * Runs the code of rules on this thread: for a store that is this process's own. Code that loops holds

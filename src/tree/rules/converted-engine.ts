@@ -15,7 +15,7 @@ import type {
   WriteOptions,
   WriteResult,
 } from "../../engine/engine.ts";
-import { EngineView } from "../../engine/engine-view.ts";
+import { EngineView } from "./engine-view.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import type { Path } from "../../wire/path.ts";
 import { contend } from "../contend.ts";

@@ -1,7 +1,7 @@
 import { closest } from "../../base/closest.ts";
 import { TreeError } from "../../base/errors.ts";
 import { kindOf } from "../../base/kind-of.ts";
-import { formatPath, toPath } from "../../wire/path-text.ts";
+import { toPath } from "../../wire/path-text.ts";
 import type { Path, PathLike } from "../../wire/path.ts";
 
 /** What values may be. At least one of `schema` and `code`; a value has to satisfy both. */
@@ -91,7 +91,7 @@ export function readDefinition<Kind extends RuleKind>(
     const hint = like === undefined ? `there are ${known.join(", ")}` : `did you mean "${like}"?`;
     return fail(`there is no field ${JSON.stringify(unknown)} (${hint})`);
   }
-  return READERS[kind](value, fail) as Definitions[Kind];
+  return READERS[kind](value, fail);
 }
 
 /** @throws TreeError, made of what is wrong with the rule */
@@ -102,7 +102,7 @@ export function badRule(
   details: Readonly<Record<string, unknown>> = {},
 ): TreeError {
   return new TreeError("TREE_BAD_RULE", `the ${RULE_NAMES[kind]} ${name}: ${what}`, {
-    details: { kind, name, ...details },
+    details: { ...details, kind, name },
   });
 }
 
@@ -194,9 +194,4 @@ function isFields(value: unknown): value is Fields {
 
 function listed(words: readonly string[]): string {
   return words.map((word) => `"${word}"`).join(", ");
-}
-
-/** A rule's name for people: the text of its path below its kind. */
-export function ruleName(path: Path): string {
-  return formatPath(path);
 }

@@ -42,7 +42,7 @@ export type RuleTask =
 /** What came of it. */
 export type RuleOutcome = RuleSuccess | RuleRefusal;
 
-export interface RuleSuccess {
+interface RuleSuccess {
   readonly ok: true;
   /** What the value was converted to; a check has none. */
   readonly value?: Uint8Array | undefined;

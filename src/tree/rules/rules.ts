@@ -4,7 +4,7 @@ import { EngineError } from "../../base/errors.ts";
 import { Listing } from "../../base/listing.ts";
 import { ABORT_OPTIONS, checkOptions } from "../../base/options.ts";
 import type { Revision, RuleViolation } from "../../engine/engine.ts";
-import { toPath } from "../../wire/path-text.ts";
+import { formatPath, toPath } from "../../wire/path-text.ts";
 import { Path, type PathLike } from "../../wire/path.ts";
 import type { Tree } from "../tree.ts";
 import type { DeleteResult, SetOptions, SetResult } from "../write.ts";
@@ -52,7 +52,7 @@ export class RuleTable<Input, Definition extends Input = Input & {}> {
    */
   async set(path: PathLike, definition: Input, options: SetOptions = {}): Promise<SetResult> {
     const at = this.#at(path);
-    const checked = readDefinition(this.#kind, String(toPath(path)), definition);
+    const checked = readDefinition(this.#kind, formatPath(toPath(path)), definition);
     return this.#tree.set(at, checked, options);
   }
 
@@ -60,7 +60,7 @@ export class RuleTable<Input, Definition extends Input = Input & {}> {
   async get(path: PathLike, options: AbortOptions = {}): Promise<Definition | undefined> {
     const stored = await this.#tree.get(this.#at(path), options);
     if (stored === undefined) return undefined;
-    return readDefinition(this.#kind, String(toPath(path)), stored) as unknown as Definition;
+    return readDefinition(this.#kind, formatPath(toPath(path)), stored) as unknown as Definition;
   }
 
   /** All at and below a path, in the order of paths. */
@@ -72,7 +72,7 @@ export class RuleTable<Input, Definition extends Input = Input & {}> {
       const common = { path: below, revision, author, time };
       try {
         if (entry.error !== undefined) throw entry.error;
-        const definition = readDefinition(this.#kind, String(below), entry.value);
+        const definition = readDefinition(this.#kind, formatPath(below), entry.value);
         return { ...common, definition: definition as unknown as Definition };
       } catch (error) {
         return { ...common, definition: undefined, error: error as BanyanError };

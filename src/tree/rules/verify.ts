@@ -1,4 +1,5 @@
 import { BanyanError, TreeError } from "../../base/errors.ts";
+import { formatPath } from "../../wire/path-text.ts";
 import { decodeValue, encodeValue } from "../../wire/value.ts";
 import { differences } from "../diff.ts";
 import { badRule, type Definitions, readDefinition } from "./definitions.ts";
@@ -76,13 +77,13 @@ function verifyTarget(
 ): void {
   if (kind === "match") {
     const { type } = readDefinition("match", name, stored);
-    if (book.type(String(type)) === undefined)
-      throw badRule(kind, name, `there is no type ${type}`);
+    const target = formatPath(type);
+    if (book.type(target) === undefined) throw badRule(kind, name, `there is no type ${target}`);
     return;
   }
   const { codec } = readDefinition("convert", name, stored);
-  if (book.codec(String(codec)) === undefined)
-    throw badRule(kind, name, `there is no codec ${codec}`);
+  const target = formatPath(codec);
+  if (book.codec(target) === undefined) throw badRule(kind, name, `there is no codec ${target}`);
 }
 
 /** The type's own examples, then those of the types below it, which have to fit it as well. */
@@ -117,20 +118,24 @@ async function verifyExamples(
       runner,
     );
     if (refusal === undefined) continue;
-    throw badExample("type", name, { list: "good", index, value }, by(refusal, name), refusal);
+    throw badExample(
+      { kind: "type", name, list: "good", index, value },
+      by(refusal, name),
+      refusal,
+    );
   }
   for (const [index, value] of bad.entries()) {
-    const example = { list: "bad", index, value };
+    const example: Example = { kind: "type", name, list: "bad", index, value };
     const bytes = encodeValue(value);
     const byOthers = await refusalOf({ kind: "check", units: above, value: bytes }, runner);
     if (byOthers !== undefined) {
       const why = `${by(byOthers, name)}; a bad example has to fit what is above it`;
-      throw badExample("type", name, example, why, byOthers);
+      throw badExample(example, why, byOthers);
     }
     const refusal = await refusalOf({ kind: "check", units: [own], value: bytes }, runner);
     if (refusal?.why === "refused") continue;
     const why = refusal === undefined ? "fits, though it is a bad one" : by(refusal, name);
-    throw badExample("type", name, example, why, refusal);
+    throw badExample(example, why, refusal);
   }
 }
 
@@ -150,27 +155,32 @@ async function verifyCodec(
     const task: RuleTask = { kind, units: [unit], value: encodeValue(value), previous };
     const outcome = await runner.run(task);
     if (outcome.ok) return decodeValue(outcome.value as Uint8Array);
-    throw badExample("codec", name, example, `${kind} failed: ${outcome.reason}`, outcome);
-  };
-  const demand = (example: Example, what: string, is: unknown, wanted: unknown): void => {
-    if (differences(is, wanted).length === 0) return;
-    throw badExample("codec", name, example, `${what} gives ${show(is)}, not ${show(wanted)}`);
+    throw badExample(example, `${kind} failed: ${outcome.reason}`, outcome);
   };
   for (const [index, [written, stored, prev]] of definition.in.entries()) {
-    const example = { list: "in", index, value: written };
+    const example: Example = { kind: "codec", name, list: "in", index, value: written };
     demand(example, "decode", await convert("decode", written, example, prev), stored);
     const read = await convert("encode", stored, example);
     const again = await convert("decode", read, example);
     demand(example, `decode of ${show(read)}, which encode makes of it,`, again, stored);
   }
   for (const [index, [stored, read]] of definition.out.entries()) {
-    const example = { list: "out", index, value: stored };
+    const example: Example = { kind: "codec", name, list: "out", index, value: stored };
     demand(example, "encode", await convert("encode", stored, example), read);
     demand(example, `decode of ${show(read)}`, await convert("decode", read, example), stored);
   }
 }
 
+/** @throws TreeError `TREE_BAD_RULE` where the two differ */
+function demand(example: Example, what: string, is: unknown, wanted: unknown): void {
+  if (differences(is, wanted).length === 0) return;
+  throw badExample(example, `${what} gives ${show(is)}, not ${show(wanted)}`);
+}
+
 interface Example {
+  /** Of which rule. */
+  readonly kind: "type" | "codec";
+  readonly name: string;
   readonly list: string;
   readonly index: number;
   readonly value: unknown;
@@ -191,13 +201,10 @@ function by({ why, unit, reason, at }: RuleRefusal, name: string): string {
 }
 
 function badExample(
-  kind: "type" | "codec",
-  name: string,
-  example: Example,
+  { kind, name, list, index, value }: Example,
   why: string,
   refusal?: RuleRefusal,
 ): TreeError {
-  const { list, index, value } = example;
   const says = `example ${index + 1} of "${list}", ${show(value)}, ${why}`;
   return badRule(kind, name, says, {
     example: { list, number: index + 1, value },

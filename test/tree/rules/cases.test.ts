@@ -108,13 +108,6 @@ describe("TY: types and matches", () => {
 });
 
 describe("CV: codecs", () => {
-  async function converted(): Promise<RuledTree> {
-    const ruled = await RuledTree.open();
-    await ruled.tree.rules.codecs.set("int", INT_CODEC);
-    await ruled.tree.rules.conversions("foo").set("inty.#", { codec: "int" });
-    return ruled;
-  }
-
   it("CV1: what a client writes is stored decoded, and encoded when it reads", async () => {
     await using ruled = await converted();
     const con = ruled.client("foo");
@@ -194,3 +187,11 @@ describe("CV: codecs", () => {
     expect(stale.code).toBe("ENGINE_CONFLICT");
   });
 });
+
+/** A tree whose clients of the set foo have the integers below `inty` as text. */
+async function converted(): Promise<RuledTree> {
+  const ruled = await RuledTree.open();
+  await ruled.tree.rules.codecs.set("int", INT_CODEC);
+  await ruled.tree.rules.conversions("foo").set("inty.#", { codec: "int" });
+  return ruled;
+}

@@ -1,6 +1,6 @@
-import type { AbortOptions } from "../base/abort.ts";
-import type { Listing } from "../base/listing.ts";
-import type { Path } from "../wire/path.ts";
+import type { AbortOptions } from "../../base/abort.ts";
+import type { Listing } from "../../base/listing.ts";
+import type { Path } from "../../wire/path.ts";
 import type {
   ChildrenOptions,
   DirectReads,
@@ -18,7 +18,7 @@ import type {
   WatchOptions,
   WriteOptions,
   WriteResult,
-} from "./engine.ts";
+} from "../../engine/engine.ts";
 
 /** An engine that is another one, but for what a subclass does otherwise. Closing it closes the other. */
 export class EngineView implements Engine {

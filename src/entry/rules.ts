@@ -1,0 +1,21 @@
+/** The process that runs the code of rules for a hub, which talks to it over one pipe. */
+import { stdioChannel } from "../channel/child.ts";
+import { RuleMachine } from "../code/rules/rule-machine.ts";
+import { openSession } from "../remote/session.ts";
+
+const PIPE = 3;
+
+// What code leaves behind, as a promise that nobody handles, is nobody's affair.
+for (const event of ["uncaughtException", "unhandledRejection"] as const)
+  process.on(event, () => {});
+// Ctrl-C is for the hub, which ends this process.
+process.on("SIGINT", () => {});
+
+const session = await openSession(stdioChannel({ read: PIPE, write: PIPE }), {
+  exports: { machine: new RuleMachine() },
+  plain: "copy",
+  name: "rules",
+  heartbeat: false,
+});
+await session.closed;
+process.exit(0);

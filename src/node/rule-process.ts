@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+import type { Clock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
+import type { Log } from "../base/log.ts";
+import { childChannel } from "../channel/child.ts";
+import type { RuleWork, RuleWorker } from "../code/rules/rule-work.ts";
+import { openSession, type Session } from "../remote/session.ts";
+import type { Remote } from "../remote/types.ts";
+import type { RuleOutcome, RuleUnit } from "../tree/rules/rule-runner.ts";
+
+export interface RuleProcessOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The one two-way pipe of the child. */
+const PIPE = 3;
+/** What the code of rules may hold, in MB. */
+const MEMORY_MB = 256;
+/** How long an answer may take: what code may take at the most, and much more for a busy machine. */
+const ANSWER_MS = 5_000;
+
+/** Why a process had to be given up. */
+class RuleProcessLost extends Error {}
+
+/** A process that runs the code of rules, from its start to its end. */
+export class RuleProcess {
+  readonly #options: RuleProcessOptions;
+  readonly #child: ChildProcess;
+  readonly #session: Promise<Session>;
+  readonly #gone = deferred<never>();
+  #isGone = false;
+
+  constructor(options: RuleProcessOptions) {
+    this.#options = options;
+    const script = fileURLToPath(new URL("../entry/rules.js", import.meta.url));
+    this.#child = spawn(
+      process.execPath,
+      [`--max-old-space-size=${MEMORY_MB}`, script],
+      // What code prints is for nobody: it may be endless.
+      { cwd: "/", stdio: ["ignore", "ignore", "ignore", "pipe"], windowsHide: true },
+    );
+    this.#gone.promise.catch(() => {});
+    this.#child.once("error", (error) => this.#lost(`it can't be started: ${error.message}`));
+    this.#child.once("exit", (code, signal) => this.#lost(`it ended with ${signal ?? code}`));
+    this.#session = this.#open();
+    this.#session.catch(() => {});
+  }
+
+  /** Whether nothing more can come of it. */
+  get gone(): boolean {
+    return this.#isGone;
+  }
+
+  /** One call at a time. @throws RuleProcessLost */
+  async work(
+    units: readonly RuleUnit[],
+    tasks: readonly RuleWork[],
+    forget: boolean,
+  ): Promise<readonly RuleOutcome[]> {
+    using _ = this.#options.clock.after(ANSWER_MS, () =>
+      this.end(`it did not answer within ${ANSWER_MS / 1000} s`),
+    );
+    const answer = this.#session.then((session) => {
+      const machine = session.remote<RuleWorker, "copy">("machine") as Remote<RuleWorker, "copy">;
+      return machine.work(units, tasks, forget);
+    });
+    try {
+      return await Promise.race([answer, this.#gone.promise]);
+    } catch (error) {
+      answer.catch(() => {});
+      this.end(error instanceof Error ? error.message : String(error));
+      throw error instanceof RuleProcessLost
+        ? error
+        : new RuleProcessLost(`it failed: ${String(error)}`, { cause: error });
+    }
+  }
+
+  /** Ends it at once, whatever it does. Idempotent. */
+  end(why: string): void {
+    this.#lost(why);
+    this.#child.kill("SIGKILL");
+    void this.#session.then((session) => session.abort(new RuleProcessLost(why))).catch(() => {});
+  }
+
+  #lost(why: string): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#options.log.debug("the process for rules is gone", { why });
+    this.#gone.reject(new RuleProcessLost(why));
+  }
+
+  async #open(): Promise<Session> {
+    const channel = childChannel(this.#child, { fd: PIPE, label: `rules:${this.#child.pid}` });
+    return openSession(channel, { plain: "copy", name: "hub", heartbeat: false });
+  }
+}
