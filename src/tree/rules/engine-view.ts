@@ -7,6 +7,7 @@ import type {
   Engine,
   EngineChild,
   EngineEntry,
+  EnginePeers,
   EngineRules,
   EngineSubscription,
   EngineSupports,
@@ -42,6 +43,10 @@ export class EngineView implements Engine {
 
   get direct(): DirectReads | undefined {
     return this.inner.direct;
+  }
+
+  get peers(): EnginePeers {
+    return this.inner.peers;
   }
 
   get rules(): EngineRules | undefined {
