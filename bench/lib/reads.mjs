@@ -106,8 +106,9 @@ export const openReads = {
       get: (path) => tree.get(path),
       scan: async (top) => {
         let count = 0;
-        for (const entry of await tree.walk(top).toArray())
-          count += entry.value.length === 128 ? 1 : 0;
+        for await (const page of tree.walk(top).pages()) {
+          for (const entry of page) count += entry.value.length === 128 ? 1 : 0;
+        }
         return count;
       },
     };

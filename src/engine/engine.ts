@@ -16,7 +16,7 @@
 import type { AbortOptions } from "../base/abort.ts";
 import type { BanyanError } from "../base/errors.ts";
 import type { Listing } from "../base/listing.ts";
-import type { Path, PathElement } from "../wire/path.ts";
+import type { Path, PathElement, PathLike } from "../wire/path.ts";
 import type { EnginePeers } from "./peers.ts";
 
 export * from "./peers.ts";
@@ -102,7 +102,7 @@ export interface EngineChild {
 
 /**
  * An entry where it lies: its value is the bytes from `start` up to `end`. All of it is the reader's
- * only until it returns.
+ * only until it returns, the object too.
  */
 export interface EntryInPlace {
   readonly path: Path;
@@ -130,8 +130,13 @@ export interface Page<T, Place> {
  * until it returns; it must not read anything else.
  */
 export interface DirectReads {
+  /**
+   * What to wait for before the next read, where reads have had their share of this turn of the event
+   * loop. Ask for the reads anew then.
+   */
+  readonly pause: Promise<void> | undefined;
   /** What `read` makes of the entry, and undefined where there is none; what it throws is thrown. */
-  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW;
+  get<T>(path: PathLike, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW;
   /** A page of `list`: of one state of the store. `read` must not throw. */
   page<T>(
     prefix: Path,

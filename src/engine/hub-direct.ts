@@ -1,6 +1,7 @@
+import { type Deferred, deferred } from "../base/deferred.ts";
 import { BanyanError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Path, PathElement } from "../wire/path.ts";
+import type { Path, PathElement, PathLike } from "../wire/path.ts";
 import {
   type DirectReads,
   type EntryInPlace,
@@ -28,7 +29,8 @@ export interface StoreReader {
   readonly store: string | undefined;
   /** The store's last revision. */
   readonly revision: Revision;
-  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined;
+  /** The entry, until the next is read. */
+  get(path: PathLike): EntryInPlace | undefined;
   page<T>(
     prefix: Path,
     options: Omit<ListOptions, "signal">,
@@ -60,6 +62,9 @@ const TURN_MS = 5;
  */
 const FROZEN_MS = 1_000;
 
+/** For how long a reader that was in the way asks the hub. */
+const OFF_MS = 10_000;
+
 /**
  * Direct reads of a hub's client: opens the store when it is worth it, and says at each moment whether
  * it may be read. Without a session it may not: another hub may be about to change what is there.
@@ -72,8 +77,8 @@ export class HubDirect implements DirectReads {
   #offer: DirectOffer | undefined;
   #opening: Promise<void> | undefined;
   #closed = false;
-  /** The hub of this session wants it to go over the socket, or the store could not be read. */
-  #off = false;
+  /** Until when the store is not opened again: it could not be read, or the hub wants it to be asked. */
+  #offUntil = 0;
   #asked = 0;
   /** The last write that was acknowledged, and the last revision that the reader was seen to have. */
   #acknowledged: Revision = 0;
@@ -82,6 +87,8 @@ export class HubDirect implements DirectReads {
   #turn: NodeJS.Immediate | undefined;
   #turnSince = 0;
   #turnLast = 0;
+  /** The others had their turn. */
+  #nextTurn: Deferred<void> | undefined;
 
   constructor(options: HubDirectOptions) {
     this.#options = options;
@@ -89,14 +96,18 @@ export class HubDirect implements DirectReads {
 
   /** Whether reads are possible, in this turn or the next. */
   get #ready(): boolean {
-    return this.#reader !== undefined && this.#session?.gone === false && !this.#off;
+    return this.#reader !== undefined && this.#session?.gone === false;
   }
 
   /** What `Engine.direct` is at this moment. */
   get now(): DirectReads | undefined {
-    if (!this.#ready) return undefined;
-    const spent = this.#turn === undefined ? 0 : this.#turnLast - this.#turnSince;
-    return spent > TURN_MS ? undefined : this;
+    return this.#ready ? this : undefined;
+  }
+
+  get pause(): Promise<void> | undefined {
+    if (this.#turn === undefined || this.#turnLast - this.#turnSince <= TURN_MS) return undefined;
+    this.#nextTurn ??= deferred();
+    return this.#nextTurn.promise;
   }
 
   /** A read is about to go over the socket. Resolves at once, or in a turn in which it need not. */
@@ -106,13 +117,13 @@ export class HubDirect implements DirectReads {
       return;
     }
     // Reads that never wait would keep everything else in this process from happening.
-    if (this.#turn !== undefined) await new Promise((resolve) => setImmediate(resolve));
+    while (this.pause !== undefined) await this.pause;
   }
 
   /** There is a session, before anything uses it. */
   up(session: HubSession): void {
     this.#session = session;
-    this.#off = false;
+    this.#offUntil = 0;
     this.#acknowledged = 0;
     this.#verified = 0;
     const offer = session.hello.direct;
@@ -132,21 +143,19 @@ export class HubDirect implements DirectReads {
     if (revision > this.#acknowledged) this.#acknowledged = revision;
   }
 
-  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW {
+  get<T>(path: PathLike, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW {
+    const reader = this.#current();
+    if (reader === undefined) return NOT_NOW;
+    const began = this.#begin();
+    let found: EntryInPlace | undefined;
+    try {
+      found = reader.get(path);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    if (!this.#isTimely(began)) return NOT_NOW;
     // What `read` throws is about the entry, not about the store.
-    let thrown: { error: unknown } | undefined;
-    const found = this.#read((reader) =>
-      reader.get(path, (entry) => {
-        try {
-          return read(entry);
-        } catch (error) {
-          thrown = { error };
-          return undefined;
-        }
-      }),
-    );
-    if (thrown !== undefined) throw thrown.error;
-    return found;
+    return found === undefined ? undefined : read(found);
   }
 
   page<T>(
@@ -169,6 +178,7 @@ export class HubDirect implements DirectReads {
     this.#closed = true;
     await this.#opening;
     if (this.#turn !== undefined) clearImmediate(this.#turn);
+    this.#endTurn();
     await this.#reader?.close();
     this.#reader = undefined;
   }
@@ -176,20 +186,39 @@ export class HubDirect implements DirectReads {
   #read<T>(read: (reader: StoreReader) => T): T | typeof NOT_NOW {
     const reader = this.#current();
     if (reader === undefined) return NOT_NOW;
-    const began = performance.now();
-    if (this.#turn === undefined) {
-      this.#turnSince = began;
-      this.#turn = setImmediate(() => (this.#turn = undefined));
-    }
+    const began = this.#begin();
     try {
       const found = read(reader);
-      this.#turnLast = performance.now();
-      return this.#turnLast - began > FROZEN_MS ? NOT_NOW : found;
+      return this.#isTimely(began) ? found : NOT_NOW;
     } catch (error) {
-      // What the caller asked for is no path: the same in every way of asking.
-      if (BanyanError.has(error, "WIRE_BAD_PATH")) throw error;
-      return this.#fail(error);
+      return this.#failed(error);
     }
+  }
+
+  /** No later than the read that follows: in a turn in which something was read, the end of that. */
+  #begin(): number {
+    if (this.#turn !== undefined) return this.#turnLast;
+    this.#turnLast = this.#turnSince = performance.now();
+    this.#turn = setImmediate(this.#endTurn);
+    return this.#turnSince;
+  }
+
+  /** Whether nothing can have changed under a read that ends now. */
+  #isTimely(began: number): boolean {
+    this.#turnLast = performance.now();
+    return this.#turnLast - began <= FROZEN_MS;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turn = undefined;
+    this.#nextTurn?.resolve();
+    this.#nextTurn = undefined;
+  };
+
+  #failed(error: unknown): typeof NOT_NOW {
+    // What the caller asked for is no path: the same in every way of asking.
+    if (BanyanError.has(error, "WIRE_BAD_PATH")) throw error;
+    return this.#fail(error);
   }
 
   /** The reader, where it has every write that was acknowledged here. */
@@ -209,10 +238,11 @@ export class HubDirect implements DirectReads {
     try {
       const session = this.#session;
       const offer = session?.hello.direct;
-      if (session === undefined || offer === undefined || this.#off) return;
+      if (session === undefined || offer === undefined) return;
+      if (performance.now() < this.#offUntil) return;
       const reader = await this.#options.open(offer, session.hello.pid);
       if (reader === undefined) {
-        this.#off = true;
+        this.#offUntil = Infinity;
         return;
       }
       const outdated = this.#closed || this.#session !== session || session.gone;
@@ -224,7 +254,7 @@ export class HubDirect implements DirectReads {
       this.#announce(session);
       this.#reader = reader;
     } catch (error) {
-      this.#off = true;
+      this.#offUntil = Infinity;
       this.#options.log.debug("the store can't be read directly", { error: String(error) });
     } finally {
       this.#opening = undefined;
@@ -236,14 +266,15 @@ export class HubDirect implements DirectReads {
   #announce(session: HubSession): void {
     const stop = (reason: string): void => {
       if (this.#session !== session) return;
-      this.#off = true;
+      // A process that was frozen runs again: it gets another chance.
+      this.#offUntil = performance.now() + OFF_MS;
       this.#drop(reason);
     };
     session.hub.reading(process.pid, stop).then(undefined, (error: unknown) => stop(String(error)));
   }
 
   #fail(error: unknown): typeof NOT_NOW {
-    this.#off = true;
+    this.#offUntil = Infinity;
     this.#drop(String(error));
     return NOT_NOW;
   }

@@ -5,15 +5,16 @@
 import * as lmdb from "lmdb";
 
 import { EngineError } from "../base/errors.ts";
-import type { Path, PathElement } from "../wire/path.ts";
-import { encodePath, encodePathInto, subtreeRange } from "../wire/path-key.ts";
+import type { Path, PathElement, PathLike } from "../wire/path.ts";
+import { encodePath, encodePathInto, encodePlainText, subtreeRange } from "../wire/path-key.ts";
+import { toPath } from "../wire/path-text.ts";
 import { childrenRange } from "./children.ts";
 import type { EntryInPlace, ListOptions, Page, Revision } from "./engine.ts";
 import type { StoreReader } from "./hub-direct.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
-import { decodeHead, readEntryInPlace } from "./lmdb-records.ts";
+import { decodeHead, RowInPlace } from "./lmdb-records.ts";
 import { PathKeys } from "./path-keys.ts";
 import { compareBytes, type KeyRange, keyAfter, PAGE_LIMITS } from "./store.ts";
 
@@ -38,7 +39,7 @@ interface Meta {
 
 interface Table {
   readonly lastSize: number;
-  getBinaryFast(key: Path | Uint8Array, options: Reading): Uint8Array | undefined;
+  getBinaryFast(key: PathLike | Uint8Array, options: Reading): Uint8Array | undefined;
   getRange(options: Reading & { start: Uint8Array; end: Uint8Array }): Iterable<unknown>;
 }
 
@@ -55,8 +56,8 @@ export function openReader(directory: string): StoreReader {
   return new LmdbReader(directory, native as NativePart);
 }
 
-/** Gets a row that is valid until it returns; says whether it wants the next. */
-type TakeRow = (path: Path, row: Uint8Array, size: number) => boolean;
+/** Gets a row that is valid until it returns, and its path; says whether it wants the next. */
+type TakeRow = (row: EntryInPlace, path: Path) => boolean;
 
 class LmdbReader implements StoreReader {
   readonly #root: lmdb.RootDatabase<Uint8Array, Uint8Array>;
@@ -68,8 +69,9 @@ class LmdbReader implements StoreReader {
   /** lmdb's own buffer, into which it copies each row. */
   #rows: Uint8Array = new Uint8Array();
   #rowsOf: Uint8Array | undefined;
-  /** Takes the rows of the page that is being read. */
-  #take: ((path: Path, row: Uint8Array, size: number) => void) | undefined;
+  /** What lmdb has just read. */
+  readonly #row = new RowInPlace();
+  readonly #reading: Reading;
 
   constructor(directory: string, native: NativePart) {
     const bytes = { encoding: "binary", keyEncoding: "binary", cache: false } as const;
@@ -104,6 +106,7 @@ class LmdbReader implements StoreReader {
     this.#tree = tree;
     this.#meta = meta;
     this.#transaction = this.#root.useReadTransaction() as unknown as Transaction;
+    this.#reading = { transaction: this.#transaction };
     this.#end();
   }
 
@@ -116,16 +119,16 @@ class LmdbReader implements StoreReader {
     return row === undefined ? 0 : decodeHead(row).revision;
   }
 
-  get<T>(path: Path, read: (entry: EntryInPlace) => T): T | undefined {
+  get(path: PathLike): EntryInPlace | undefined {
     let row: Uint8Array | undefined;
     try {
-      row = this.#tree.getBinaryFast(path, { transaction: this.#transaction });
+      row = this.#tree.getBinaryFast(path, this.#reading);
     } finally {
       this.#end();
     }
     // The row is a copy in lmdb's buffer, where it stays until something else is read.
     if (row === undefined) return undefined;
-    return read(readEntryInPlace(this.#buffer(row), this.#tree.lastSize, path));
+    return this.#row.be(this.#buffer(row), this.#tree.lastSize, path);
   }
 
   page<T>(
@@ -134,11 +137,9 @@ class LmdbReader implements StoreReader {
     read: (entry: EntryInPlace) => T,
   ): Page<T, Path> {
     const items: T[] = [];
-    const full = this.#scan(pageRange(prefix, after), (path, row, size) => {
+    const full = this.#scan(pageRange(prefix, after), (row, path) => {
       const depth = path.length - prefix.length;
-      if (depth >= minDepth && depth <= maxDepth) {
-        items.push(read(readEntryInPlace(row, size, path)));
-      }
+      if (depth >= minDepth && depth <= maxDepth) items.push(read(row));
       return true;
     });
     return { items, after: full };
@@ -155,11 +156,11 @@ class LmdbReader implements StoreReader {
     let last: Path | undefined;
     while (items.length < PAGE_LIMITS.entries) {
       let below = false;
-      const full = this.#scan({ start: treeKey(position), end: treeKey(end) }, (at, row, size) => {
+      const full = this.#scan({ start: treeKey(position), end: treeKey(end) }, (row, at) => {
         const name = at[path.length] as PathElement;
         below = at.length > path.length + 1;
         if (!below) {
-          items.push(read(name, readEntryInPlace(row, size, at)));
+          items.push(read(name, row));
           last = at;
         } else if (last?.contains(at) !== true) {
           last = path.append(name);
@@ -192,28 +193,23 @@ class LmdbReader implements StoreReader {
   #scan(range: KeyRange, take: TakeRow): Path | undefined {
     let rows = 0;
     let bytes = 0;
-    let more = true;
-    this.#take = (path, row, size) => {
-      rows++;
-      bytes += size;
-      more = take(path, row, size);
-    };
+    const { entries: maxRows, bytes: maxBytes } = PAGE_LIMITS;
     try {
-      // Each step reads a row, and `#take` is given it.
+      // Each step reads a row into `#row`.
       for (const _ of this.#tree.getRange({ ...range, transaction: this.#transaction })) {
-        if (!more || rows >= PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) {
-          return this.#keys.last;
-        }
+        const { last } = this.#keys;
+        rows++;
+        bytes += this.#row.end;
+        if (!take(this.#row, last) || rows >= maxRows || bytes >= maxBytes) return last;
       }
       return undefined;
     } finally {
-      this.#take = undefined;
       this.#end();
     }
   }
 
   #decode(row: Uint8Array, size: number): void {
-    this.#take?.(this.#keys.last, this.#buffer(row), size);
+    this.#row.be(this.#buffer(row), size, this.#keys.last);
   }
 
   #metaRow(key: Uint8Array): Buffer | undefined {
@@ -239,13 +235,14 @@ class LmdbReader implements StoreReader {
   }
 }
 
-function writeKey(key: Path | Uint8Array, target: Uint8Array, at: number): number {
+function writeKey(key: PathLike | Uint8Array, target: Uint8Array, at: number): number {
   if (key instanceof Uint8Array) {
     target.set(key, at);
     return at + key.length;
   }
   target[at] = TREE_BYTE;
-  return encodePathInto(key, target, at + 1);
+  const end = typeof key === "string" ? encodePlainText(key, target, at + 1) : -1;
+  return end < 0 ? encodePathInto(toPath(key), target, at + 1) : end;
 }
 
 function pageRange(prefix: Path, after: Path | undefined): KeyRange {

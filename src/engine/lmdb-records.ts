@@ -3,7 +3,8 @@ import { Reader } from "../wire/reader.ts";
 import { decodePath } from "../wire/path-key.ts";
 import { Writer } from "../wire/writer.ts";
 import { decodeUtf8 } from "../wire/text.ts";
-import type { Path } from "../wire/path.ts";
+import { toPath } from "../wire/path-text.ts";
+import { Path, type PathLike } from "../wire/path.ts";
 import type { EngineEntry, EntryInPlace, Revision, WriteResult } from "./engine.ts";
 import type { Change } from "./store.ts";
 
@@ -22,30 +23,62 @@ export function decodeEntry(key: Uint8Array, row: Uint8Array): EngineEntry {
   return readEntry(key, readerOf(row));
 }
 
-/** A row of `tree` where it lies: the first `size` of these bytes. */
-export function readEntryInPlace(bytes: Uint8Array, size: number, path: Path): EntryInPlace {
-  if (bytes !== viewed) {
-    viewed = bytes;
-    rowView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+/** Rows of `tree` where they lie, one after the other: what is not looked at is not decoded. */
+export class RowInPlace implements EntryInPlace {
+  bytes: Uint8Array = new Uint8Array();
+  start = 0;
+  end = 0;
+  #path: PathLike = Path.root;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  /** Where it was decoded already. */
+  #author: string | undefined;
+
+  /** Becomes the row that is the first `size` of these bytes. */
+  be(bytes: Uint8Array, size: number, path: PathLike): this {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    this.#path = path;
+    this.#author = undefined;
+    this.end = size;
+    const header = size > AUTHOR_AT ? (bytes[AUTHOR_AT] as number) : 1;
+    this.start = AUTHOR_AT + 1 + (header >> 1);
+    // A header of one byte is that of short text in UTF-8, and that is what authors are.
+    if (header >= 0x80 || header % 2 === 1 || this.start > size) this.#inGeneral();
+    return this;
   }
-  const header = size > AUTHOR_AT ? (bytes[AUTHOR_AT] as number) : 1;
-  // A header of one byte is that of short text in UTF-8, and that is what authors are.
-  const start = AUTHOR_AT + 1 + (header >> 1);
-  if (header >= 0x80 || header % 2 === 1 || start > size) return inGeneral(bytes, size, path);
-  return {
-    path,
-    revision: rowView.getFloat64(0, true),
-    time: rowView.getFloat64(8, true),
-    author: header === 0 ? "" : authorAt(bytes, AUTHOR_AT + 1, start),
-    bytes,
-    start,
-    end: size,
-  };
+
+  get path(): Path {
+    return toPath(this.#path);
+  }
+
+  get revision(): Revision {
+    const revision = this.#view.getFloat64(0, true);
+    // A small integer takes no room of its own in what is made of this.
+    const small = revision | 0;
+    return small === revision ? small : revision;
+  }
+
+  get time(): number {
+    return this.#view.getFloat64(8, true);
+  }
+
+  get author(): string {
+    if (this.#author !== undefined) return this.#author;
+    const at = AUTHOR_AT + 1;
+    return this.start === at ? "" : authorAt(this.bytes, at, this.start);
+  }
+
+  #inGeneral(): void {
+    const reader = new Reader(this.bytes.slice(0, this.end));
+    reader.view(AUTHOR_AT);
+    this.#author = reader.string();
+    this.start = this.end - reader.left;
+  }
 }
 
 const AUTHOR_AT = 16;
-let viewed: Uint8Array | undefined;
-let rowView: DataView = new DataView(new ArrayBuffer(0));
 /** Few write most entries. */
 let lastAuthor = "";
 
@@ -59,14 +92,6 @@ function authorAt(bytes: Uint8Array, start: number, end: number): string {
   // Only ASCII, where a byte is a character: the comparison relies on it.
   if (author.length === end - start) lastAuthor = author;
   return author;
-}
-
-function inGeneral(bytes: Uint8Array, size: number, path: Path): EntryInPlace {
-  const reader = new Reader(bytes.slice(0, size));
-  const revision = reader.f64();
-  const time = reader.f64();
-  const author = reader.string();
-  return { path, revision, time, author, bytes, start: size - reader.left, end: size };
 }
 
 /** A row of `log`, under its revision: the kind, time, author, key, then the value up to the end. */

@@ -72,6 +72,11 @@ export class LmdbEngine extends LocalEngine {
     this.#store.checkOwner();
   }
 
+  /** Of the last write. */
+  get revision(): Revision {
+    return this.#store.revision;
+  }
+
   /** Who reads the store's file at this moment, other processes too. */
   readers(): readonly ReaderSlot[] {
     return this.#store.readers();

@@ -38,7 +38,7 @@ export class PathKeys {
       if (source[at] === 0) return undefined;
     }
     const name = decodeAscii(source, nameAt + 1, end - 1);
-    return name === undefined ? undefined : Path.fromElements([...this.#parent, name]);
+    return name === undefined ? undefined : Path.below(this.#parent, name);
   }
 
   #decode(key: Uint8Array): Path {

@@ -156,6 +156,7 @@ class Hub {
       new ReaderWatch({
         offer,
         slots: () => store.readers(),
+        revision: () => store.revision,
         clock: this.#clock,
         log: this.#log,
         predecessor: options.predecessor,

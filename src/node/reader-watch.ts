@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Revision } from "../engine/engine.ts";
 import type { DirectOffer } from "../engine/hub-direct.ts";
 import type { DirectReader, DirectService } from "../engine/hub-server.ts";
 import { evictReader, type ReaderSlot } from "../engine/lmdb-readers.ts";
@@ -17,6 +18,8 @@ export interface ReaderWatchOptions {
   readonly offer: DirectOffer;
   /** Who has a place in LMDB's table of readers; those who died with one are not in it any more. */
   readonly slots: () => readonly ReaderSlot[];
+  /** The store's last revision: while that stays, nobody is in the way. */
+  readonly revision: () => Revision;
   readonly clock: Clock;
   readonly log: Log;
   /** The hub before us, which holds on to what it last flushed: it may be frozen. */
@@ -25,7 +28,9 @@ export interface ReaderWatchOptions {
 
 /** What is known of a read that goes on. */
 interface Lag {
-  readonly since: number;
+  /** Since when it is in the way, as far as is known; nothing was written since it was first seen until then. */
+  since: number;
+  readonly revision: Revision;
   /** How large the store's file was then. */
   readonly size: number;
   told: boolean;
@@ -62,6 +67,7 @@ export class ReaderWatch implements DirectService {
   check(): void {
     const { clock, slots } = this.#options;
     const now = clock.now();
+    const revision = this.#options.revision();
     const before = this.#lags;
     this.#lags = new Map();
     for (const slot of slots()) {
@@ -69,11 +75,14 @@ export class ReaderWatch implements DirectService {
       const key = `${slot.pid} ${slot.thread} ${slot.transaction}`;
       const lag = before.get(key) ?? {
         since: now,
+        revision,
         size: this.#size(),
         told: false,
         evicted: false,
       };
       this.#lags.set(key, lag);
+      // Reads without end look like one while nothing is written.
+      if (lag.revision === revision) lag.since = now;
       if (now - lag.since >= STUCK_MS) this.#stuck(slot, lag, now);
     }
   }

@@ -39,11 +39,11 @@ export function entryInPlace(stored: EntryInPlace): TreeEntry {
 }
 
 /** The value alone. @throws WireError if it can't be decoded */
-export function valueInPlace({ path, bytes, start, end }: EntryInPlace): unknown {
+export function valueInPlace(stored: EntryInPlace): unknown {
   try {
-    return decodeValueAt(bytes, start, end);
+    return decodeValueAt(stored.bytes, stored.start, stored.end);
   } catch (error) {
-    throw asBanyanError(error, path);
+    throw asBanyanError(error, stored.path);
   }
 }
 

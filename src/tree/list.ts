@@ -77,7 +77,11 @@ function nearOrFar<Stored, T, Place>(
     let after: Place | undefined;
     for (;;) {
       signal?.throwIfAborted();
-      const reads = engine.direct;
+      let reads = engine.direct;
+      while (reads?.pause !== undefined) {
+        await reads.pause;
+        reads = engine.direct;
+      }
       const page = reads === undefined ? NOT_NOW : ways.near(reads, after);
       if (page === NOT_NOW) {
         let complete = true;

@@ -170,20 +170,20 @@ export class Tree implements AsyncDisposable {
   /** The value; `undefined` if there is none. @throws WireError if it can't be decoded */
   async get(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
     checkOptions(options, ABORT_OPTIONS, "tree.get");
-    const at = toPath(path);
-    const near = this.#near(at, options, valueInPlace);
+    if (this.engine.direct?.pause !== undefined) await this.#turn();
+    const near = this.#near(path, options, valueInPlace);
     if (near !== NOT_NOW) return near;
-    const stored = await this.engine.get(at, options);
+    const stored = await this.engine.get(toPath(path), options);
     return stored === undefined ? undefined : valueOf(toTreeEntry(stored));
   }
 
   /** The value with who wrote it, when, and its revision; `undefined` if there is none. */
   async entry(path: PathLike, options: AbortOptions = {}): Promise<TreeEntry | undefined> {
     checkOptions(options, ABORT_OPTIONS, "tree.entry");
-    const at = toPath(path);
-    const near = this.#near(at, options, entryInPlace);
+    if (this.engine.direct?.pause !== undefined) await this.#turn();
+    const near = this.#near(path, options, entryInPlace);
     if (near !== NOT_NOW) return near;
-    const stored = await this.engine.get(at, options);
+    const stored = await this.engine.get(toPath(path), options);
     return stored === undefined ? undefined : toTreeEntry(stored);
   }
 
@@ -370,16 +370,25 @@ export class Tree implements AsyncDisposable {
     return { engine, path: toPath(path), author: this.author, durability: this.#durability };
   }
 
+  /** Reads in place take turns with everything else. */
+  async #turn(): Promise<void> {
+    for (;;) {
+      const pause = this.engine.direct?.pause;
+      if (pause === undefined) return;
+      await pause;
+    }
+  }
+
   /** What can be read without asking anybody. */
   #near<T>(
-    path: Path,
+    path: PathLike,
     { signal }: AbortOptions,
     read: (entry: EntryInPlace) => T,
   ): T | undefined | typeof NOT_NOW {
     const { direct } = this.#engine();
     if (direct === undefined) return NOT_NOW;
     signal?.throwIfAborted();
-    return direct.get(path, read);
+    return direct.get(typeof path === "string" ? path : toPath(path), read);
   }
 
   #engine(): Engine {

@@ -60,6 +60,42 @@ export function encodePathInto(
   return start + at;
 }
 
+/** Text up to here takes less than the limit of a key, whatever it is. */
+const MAX_PLAIN_TEXT = 500;
+const DOT = 0x2e;
+const COLON = 0x3a;
+
+/**
+ * Writes the key of a path in its text form, where that is plain: names of ASCII between dots. So nothing
+ * has to be made of it that is thrown away at once.
+ *
+ * @returns where it ends; -1 for all other text, also where it is no path
+ */
+export function encodePlainText(text: string, target: Uint8Array, start: number): number {
+  if (text.length > MAX_PLAIN_TEXT || start + 2 * text.length + 2 > target.length) return -1;
+  let at = start;
+  let names = 1;
+  let isEmpty = true;
+  target[at++] = TAG_STRING;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === DOT) {
+      if (isEmpty) return -1;
+      target[at++] = END;
+      target[at++] = TAG_STRING;
+      names++;
+      isEmpty = true;
+    } else {
+      if (unit === COLON || unit === 0 || unit >= 0x80) return -1;
+      target[at++] = unit;
+      isEmpty = false;
+    }
+  }
+  if (isEmpty || names > PATH_LIMITS.maxElements) return -1;
+  target[at++] = END;
+  return at;
+}
+
 /**
  * The path of a key; what it accepts, `encodePath` turns into the same bytes again.
  *

@@ -20,9 +20,14 @@ export class Path extends Array<PathElement> {
     return Array;
   }
 
-  private constructor(elements: readonly unknown[]) {
-    super(elements.length);
-    for (let i = 0; i < elements.length; i++) this[i] = checkElement(elements[i], i);
+  private constructor(elements: readonly unknown[], name?: string) {
+    super(name === undefined ? elements.length : elements.length + 1);
+    if (name === undefined) {
+      for (let i = 0; i < elements.length; i++) this[i] = checkElement(elements[i], i);
+    } else {
+      for (let i = 0; i < elements.length; i++) this[i] = elements[i] as PathElement;
+      this[elements.length] = name;
+    }
     Object.freeze(this);
   }
 
@@ -49,6 +54,14 @@ export class Path extends Array<PathElement> {
       );
     }
     return new Path(elements);
+  }
+
+  /**
+   * The path of `name` below `parent`, where nothing needs to be checked: a parent of at most 31 elements
+   * that were, and whole text. For those who read many.
+   */
+  static below(parent: readonly PathElement[], name: string): Path {
+    return new Path(parent, name);
   }
 
   /** This path with one more element. */

@@ -23,6 +23,9 @@ class Fixture implements Disposable {
   readonly told: string[] = [];
   readonly logged: string[] = [];
   slots: ReaderSlot[] = [];
+  /** Something is written all the time. */
+  isWritten = true;
+  #revision = 1;
   readonly watch: ReaderWatch;
 
   constructor() {
@@ -31,6 +34,7 @@ class Fixture implements Disposable {
     this.watch = new ReaderWatch({
       offer: { directory: this.folder.path, device: 1, inode: 1, processes: "" },
       slots: () => this.slots,
+      revision: () => (this.isWritten ? ++this.#revision : this.#revision),
       clock: this.clock,
       log: { debug: note, info: note, warn: note, error: note },
     });
@@ -80,6 +84,20 @@ describe("ReaderWatch", () => {
       fixture.pass(500);
     }
     expect(fixture.told).toEqual([]);
+  });
+
+  it("leaves a reader alone as long as nothing is written that it could be in the way of", () => {
+    using fixture = new Fixture();
+    fixture.watch.add({ pid: 4, stop: (why) => fixture.told.push(why) });
+    fixture.isWritten = false;
+    fixture.slots = [slot(4, 10)];
+    fixture.pass(20_000);
+    expect(fixture.told).toEqual([]);
+    fixture.isWritten = true;
+    fixture.pass(1_500);
+    expect(fixture.told).toEqual([]);
+    fixture.pass(1_000);
+    expect(fixture.told).toHaveLength(1);
   });
 
   it("puts a frozen reader of ours out once the store has grown by its limit, and no other", () => {

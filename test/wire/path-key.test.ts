@@ -2,7 +2,14 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { BanyanError, WireError } from "../../src/base/errors.ts";
-import { comparePaths, decodePath, encodePath, subtreeRange } from "../../src/wire/path-key.ts";
+import {
+  comparePaths,
+  decodePath,
+  encodePath,
+  encodePlainText,
+  subtreeRange,
+} from "../../src/wire/path-key.ts";
+import { parsePath } from "../../src/wire/path-text.ts";
 import { Path, type PathElement } from "../../src/wire/path.ts";
 import { elements, MAX_PATH_BYTES, path, pathPair } from "./arbitrary.ts";
 
@@ -194,3 +201,38 @@ function codeOf(action: () => unknown): string | undefined {
   const error = result(action);
   return error instanceof WireError ? error.code : undefined;
 }
+
+describe("encodePlainText()", () => {
+  const keyOf = (text: string): Uint8Array | undefined => {
+    const target = new Uint8Array(1_100);
+    const end = encodePlainText(text, target, 3);
+    return end < 0 ? undefined : target.slice(3, end);
+  };
+
+  it("gives the key of the path that plain text stands for", () => {
+    const text = fc.oneof(
+      fc.string({ unit: fc.constantFrom("a", "b", ".", "0", "_") }),
+      fc.string({ unit: "binary" }),
+      path.map(String),
+    );
+    const plain = /^[^.:\0\u0080-\u{10ffff}]+(\.[^.:\0\u0080-\u{10ffff}]+)*$/u;
+    fc.assert(
+      fc.property(text, (one) => {
+        const key = keyOf(one);
+        if (key !== undefined) expect(key).toEqual(encodePath(parsePath(one)));
+        else expect(plain.test(one) && one.length < 100 && one.split(".").length < 30).toBe(false);
+      }),
+      RUNS,
+    );
+    expect(keyOf("a.b.c")).toEqual(encodePath(of("a", "b", "c")));
+  });
+
+  it("leaves alone what is no plain text, or too much of it", () => {
+    for (const text of ["", ".", "a.", ".a", "a..b", "a:2", ":", "\0", "é", "x".repeat(501)]) {
+      expect(keyOf(text)).toBeUndefined();
+    }
+    expect(keyOf(Array.from({ length: 32 }, () => "a").join("."))).toBeDefined();
+    expect(keyOf(Array.from({ length: 33 }, () => "a").join("."))).toBeUndefined();
+    expect(encodePlainText("a.b", new Uint8Array(7), 0)).toBe(-1);
+  });
+});
