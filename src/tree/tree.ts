@@ -14,7 +14,7 @@ import {
   type Revision,
 } from "../engine/engine.ts";
 import { toPath } from "../wire/path-text.ts";
-import type { Path, PathLike } from "../wire/path.ts";
+import type { PathLike } from "../wire/path.ts";
 import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
 import {
   encodeTreeValue,

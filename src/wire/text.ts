@@ -18,7 +18,9 @@ const CACHE_SLOTS = 2048;
 /** What only Node has: several times as quick as a TextDecoder, but U+FFFD stands for what is not UTF-8. */
 interface Host {
   readonly Buffer?: {
-    readonly prototype: { utf8Slice?(this: Uint8Array, start: number, end: number): string };
+    readonly prototype: {
+      readonly utf8Slice?: (this: Uint8Array, start: number, end: number) => string;
+    };
   };
 }
 
