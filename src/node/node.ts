@@ -91,6 +91,7 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
   scope.defer(() => refusal[Symbol.dispose]());
   try {
     const runner = await openRunner(options, scope, failed.resolve);
+    announce(options, scope);
     const node = new RunningNode(runner, scope);
     void failed.promise.then(() => node.close());
     return node;
@@ -98,6 +99,12 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
     await scope.close();
     throw error;
   }
+}
+
+/** Who looks sees at once when this process is gone; its lease may be held for longer. */
+function announce({ tree, name, groups = ["default"] }: NodeOptions, scope: Scope): void {
+  const about = { pid: process.pid, hostname: hostname(), groups };
+  scope.use(tree.peers.announce(tree.system.node.append(name), about));
 }
 
 /** Runs of code that blocks, at once: each has a thread of some 10 MB. The slots limit most of them. */
