@@ -8,21 +8,12 @@ import { randomId } from "../base/ids.ts";
 const FULL = /MDB_MAP_FULL|MDB_TXN_FULL|No space left|Disk quota|File too large/iu;
 const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 const PROBE_BYTES = 64 * 1024;
-/**
- * LMDB's count of transactions does not fit what lies in the file: seen once in 200 kills of its owner.
- * Nothing was written, and whoever opens the store anew finds it whole.
- */
-const LOST_PLACE = /MDB_BAD_TXN/u;
 const CORRUPT =
   /MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_INVALID|MDB_VERSION_MISMATCH|MDB_BAD|not an LMDB file/iu;
 
 /** Gives one of LMDB's errors the code that a caller can decide on; others pass as they are. */
 export function lmdbError(error: unknown, where: string): unknown {
   if (error instanceof EngineError || !(error instanceof Error)) return error;
-  if (LOST_PLACE.test(error.message)) {
-    const says = `${where} has to be opened again: ${error.message}`;
-    return new EngineError("ENGINE_CLOSED", says, { cause: error });
-  }
   if (FULL.test(error.message) || isFull(where)) {
     return new EngineError("ENGINE_FULL", `${where} is full: ${error.message}`, { cause: error });
   }

@@ -29,6 +29,7 @@ const FORMAT_WITHOUT_SAFE_POINTS = 1;
 const FORMAT_FILE = "format";
 const FORMAT_PATTERN = /^banyan store (\d+)\n$/u;
 export const DATA_FILE = "data.mdb";
+export const LOCK_FILE = "lock.mdb";
 /** LMDB's largest. */
 const MAX_PAGE_BYTES = 64 * 1024;
 

@@ -6,6 +6,8 @@ import type { FileHandle } from "node:fs/promises";
 
 const MAGIC = 0xbeefc0de;
 const AT = { magic: 24, pageSize: 48, lastPage: 144, transaction: 152 } as const;
+/** Where in its page a head says which transaction made it. */
+export const TRANSACTION_AT: number = AT.transaction;
 /** What a head needs of its page: from the magic to the transaction. */
 const FROM = AT.magic;
 const TO = AT.transaction + 8;

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
+import { LOCK_FILE } from "./lmdb-file.ts";
+
 /** A place in LMDB's table of readers. */
 export interface ReaderSlot {
   readonly pid: number;
@@ -38,7 +40,7 @@ export function parseReaders(list: string): ReaderSlot[] {
  */
 export function evictReader(directory: string, slot: ReaderSlot): Promise<boolean> {
   const { pid, thread, transaction } = slot;
-  const told = [join(directory, "lock.mdb"), pid, thread, transaction].map(String);
+  const told = [join(directory, LOCK_FILE), pid, thread, transaction].map(String);
   const child = spawn(process.execPath, ["-e", EVICT, ...told], { stdio: "ignore" });
   return new Promise((resolve, reject) => {
     child.once("error", reject);

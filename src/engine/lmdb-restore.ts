@@ -6,7 +6,7 @@ import { openLmdb } from "./lmdb.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { encodeEntry, encodeHead } from "./lmdb-records.ts";
-import { commit, META_KEYS, openTables } from "./lmdb-tables.ts";
+import { closeTables, commit, META_KEYS, openTables } from "./lmdb-tables.ts";
 
 /** One write of those that make up the state. */
 export type RestoredChange = Extract<EngineEvent, { type: "put" | "delete" }>;
@@ -52,7 +52,7 @@ export async function restoreLmdb(
   } catch (error) {
     throw lmdbError(error, directory);
   } finally {
-    await tables.root.close();
+    await closeTables(tables);
   }
   await using engine = await openLmdb(directory);
   for (const rule of state().rules) await engine.keepHistory(rule);

@@ -17,7 +17,14 @@ import {
 } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
 import { operationKey, pathKey, revisionKey, revisionOf, treeKey, treeRange } from "./lmdb-keys.ts";
-import { commit, type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
+import {
+  closeTables,
+  commit,
+  type LmdbTables,
+  mendCount,
+  META_KEYS,
+  requireOwner,
+} from "./lmdb-tables.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
 import {
@@ -181,6 +188,7 @@ export class LmdbStore implements Store {
   checkOwner(): void {
     if (this.#failed !== undefined || this.#closing !== undefined) return;
     try {
+      mendCount(this.#tables);
       this.#tables.root.resetReadTxn();
       requireOwner(this.#tables, this.#options.ownerRow);
     } catch (error) {
@@ -202,7 +210,6 @@ export class LmdbStore implements Store {
 
   async #close(): Promise<void> {
     if (this.#pending.length > 0) this.#commit();
-    const { root } = this.#tables;
     const { flusher } = this.#options;
     try {
       if (this.#failed === undefined) {
@@ -213,7 +220,7 @@ export class LmdbStore implements Store {
       throw lmdbError(error, this.label);
     } finally {
       await flusher.close();
-      await root.close();
+      await closeTables(this.#tables);
     }
   }
 

@@ -1,6 +1,7 @@
-import { type Database, open, type RootDatabase } from "lmdb";
+import { ABORT, type Database, open, type RootDatabase } from "lmdb";
 
 import { EngineError } from "../base/errors.ts";
+import { TransactionCount } from "./lmdb-count.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 
 /** The databases of one store. Keys and values are bytes of our own making. */
@@ -16,6 +17,7 @@ export interface LmdbTables {
   readonly history: LmdbTable;
   /** The store's id, owner and head. */
   readonly meta: LmdbTable;
+  readonly count: TransactionCount;
 }
 
 type LmdbTable = Database<Uint8Array, Uint8Array>;
@@ -56,6 +58,7 @@ export function openTables(directory: string): LmdbTables {
       operations: [table("operations0"), table("operations1")],
       history: table("history"),
       meta: table("meta"),
+      count: new TransactionCount(directory),
     };
   } catch (error) {
     throw lmdbError(error, directory);
@@ -80,10 +83,45 @@ export async function convertTables(directory: string): Promise<void> {
 /** lmdb's flags of a synchronous commit that leaves it to the system when to write to the disk. */
 const COMMIT: number = 0x5_00_02;
 
-/** One write transaction: what `work` writes is kept as a whole, or not at all where it throws. */
-export function commit<T>({ root }: LmdbTables, work: () => T): T {
-  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
-  return root.transactionSync(work, COMMIT);
+/** How often others may set the count of transactions back while one begins. */
+const MAX_ATTEMPTS = 20;
+
+/**
+ * One write transaction: what `work` writes is kept as a whole, or not at all where it throws. It follows
+ * on the newest state, whatever LMDB believes that is.
+ *
+ * @throws EngineError `ENGINE_CLOSED` where LMDB can't begin one; whoever opens the store anew can
+ */
+export function commit<T>({ root, count }: LmdbTables, work: () => T): T {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const attempted = (): T | typeof ABORT => {
+      const transaction = transactionOf(root);
+      // `lmdb` goes on without one where LMDB refuses, and would read what is there and write nothing.
+      if (transaction === 0) throw new EngineError("ENGINE_CLOSED", "LMDB begins no transaction");
+      if (count.isNext(transaction)) return work();
+      count.mend();
+      return ABORT;
+    };
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
+    const result = root.transactionSync(attempted, COMMIT);
+    if (result !== ABORT) return result as T;
+  }
+  throw new EngineError("ENGINE_CLOSED", "LMDB's count of transactions is set back all the time");
+}
+
+/** Lets readers see the newest state, where somebody who opened the store has set them back. */
+export function mendCount(tables: LmdbTables): void {
+  if (!tables.count.isRight) commit(tables, () => {});
+}
+
+/** Of the writer; `lmdb`'s types leave it out. */
+function transactionOf(root: unknown): number {
+  return (root as { getWriteTxnId(): number }).getWriteTxnId();
+}
+
+export async function closeTables({ root, count }: LmdbTables): Promise<void> {
+  await root.close();
+  count.close();
 }
 
 /** @throws EngineError `ENGINE_DEPOSED` where the store does not say that its owner is this one */

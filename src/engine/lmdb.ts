@@ -7,12 +7,19 @@ import { randomId } from "../base/ids.ts";
 import { bootId } from "./boot-id.ts";
 import type { Durability, EngineLimits, Revision } from "./engine.ts";
 import { lmdbError } from "./lmdb-errors.ts";
-import { prepareDirectory } from "./lmdb-file.ts";
+import { DATA_FILE, LOCK_FILE, prepareDirectory } from "./lmdb-file.ts";
 import { LmdbFlusher } from "./lmdb-flusher.ts";
 import { decodeHead, encodeHead } from "./lmdb-records.ts";
 import type { ReaderSlot } from "./lmdb-readers.ts";
 import { LmdbStore } from "./lmdb-store.ts";
-import { commit, convertTables, type LmdbTables, META_KEYS, openTables } from "./lmdb-tables.ts";
+import {
+  closeTables,
+  commit,
+  convertTables,
+  type LmdbTables,
+  META_KEYS,
+  openTables,
+} from "./lmdb-tables.ts";
 import { LocalEngine } from "./local-engine.ts";
 
 export interface LmdbOptions {
@@ -97,8 +104,8 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
   const tables = openTables(directory);
   let flusher: LmdbFlusher | undefined;
   try {
-    await chmod(join(directory, "data.mdb"), 0o600);
-    await chmod(join(directory, "lock.mdb"), 0o600);
+    await chmod(join(directory, DATA_FILE), 0o600);
+    await chmod(join(directory, LOCK_FILE), 0o600);
     if (prepared.suspicious) readEverything(tables);
     flusher = await LmdbFlusher.open(tables, { directory, boot, clock });
     const { id, ownerRow, epoch } = takeOver(tables, options, prepared.restored);
@@ -116,7 +123,7 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     return new LmdbEngine(store, { epoch, limits: options.limits });
   } catch (error) {
     await flusher?.close();
-    await tables.root.close();
+    await closeTables(tables);
     throw lmdbError(error, directory);
   }
 }

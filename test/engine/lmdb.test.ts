@@ -181,7 +181,7 @@ describe("openLmdb()", () => {
   });
 
   test.each([
-    ["MDB_BAD_TXN: Transaction must abort, has a child, or is invalid", "ENGINE_CLOSED"],
+    ["MDB_BAD_TXN: Transaction must abort, has a child, or is invalid", "ENGINE_CORRUPT"],
     ["MDB_CORRUPTED: Located page was wrong type", "ENGINE_CORRUPT"],
     ["MDB_MAP_FULL: Environment mapsize limit reached", "ENGINE_FULL"],
     ["Invalid argument", "ENGINE_UNAVAILABLE"],
