@@ -87,10 +87,10 @@ describe("a count of transactions", () => {
     const ended = Promise.all(
       others.map(async (other) => (await once(other, "exit"))[0] as number),
     );
-    let running = true;
-    void ended.finally(() => (running = false));
+    const done = new AbortController();
+    void ended.finally(() => done.abort());
     const told: string[] = [];
-    while (running) {
+    while (!done.signal.aborted) {
       const name = `k:${told.length % 100}`;
       told.push(name);
       await put(engine, name, `${told.length}`);
