@@ -46,9 +46,16 @@ export interface StoreReader {
   close(): Promise<void>;
 }
 
+/** Calls `open` at a moment in which the hub changes nothing: opening a store is not safe at others. */
+export type Alone = <T>(open: () => T) => Promise<T>;
+
 export interface HubDirectOptions {
   /** Opens the store that a hub offers; undefined where this process had better not. */
-  readonly open: (offer: DirectOffer, hubPid: number) => Promise<StoreReader | undefined>;
+  readonly open: (
+    offer: DirectOffer,
+    hubPid: number,
+    alone: Alone,
+  ) => Promise<StoreReader | undefined>;
   readonly log: Log;
 }
 
@@ -240,7 +247,9 @@ export class HubDirect implements DirectReads {
       const offer = session?.hello.direct;
       if (session === undefined || offer === undefined) return;
       if (performance.now() < this.#offUntil) return;
-      const reader = await this.#options.open(offer, session.hello.pid);
+      const reader = await this.#options.open(offer, session.hello.pid, (open) =>
+        openAlone(session, open),
+      );
       if (reader === undefined) {
         this.#offUntil = Infinity;
         return;
@@ -286,6 +295,15 @@ export class HubDirect implements DirectReads {
     void reader?.close().catch((error: unknown) => {
       this.#options.log.debug("the store could not be closed", { error: String(error) });
     });
+  }
+}
+
+async function openAlone<T>(session: HubSession, open: () => T): Promise<T> {
+  await session.hub.opening();
+  try {
+    return open();
+  } finally {
+    await session.hub.opened();
   }
 }
 

@@ -84,6 +84,8 @@ export interface DirectService {
   readonly offer: DirectOffer;
   /** Takes note of one; disposed of when its session has ended. */
   add(reader: DirectReader): Disposable;
+  /** Resolves when the store may be opened, until what it gives is disposed of, or for a while. */
+  hold(): Promise<Disposable>;
 }
 
 /** Batches that may be on their way to a client before it has said that it took the first. */
@@ -133,6 +135,8 @@ export class HubService implements AsyncDisposable {
   readonly #streams = new Map<number, EngineWatch | EngineSubscription>();
   #reading: Disposable | undefined;
   #converts = false;
+  #opening: Disposable | undefined;
+  #isOver = false;
 
   constructor(
     engine: Engine,
@@ -190,6 +194,21 @@ export class HubService implements AsyncDisposable {
       place: name,
       bytes: entry?.value.length ?? 0,
     }));
+  }
+
+  /** Resolves when the client may open the store, which it does at once, and says `opened`. */
+  async opening(): Promise<void> {
+    if (this.#direct === undefined) throw new TypeError("nobody may read this store directly");
+    const hold = await this.#direct.hold();
+    this.opened();
+    if (this.#isOver) hold[Symbol.dispose]();
+    else this.#opening = hold;
+  }
+
+  /** Resolves when the client sees the newest state there. */
+  opened(): void {
+    this.#opening?.[Symbol.dispose]();
+    this.#opening = undefined;
   }
 
   /** The client reads the store itself; `stop` tells it not to. */
@@ -287,6 +306,8 @@ export class HubService implements AsyncDisposable {
 
   /** Ends whatever the client left open. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    this.opened();
     this.#endReading();
     await Promise.all(Array.from(this.#streams.keys(), (id) => this.stop(id)));
   }

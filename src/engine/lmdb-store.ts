@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
+import { CommitTurns } from "./commit-turns.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
@@ -79,9 +80,7 @@ export class LmdbStore implements Store {
   readonly #options: LmdbStoreOptions;
   #head: Head;
   #pending: PendingWrite[] = [];
-  #turn: NodeJS.Immediate | undefined;
-  /** A flush is waited for, to commit behind it. */
-  #isPatient = false;
+  readonly #turns: CommitTurns;
   #young: 0 | 1 = 0;
   #youngSince: number;
   #listener: StoreListener | undefined;
@@ -96,6 +95,12 @@ export class LmdbStore implements Store {
     this.history = new LmdbHistory(tables, options);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
     this.#youngSince = options.clock.now();
+    const { flusher, clock } = options;
+    this.#turns = new CommitTurns({
+      commit: () => this.#pending.length > 0 && this.#commit(),
+      flushing: () => flusher.running,
+      clock,
+    });
     options.flusher.onFailed = (error) => this.#flushFailed(error);
   }
 
@@ -156,33 +161,23 @@ export class LmdbStore implements Store {
     if (this.#failed !== undefined) return Promise.reject(this.#failed);
     const write: PendingWrite = { request, ...deferred<WriteResult>() };
     this.#pending.push(write);
-    this.#schedule(request);
+    this.#turns.ask(this.#durabilityOf(request) === "flushed");
     return write.promise;
-  }
-
-  /**
-   * Commits at the end of this turn. What waits for the disk anyhow can only be in the next flush: while
-   * another runs, it waits to become one commit with all that come meanwhile.
-   */
-  #schedule(request: WriteRequest): void {
-    const { running } = this.#options.flusher;
-    if (running === undefined || this.#durabilityOf(request) !== "flushed") {
-      this.#turn ??= setImmediate(() => this.#commit());
-    } else if (!this.#isPatient) {
-      void this.#commitAfter(running);
-    }
-  }
-
-  async #commitAfter(flush: Promise<void>): Promise<void> {
-    this.#isPatient = true;
-    // Who waits for it hears how it ended.
-    await flush.catch(() => {});
-    this.#isPatient = false;
-    if (this.#pending.length > 0) this.#commit();
   }
 
   #durabilityOf({ durability }: WriteRequest): Durability {
     return durability ?? this.#options.durability;
+  }
+
+  /** See `CommitTurns`; for who opens the store's file, which may set back those who read it. */
+  async hold(): Promise<Disposable> {
+    const held = await this.#turns.hold();
+    return {
+      [Symbol.dispose]: () => {
+        held[Symbol.dispose]();
+        this.checkOwner();
+      },
+    };
   }
 
   checkOwner(): void {
@@ -237,8 +232,7 @@ export class LmdbStore implements Store {
 
   /** One transaction of everything that was asked for up to now. */
   #commit(): void {
-    if (this.#turn !== undefined) clearImmediate(this.#turn);
-    this.#turn = undefined;
+    this.#turns.cancel();
     const writes = this.#pending;
     this.#pending = [];
     const changes: Change[] = [];

@@ -84,6 +84,14 @@ export class LmdbEngine extends LocalEngine {
     return this.#store.revision;
   }
 
+  /**
+   * Resolves when nothing is committed any more, until what it gives is disposed of, or for a while: then
+   * another process may open the store's file.
+   */
+  hold(): Promise<Disposable> {
+    return this.#store.hold();
+  }
+
   /** Who reads the store's file at this moment, other processes too. */
   readers(): readonly ReaderSlot[] {
     return this.#store.readers();

@@ -2,7 +2,7 @@ import { readlinkSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { isMainThread } from "node:worker_threads";
 
-import type { DirectOffer, StoreReader } from "../engine/hub-direct.ts";
+import type { Alone, DirectOffer, StoreReader } from "../engine/hub-direct.ts";
 import { identityOf } from "./file-identity.ts";
 
 /**
@@ -34,6 +34,7 @@ export function offerOf(directory: string): DirectOffer | undefined {
 export async function openOffered(
   offer: DirectOffer,
   hubPid: number,
+  alone: Alone,
 ): Promise<StoreReader | undefined> {
   if (!isMainThread || hubPid === process.pid) return undefined;
   if (offer.processes !== processSpace()) return undefined;
@@ -42,7 +43,7 @@ export async function openOffered(
   const { type } = await statfs(offer.directory);
   if (!sharesMemory(type)) return undefined;
   const { openReader } = await import("../engine/lmdb-reader.ts");
-  return openReader(offer.directory);
+  return await alone(() => openReader(offer.directory));
 }
 
 /** Whether two processes see one file's pages at once, by the number of its file system. */

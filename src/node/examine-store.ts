@@ -1,8 +1,10 @@
 import { pause } from "../base/pause.ts";
 import { systemClock } from "../base/clock.ts";
 import type { StoreReader } from "../engine/hub-direct.ts";
+import { HUB_EXPORT, type HubService } from "../engine/hub-server.ts";
 import { openReader } from "../engine/lmdb-reader.ts";
 import { toNodeEntry } from "../runner/node-entry.ts";
+import { dialHub } from "./hub-dial.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { entryInPlace, type TreeEntry } from "../tree/entry.ts";
 import { systemPaths } from "../tree/system-paths.ts";
@@ -21,6 +23,12 @@ export interface StoreReport {
   readonly orphans: readonly { readonly job: string; readonly node: string }[];
 }
 
+/** The hub that may be at work on it. */
+export interface ExaminedHub {
+  readonly pid: number;
+  readonly socket: string;
+}
+
 /** No read takes so long. */
 const SAMPLE_MS = 1_000;
 const MAX_NAMED = 20;
@@ -31,8 +39,11 @@ const MAX_NAMED = 20;
  *
  * @throws what `openReader` does
  */
-export async function examineStore(directory: string, hubPid: number): Promise<StoreReport> {
-  const reader = openReader(directory);
+export async function examineStore(
+  directory: string,
+  hub: ExaminedHub | undefined,
+): Promise<StoreReport> {
+  const reader = await openBeside(directory, hub);
   try {
     const before = reader.readers();
     const report = readAll(reader);
@@ -41,13 +52,28 @@ export async function examineStore(directory: string, hubPid: number): Promise<S
     const stuck = before.filter(
       ({ pid, thread, transaction }) =>
         pid !== process.pid &&
-        pid !== hubPid &&
+        pid !== hub?.pid &&
         transaction !== undefined &&
         after.some((slot) => slot.thread === thread && slot.transaction === transaction),
     );
     return { ...report, stuckReaders: stuck.map(({ pid }) => pid) };
   } finally {
     await reader.close();
+  }
+}
+
+/** A hub that does not answer is dead, or changes nothing. */
+async function openBeside(directory: string, hub: ExaminedHub | undefined): Promise<StoreReader> {
+  const session = hub && (await dialHub(hub).catch(() => undefined));
+  if (session === undefined) return openReader(directory);
+  try {
+    const service = session.remote<HubService>(HUB_EXPORT);
+    await service.opening();
+    const reader = openReader(directory);
+    await service.opened();
+    return reader;
+  } finally {
+    await session.close();
   }
 }
 

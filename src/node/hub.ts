@@ -157,6 +157,7 @@ class Hub {
         offer,
         slots: () => store.readers(),
         revision: () => store.revision,
+        hold: () => store.hold(),
         clock: this.#clock,
         log: this.#log,
         predecessor: options.predecessor,

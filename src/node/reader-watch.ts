@@ -20,6 +20,8 @@ export interface ReaderWatchOptions {
   readonly slots: () => readonly ReaderSlot[];
   /** The store's last revision: while that stays, nobody is in the way. */
   readonly revision: () => Revision;
+  /** See `DirectService`. */
+  readonly hold: () => Promise<Disposable>;
   readonly clock: Clock;
   readonly log: Log;
   /** The hub before us, which holds on to what it last flushed: it may be frozen. */
@@ -61,6 +63,10 @@ export class ReaderWatch implements DirectService {
     this.#readers.add(reader);
     this.#known.add(reader.pid);
     return { [Symbol.dispose]: () => void this.#readers.delete(reader) };
+  }
+
+  hold(): Promise<Disposable> {
+    return this.#options.hold();
   }
 
   /** To be called now and then, between the store's writes. */

@@ -1,0 +1,103 @@
+import type { Clock } from "../base/clock.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
+
+export interface CommitTurnsOptions {
+  /** Commits all that was asked for. */
+  readonly commit: () => void;
+  /** The flush that runs. */
+  readonly flushing: () => Promise<void> | undefined;
+  readonly clock: Clock;
+}
+
+/** How long commits may be held at the most, whoever asks for it. */
+const HOLD_MS = 300;
+
+/** A time in which nothing is committed. */
+interface Hold extends Deferred<void> {
+  readonly since: number;
+  readonly limit: Disposable;
+  users: number;
+}
+
+/**
+ * When a store commits: at the end of the turn of the event loop in which something was asked for. What
+ * waits for the disk anyhow can only be in the next flush: while another runs, it waits to become one
+ * commit with all that come meanwhile.
+ */
+export class CommitTurns {
+  readonly #options: CommitTurnsOptions;
+  #turn: NodeJS.Immediate | undefined;
+  /** A flush is waited for, to commit behind it. */
+  #isPatient = false;
+  #hold: Hold | undefined;
+  /** Something would have been committed since. */
+  #isDue = false;
+
+  constructor(options: CommitTurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Something is to be committed. `isPatient`: it waits for the disk. */
+  ask(isPatient: boolean): void {
+    const running = isPatient ? this.#options.flushing() : undefined;
+    if (running === undefined) this.#turn ??= setImmediate(() => this.#commit());
+    else if (!this.#isPatient) void this.#after(running);
+  }
+
+  /** Nothing is left to be committed. */
+  cancel(): void {
+    if (this.#turn !== undefined) clearImmediate(this.#turn);
+    this.#turn = undefined;
+    this.#isDue = false;
+  }
+
+  /**
+   * Resolves when nothing is committed, until what it gives is disposed of, or until the others have
+   * waited for long enough.
+   */
+  async hold(): Promise<Disposable> {
+    const { clock } = this.#options;
+    while (this.#hold !== undefined && clock.now() - this.#hold.since > HOLD_MS / 2) {
+      await this.#hold.promise;
+    }
+    this.#hold ??= {
+      ...deferred<void>(),
+      since: clock.now(),
+      limit: clock.after(HOLD_MS, () => this.#release()),
+      users: 0,
+    };
+    const hold = this.#hold;
+    hold.users++;
+    let isOver = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (isOver) return;
+        isOver = true;
+        if (--hold.users === 0 && this.#hold === hold) this.#release();
+      },
+    };
+  }
+
+  #release(): void {
+    const hold = this.#hold;
+    hold?.limit[Symbol.dispose]();
+    this.#hold = undefined;
+    if (this.#isDue) this.#commit();
+    // Behind the commit: those who come next have to wait for it.
+    hold?.resolve();
+  }
+
+  async #after(flush: Promise<void>): Promise<void> {
+    this.#isPatient = true;
+    // Who waits for it hears how it ended.
+    await flush.catch(() => {});
+    this.#isPatient = false;
+    this.#commit();
+  }
+
+  #commit(): void {
+    this.cancel();
+    if (this.#hold === undefined) this.#options.commit();
+    else this.#isDue = true;
+  }
+}
