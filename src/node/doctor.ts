@@ -131,7 +131,7 @@ async function leftovers(places: TreePlaces, record: HubRecord | undefined): Pro
   return found.length > 0 ? found : [ok("leftovers", "none")];
 }
 
-async function store(places: TreePlaces, hub: HubRecord | undefined): Promise<Finding[]> {
+async function store(places: TreePlaces, record: HubRecord | undefined): Promise<Finding[]> {
   const data = await stat(join(places.store, "data.mdb")).catch(() => undefined);
   if (data === undefined) return [ok("store", "nothing was written yet")];
   const format = await readFile(join(places.store, "format"), "utf8").catch(() => "");
@@ -141,7 +141,7 @@ async function store(places: TreePlaces, hub: HubRecord | undefined): Promise<Fi
       number === undefined ? "its format file says nothing known" : `it has format ${number}`;
     return [problem("store", `${places.store}: ${says}; use the version that wrote it`)];
   }
-  const told = hub === undefined ? [] : [String(hub.pid), hub.socket];
+  const told = record === undefined ? [] : [String(record.pid), record.socket];
   const script = fileURLToPath(new URL("../entry/examine.js", import.meta.url));
   try {
     const { stdout } = await run(process.execPath, [script, places.store, ...told], {

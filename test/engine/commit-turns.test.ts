@@ -1,10 +1,10 @@
-import { setImmediate as turn } from "node:timers/promises";
-
 import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
 import { CommitTurns } from "../../src/engine/commit-turns.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 class Fixture {
   readonly clock = new ManualClock();
