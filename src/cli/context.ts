@@ -25,6 +25,7 @@ export interface CliIo extends OutputStreams {
 export interface GlobalOptions {
   readonly tree?: string;
   readonly user?: string;
+  readonly codecs?: string;
   readonly output?: Format;
   readonly quiet?: boolean;
 }
@@ -35,12 +36,14 @@ export class CommandContext implements AsyncDisposable {
   readonly output: Output;
   readonly #url: string | undefined;
   readonly #user: string | undefined;
+  readonly #codecs: string | undefined;
   #tree: Promise<Tree> | undefined;
 
   constructor(io: CliIo, options: GlobalOptions) {
     this.io = io;
     this.#url = options.tree ?? io.env["BANYAN_TREE"];
     this.#user = options.user;
+    this.#codecs = options.codecs;
     this.output = new Output({
       format: options.output ?? "table",
       quiet: options.quiet ?? false,
@@ -72,6 +75,7 @@ export class CommandContext implements AsyncDisposable {
     return open(this.#url, {
       create: create && this.mayCreate,
       credentials: await this.#credentials(),
+      codecs: this.#codecs,
       cwd: this.io.cwd,
       author: authorOf(this.io.env),
       signal: this.signal,

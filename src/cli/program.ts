@@ -11,6 +11,7 @@ import { addJobCommands } from "./commands/job.ts";
 import { addModuleCommands } from "./commands/module.ts";
 import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
+import { addRuleCommands } from "./commands/rule.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { addUserCommands } from "./commands/user.ts";
@@ -57,6 +58,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addUpCommand,
   addNodeCommands,
   addDataCommands,
+  addRuleCommands,
   addSnapshotCommands,
   addDoctorCommand,
   addCodeCommands,
@@ -84,6 +86,11 @@ function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
       ).env("BANYAN_USER"),
     )
     .addOption(new Option("-o, --output <format>", "how data is printed").choices(FORMATS))
+    .addOption(
+      new Option("--codecs <set>", "read and write values as this set of conversions has them").env(
+        "BANYAN_CODECS",
+      ),
+    )
     .option("-q, --quiet", "say nothing but data and errors")
     .showHelpAfterError("(add --help for what there is)")
     .configureHelp({ showGlobalOptions: true })

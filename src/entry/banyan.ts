@@ -1,8 +1,12 @@
 #!/usr/bin/env node
+import { setMaxListeners } from "node:events";
+
 import { runCli } from "../cli/program.ts";
 import { onSupervisorGone } from "../node/supervise.ts";
 
 const controller = new AbortController();
+// One for each operation under way.
+setMaxListeners(0, controller.signal);
 let asked = 0;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {

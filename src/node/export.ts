@@ -86,18 +86,31 @@ export async function importEntries(
   let number = 0;
   const writing = new Set<Promise<void>>();
   const failures: unknown[] = [];
-  for await (const item of itemsOf(file, format)) {
-    signal?.throwIfAborted();
-    const { path, value } = entryOf(item, ++number, file);
-    const one = tree.set(to.concat(path), value, { idem: true, signal }).then(
+  // A match is refused as long as its type is not there, which comes behind it in the order of paths.
+  const matches = tree.system.rule.append("match");
+  const last: { at: Path; value: unknown }[] = [];
+  const write = (at: Path, value: unknown): void => {
+    const one = tree.set(at, value, { idem: true, signal }).then(
       ({ changed }) => void (changed ? written++ : unchanged++),
       (error: unknown) => void failures.push(error),
     );
     writing.add(one);
     void one.then(() => writing.delete(one));
+  };
+  for await (const item of itemsOf(file, format)) {
+    signal?.throwIfAborted();
+    const { path, value } = entryOf(item, ++number, file);
+    const at = to.concat(path);
+    if (matches.contains(at)) {
+      last.push({ at, value });
+      continue;
+    }
+    write(at, value);
     if (writing.size >= WRITES) await Promise.race(writing);
     if (failures.length > 0) break;
   }
+  await Promise.all(writing);
+  if (failures.length === 0) for (const { at, value } of last) write(at, value);
   await Promise.all(writing);
   if (failures.length > 0) throw failures[0];
   return { written, unchanged };

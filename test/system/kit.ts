@@ -2,7 +2,10 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+
+import type { runCli } from "../../src/cli/program.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const COMMAND = join(ROOT, "dist/entry/banyan.js");
@@ -34,6 +37,20 @@ export async function banyan(
   const exit = new Promise<number | null>((done) => child.once("exit", (code) => done(code)));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
   return { code, stdout, stderr };
+}
+
+/** The built command in this process: for many of them where a process each would take long. */
+export async function inProcess(args: readonly string[], input = ""): Promise<CommandResult> {
+  const program = join(ROOT, "dist/cli/program.js");
+  const { runCli: run } = (await import(program)) as { runCli: typeof runCli };
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const { signal } = new AbortController();
+  const stdin = Readable.from([input]);
+  const env = { ...process.env, NO_COLOR: "1" };
+  const code = await run(args, { stdin, stdout, stderr, env, cwd: tmpdir(), signal });
+  stdout.end();
+  stderr.end();
+  return { code, stdout: await text(stdout), stderr: await text(stderr) };
 }
 
 /** An empty folder that goes, with its hub, at the end of the test. */
