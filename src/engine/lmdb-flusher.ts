@@ -1,4 +1,4 @@
-import { readSync } from "node:fs";
+import { fdatasyncSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -15,6 +15,19 @@ const FLUSH_AFTER_MS = 100;
  * what the file grows by.
  */
 const FLUSH_AFTER_COMMITS = 256;
+/**
+ * How long a flush may take for this thread to wait for it itself. Another thread would do it no sooner, and
+ * to be woken by it, four times a flush, takes longer than many disks.
+ */
+const QUICK_MS = 2;
+/** How many commits it may hold then: it is for who waits, not for what has gathered. */
+const FEW_COMMITS = 4;
+/**
+ * How long another thread does it after one that took longer, and after many in a row: a slow disk costs
+ * everybody little, and a moment's load is soon forgotten.
+ */
+const SLOW_FOR_MS = 200;
+const MOST_SLOW_FOR_MS = 12_800;
 
 /** Keeps pages as they are in the state that it sees. */
 interface Pin {
@@ -46,6 +59,9 @@ export class LmdbFlusher {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #othersGo = false;
+  /** Until when the disk counts as slow. */
+  #slowUntil = 0;
+  #slowFor = SLOW_FOR_MS;
   #stopped = false;
 
   private constructor(
@@ -142,6 +158,7 @@ export class LmdbFlusher {
   }
 
   async #flush(): Promise<void> {
+    const few = this.#commits <= FEW_COMMITS;
     this.#commits = 0;
     const othersGo = this.#othersGo;
     const { root } = this.#tables;
@@ -150,8 +167,11 @@ export class LmdbFlusher {
     try {
       // Between two commits of the only writer, the newest head is the state that was pinned.
       const meta = this.#meta();
-      await this.#data.datasync();
-      await this.#safe.write(meta);
+      if (few && this.#clock.now() >= this.#slowUntil) this.#flushHere(meta);
+      else {
+        await this.#data.datasync();
+        await this.#safe.write(meta);
+      }
     } catch (error) {
       pin.done();
       throw error;
@@ -161,6 +181,18 @@ export class LmdbFlusher {
     if (!othersGo) return;
     this.#othersGo = false;
     await this.#safe.removeOthers();
+  }
+
+  #flushHere(meta: LmdbMeta): void {
+    const since = performance.now();
+    fdatasyncSync(this.#data.fd);
+    this.#safe.writeSync(meta);
+    if (performance.now() - since <= QUICK_MS) {
+      this.#slowFor = SLOW_FOR_MS;
+      return;
+    }
+    this.#slowUntil = this.#clock.now() + this.#slowFor;
+    this.#slowFor = Math.min(this.#slowFor * 2, MOST_SLOW_FOR_MS);
   }
 
   #meta(): LmdbMeta {

@@ -12,6 +12,7 @@
  * pages again until the next is written: see `LmdbFlusher`.
  */
 import { createHash } from "node:crypto";
+import { fdatasyncSync, writeSync } from "node:fs";
 import { open, readdir, readFile, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -52,11 +53,23 @@ export class SafePointFile {
 
   /** Resolves when it is on the disk. The state it names must be there already. */
   async write(meta: LmdbMeta): Promise<void> {
-    const slot = Buffer.alloc(SLOT_BYTES, " ");
-    slot.write(encode({ meta, boot: this.#boot }));
-    await this.#file.write(slot, 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
+    await this.#file.write(this.#content(meta), 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
     await this.#file.datasync();
     this.#slot = 1 - this.#slot;
+  }
+
+  /** The same, and the thread waits for it. */
+  writeSync(meta: LmdbMeta): void {
+    const { fd } = this.#file;
+    writeSync(fd, this.#content(meta), 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
+    fdatasyncSync(fd);
+    this.#slot = 1 - this.#slot;
+  }
+
+  #content(meta: LmdbMeta): Uint8Array {
+    const slot = Buffer.alloc(SLOT_BYTES, " ");
+    slot.write(encode({ meta, boot: this.#boot }));
+    return slot;
   }
 
   /** Takes the files of former owners away: ours has a later state. */
