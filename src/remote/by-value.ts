@@ -1,32 +1,34 @@
-/** Marks what is to cross as a copy. */
-export class ByValue {
-  readonly value: object;
+/** Says how the value in it is to cross. */
+export abstract class Mark<T = unknown> {
+  readonly #value: T;
 
-  constructor(value: object) {
-    this.value = value;
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  get value(): T {
+    return this.#value;
+  }
+
+  /** Asks nothing of the value, which may be a Proxy that throws at whatever it is asked. */
+  static is(value: unknown): value is Mark {
+    return typeof value === "object" && value !== null && #value in value;
   }
 }
+
+/** Marks what is to cross as a copy. */
+export class ByValue extends Mark<object> {}
 
 /** Marks what is to cross as a reference. */
-export class ByReference {
-  readonly value: object;
-
-  constructor(value: object) {
-    this.value = value;
-  }
-}
+export class ByReference extends Mark<object> {}
 
 /** Marks what crosses as in a session with `plain: "copy"`. */
-export class PlainCopy {
-  readonly value: unknown;
-
-  private constructor(value: unknown) {
-    this.value = value;
-  }
-
+export class PlainCopy extends Mark {
   static of(value: unknown): unknown {
     const isObject = typeof value === "object" && value !== null;
-    return isObject && !(value instanceof PlainCopy) ? new PlainCopy(value) : value;
+    return isObject && !(Mark.is(value) && value instanceof PlainCopy)
+      ? new PlainCopy(value)
+      : value;
   }
 }
 

@@ -1,4 +1,5 @@
 import { Lent } from "./exports.ts";
+import { crossingItem, notePairs } from "./pairs.ts";
 
 /** So many items are asked for at first. */
 export const FIRST_CHUNK = 8;
@@ -9,6 +10,7 @@ const PATIENCE_TURNS = 8;
 
 /** Items of an iteration on their way. Crosses by value; `source` is where the rest comes from. */
 export class Chunk {
+  readonly #isChunk = true;
   readonly values: readonly unknown[];
   readonly done: boolean;
   readonly source: object | undefined;
@@ -17,6 +19,11 @@ export class Chunk {
     this.values = values;
     this.done = done;
     this.source = source;
+  }
+
+  /** Asks nothing of the value, which may be a Proxy that throws at whatever it is asked. */
+  static is(value: unknown): value is Chunk {
+    return typeof value === "object" && value !== null && #isChunk in value && value.#isChunk;
   }
 }
 
@@ -71,7 +78,7 @@ export class IterationSource extends Lent {
 
   /** Ends the iteration of a chunk that can't be sent: the peer has nothing to end it by. */
   static abandon(chunk: unknown): void {
-    if (chunk instanceof Chunk && chunk.source instanceof IterationSource) {
+    if (Chunk.is(chunk) && chunk.source instanceof IterationSource) {
       void chunk.source.end().catch(() => {});
     }
   }
@@ -149,7 +156,7 @@ export class IterationSource extends Lent {
     if (result.done === true) {
       this.#done = true;
     } else {
-      values.push(result.value);
+      values.push(crossingItem(this.#iterator, result.value));
     }
   }
 }
@@ -169,5 +176,7 @@ export function serveIterator(object: unknown): Chunk | Promise<Chunk> {
     return new Chunk([], false, new IterationSource(Reflect.apply(later, object, [])));
   }
   if (typeof now !== "function") throw new TypeError("the remote object is not iterable");
-  return new IterationSource(Reflect.apply(now, object, [])).pull(FIRST_CHUNK);
+  const iterator = Reflect.apply(now, object, []);
+  notePairs(now, iterator);
+  return new IterationSource(iterator).pull(FIRST_CHUNK);
 }

@@ -1,10 +1,8 @@
-import { ByReference, ByValue, PlainCopy } from "./by-value.ts";
+import { Mark } from "./by-value.ts";
 
 /** Without a mark that only says how the thing crosses. */
 export function bare(value: unknown): unknown {
-  const isMarked =
-    value instanceof ByValue || value instanceof ByReference || value instanceof PlainCopy;
-  return isMarked ? value.value : value;
+  return Mark.is(value) ? value.value : value;
 }
 
 /** As `await` sees it. A reference is none; a property of one is. */

@@ -5,6 +5,7 @@ import { anyRules, expose, rulesOf } from "./expose.ts";
 import { Chunk, serveIterator } from "./iteration-source.ts";
 import { List } from "./list.ts";
 import { bare, isThenable } from "./marks.ts";
+import { notePairs } from "./pairs.ts";
 import { checkAccess, checkValue, checkWhole, type Policy, readableKeys } from "./policy.ts";
 import { Operation } from "./protocol.ts";
 import { reflect } from "./reflect.ts";
@@ -126,7 +127,9 @@ function callMember(
   checkWhole(policy, method, "call");
   if (stubOf(method) !== undefined) return (method as (...args: unknown[]) => unknown)(...args);
   work?.spendOnCall(method as () => unknown, object, args);
-  return Reflect.apply(method, object, args);
+  const result: unknown = Reflect.apply(method, object, args);
+  if (key === "entries") notePairs(method, result);
+  return result;
 }
 
 function callWhole(policy: Policy, object: unknown, args: readonly unknown[]): unknown {

@@ -1,7 +1,6 @@
 import { RemoteError } from "../base/errors.ts";
 import { canCross, tellablePrototype } from "./described.ts";
-import { intrinsicName, isContainerIterator } from "./intrinsics.ts";
-import { MAX_CHUNK } from "./iteration-source.ts";
+import { intrinsicName } from "./intrinsics.ts";
 import { List } from "./list.ts";
 import {
   checkAccess,
@@ -13,6 +12,7 @@ import {
   readableKeys,
 } from "./policy.ts";
 import { Operation } from "./protocol.ts";
+import { nextItems, withFirstItems } from "./reflect-items.ts";
 import { type StubHandle, stubOf } from "./stub-handle.ts";
 import type { Work } from "./work.ts";
 
@@ -48,8 +48,13 @@ export const Reflection = {
   setPrototype: 11,
   preventExtensions: 12,
   isExtensible: 13,
-  /** How many; a list: whether it is done, then the items. Of iterators that are the engine's own. */
+  /**
+   * How many at most; a list: whether that was all, what it returned, the items. Of iterators that are
+   * the engine's own.
+   */
   next: 14,
+  /** Key; a list: the iterator that a call of what is under the key makes, and as `next`, if it can tell. */
+  iterate: 15,
 } as const;
 export type Reflection = (typeof Reflection)[keyof typeof Reflection];
 
@@ -128,6 +133,7 @@ const KEYED: ReadonlySet<Reflection> = new Set([
   Reflection.invoke,
   Reflection.descriptor,
   Reflection.define,
+  Reflection.iterate,
 ]);
 
 const ACTS: { readonly [Kind in Reflection]: (asked: Asked) => unknown } = {
@@ -174,7 +180,14 @@ const ACTS: { readonly [Kind in Reflection]: (asked: Asked) => unknown } = {
     return Reflect.preventExtensions(object);
   },
   [Reflection.isExtensible]: ({ object }) => Reflect.isExtensible(object),
-  [Reflection.next]: next,
+  [Reflection.next]: ({ policy, object, rest: [count] }) => {
+    check(policy, object, "next", "call");
+    return nextItems(object as Iterator<unknown>, count);
+  },
+  [Reflection.iterate]: (asked) => {
+    const method: unknown = Reflect.get(asked.object, asked.key);
+    return withFirstItems(asked.object, method, invoke({ ...asked, rest: [] }));
+  },
 };
 
 function get({ policy, object, key, rest }: Asked): unknown {
@@ -326,19 +339,6 @@ const DESCRIPTOR_PARTS: ReadonlySet<string> = new Set([
   "get",
   "set",
 ]);
-
-function next({ policy, object, rest: [count] }: Asked): List {
-  check(policy, object, "next", "call");
-  const iterator = object as Iterator<unknown>;
-  const most = isContainerIterator(object) ? Math.min(Number(count) || 1, MAX_CHUNK) : 1;
-  const values: unknown[] = [];
-  while (values.length < most) {
-    const result = iterator.next();
-    if (result.done === true) return new List([true, ...values]);
-    values.push(result.value);
-  }
-  return new List([false, ...values]);
-}
 
 function check(
   policy: Policy,

@@ -1,4 +1,5 @@
 import { Chunk, FIRST_CHUNK, MAX_CHUNK } from "./iteration-source.ts";
+import { arrivedItem } from "./pairs.ts";
 import { Operation } from "./protocol.ts";
 import { stubOf } from "./stub-handle.ts";
 
@@ -55,7 +56,7 @@ export class RemoteIterator implements AsyncIterableIterator<unknown> {
       if (this.#done || this.#source === undefined) return { done: true, value: undefined };
       await this.#pull(this.#source);
     }
-    const value = this.#values[this.#at++];
+    const value = arrivedItem(this.#values[this.#at++]);
     // A loop over something synchronous waits for each item, as it would here.
     return { done: false, value: value instanceof Promise ? await value : value };
   }

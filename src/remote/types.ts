@@ -119,7 +119,12 @@ type RemoteConstruct<T, Mode extends PlainMode> = T extends new (
   ? new (...args: Arguments<Args>) => RemoteResult<Instance, Mode>
   : unknown;
 
-type RemoteIteration<T, Mode extends PlainMode> = T extends
+type RemoteIteration<T, Mode extends PlainMode> =
+  T extends ReadonlyMap<infer Key, infer Value>
+    ? AsyncIterable<[Received<Awaited<Key>, Mode>, Received<Awaited<Value>, Mode>]>
+    : RemoteItems<T, Mode>;
+
+type RemoteItems<T, Mode extends PlainMode> = T extends
   | Iterable<infer Item>
   | AsyncIterable<infer Item>
   ? AsyncIterable<Received<Awaited<Item>, Mode>>

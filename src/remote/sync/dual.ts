@@ -3,7 +3,9 @@ import { intrinsicAlias, intrinsicName } from "../intrinsics.ts";
 /** What a method of the engine's own is called on where that is elsewhere. */
 export interface RemoteReceiver {
   invoke(key: string | symbol, args: readonly unknown[]): unknown;
-  /** The next item, if it is an iterator of the engine's own. */
+  /** Calls what makes an iterator, and takes its first items along. */
+  iterate(key: string | symbol): unknown;
+  /** The next item, if it is an iterator, not an async one, of the engine's own. */
   nextItem(): IteratorResult<unknown>;
 }
 
@@ -15,6 +17,11 @@ const duals = new WeakMap<object, object>();
 /** Methods of arrays that change them, or hand out an iterator: one request, instead of several. */
 const DUAL_OF_ARRAYS: ReadonlySet<string | symbol> = new Set([
   "push", "pop", "shift", "unshift", "splice", "reverse", "fill", "copyWithin",
+  "values", "keys", "entries", Symbol.iterator,
+]); // prettier-ignore
+
+/** Methods of containers that make an iterator. */
+const ITERATES: ReadonlySet<string | symbol> = new Set([
   "values", "keys", "entries", Symbol.iterator,
 ]); // prettier-ignore
 
@@ -40,17 +47,26 @@ export function remoteMember(
   }
   if (name === "Array.prototype" && !DUAL_OF_ARRAYS.has(key)) return value;
   if (name === "%Iterator.prototype%" || name === "%AsyncIterator.prototype%") return value;
-  return dualOf(value, key, find);
+  return dualOf(value, { key, isAsync: name === "%AsyncGenerator.prototype%" }, find);
 }
 
-function dualOf(method: object, key: string | symbol, find: FindReceiver): object {
+function dualOf(
+  method: object,
+  { key, isAsync }: { readonly key: string | symbol; readonly isAsync: boolean },
+  find: FindReceiver,
+): object {
   const known = duals.get(method);
   if (known !== undefined) return known;
   const local = method as (...args: unknown[]) => unknown;
+  // What an async generator gives are promises.
+  const isPlainNext = key === "next" && !isAsync;
+  const iterates = ITERATES.has(key);
   function dual(this: unknown, ...args: unknown[]): unknown {
     const receiver = find(this);
     if (receiver === undefined) return Reflect.apply(local, this, args);
-    return key === "next" && args.length === 0 ? receiver.nextItem() : receiver.invoke(key, args);
+    if (args.length > 1 || args[0] !== undefined) return receiver.invoke(key, args);
+    if (isPlainNext) return receiver.nextItem();
+    return iterates ? receiver.iterate(key) : receiver.invoke(key, args);
   }
   Object.defineProperty(dual, "name", { value: local.name, configurable: true });
   Object.defineProperty(dual, "length", { value: local.length, configurable: true });

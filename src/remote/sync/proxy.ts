@@ -8,6 +8,7 @@ import { Reflection } from "../reflect.ts";
 import { STUB, type StubHandle, stubOf } from "../stub-handle.ts";
 import { remoteMember, type RemoteReceiver } from "./dual.ts";
 import { inspectProxy } from "./inspect.ts";
+import { ItemsAhead } from "./items-ahead.ts";
 import { frozenProperty, setBehind, setOwn } from "./ordinary.ts";
 import { createShadow } from "./shadow.ts";
 import { syncThread } from "./thread.ts";
@@ -40,9 +41,6 @@ type Key = string | symbol;
 
 /** A proxy asks for arrays up to this length as a whole when their length is read. */
 const MAX_ARRAY_TOLD = 256;
-/** So many items of an iteration are asked for at first, and then twice as many each time. */
-const FIRST_ITEMS = 16;
-const MAX_ITEMS = 256;
 /** A chain of prototypes longer than this is asked, not searched. */
 const MAX_CHAIN = 256;
 /** Nothing is told to inherit from so many others, one from the other. */
@@ -70,7 +68,8 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   #traits: ClassTraits | undefined;
   #description: Description | undefined;
   #told: { readonly properties: ToldProperties; readonly epoch: number } | undefined;
-  #items: { values: readonly unknown[]; at: number; done: boolean; asked: number } | undefined;
+  #items: ItemsAhead | undefined;
+  #epochOfItems = 0;
 
   constructor(asker: Asker, target: Imported) {
     this.#asker = asker;
@@ -134,23 +133,42 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   }
 
   invoke(key: Key, args: readonly unknown[]): unknown {
+    if (this.#items !== undefined) {
+      // A generator that was asked ahead is past where a value could be handed to it.
+      if (key === "next" && this.#items.isLeft) return this.nextItem();
+      if (key !== "next") this.#items.drop();
+    }
     syncThread.epoch++;
     return this.#askFor(Reflection.invoke, key, args);
   }
 
+  iterate(key: Key): unknown {
+    syncThread.epoch++;
+    const answer = this.#askFor(Reflection.iterate, key, []);
+    if (!(answer instanceof List)) return malformed("an iteration that is no list");
+    const [iterator, ...told] = answer.values;
+    const handle = SyncProxy.of(iterator);
+    if (handle !== undefined && told.length > 0) handle.#itemsAhead.put(told);
+    return iterator;
+  }
+
   nextItem(): IteratorResult<unknown> {
-    const ahead = isContainerPrototype(this.#prototype);
-    let items = this.#items;
-    if (items === undefined || (items.at === items.values.length && !items.done)) {
-      const count = ahead ? Math.min((items?.asked ?? FIRST_ITEMS / 2) * 2, MAX_ITEMS) : 1;
-      if (!ahead) syncThread.epoch++;
-      const answer = this.#ask(Reflection.next, [count]);
-      const [done, ...values] = answer instanceof List ? answer.values : [true];
-      items = { values, at: 0, done: done === true, asked: count };
-      this.#items = items;
-    }
-    if (items.at < items.values.length) return { value: items.values[items.at++], done: false };
-    return { value: undefined, done: true };
+    const items = this.#itemsAhead;
+    const told = items.take();
+    if (told !== undefined) return told;
+    const ofContainer = isContainerPrototype(this.#prototype);
+    const wanted = items.wanted(this.#epochOfItems === syncThread.epoch);
+    if (!ofContainer) syncThread.epoch++;
+    const before = syncThread.epoch;
+    const answer = this.#ask(Reflection.next, [wanted]);
+    // Unless it has called somebody here, which may have done anything.
+    this.#epochOfItems = syncThread.epoch === before ? before : -1;
+    items.put(answer instanceof List ? answer.values : [true]);
+    return items.take() ?? malformed("an iteration that goes nowhere");
+  }
+
+  get #itemsAhead(): ItemsAhead {
+    return (this.#items ??= new ItemsAhead(isContainerPrototype(this.#prototype)));
   }
 
   get(shadow: object, key: Key, receiver: unknown): unknown {

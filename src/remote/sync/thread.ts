@@ -153,6 +153,8 @@ class SyncThread {
     }
     const before = this.#chain;
     this.#chain = errand.chain;
+    // Whoever is served may change what is remote to this side.
+    this.epoch++;
     try {
       errand.run();
     } finally {
