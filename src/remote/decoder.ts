@@ -35,7 +35,7 @@ export interface DecoderContext extends ImportSource {
   /** `undefined` for an id that is in use, as of signals. */
   receivePromise(id: number): Promise<unknown> | undefined;
   receiveSignal(id: number): AbortController | undefined;
-  /** What a target and a path stand for here: the value, or a promise of it. */
+  /** What a target and a path stand for here: the value, a promise of it, or a `PendingOperand`. */
   evaluate(target: ReceivedTarget, path: readonly string[]): unknown;
 }
 
@@ -55,9 +55,19 @@ export interface TypeReaderParts {
 /** An argument that has to be waited for before the call is made. */
 export class PendingOperand {
   readonly promise: PromiseLike<unknown>;
+  readonly #now: (() => unknown) | undefined;
 
-  constructor(promise: PromiseLike<unknown>) {
+  /** `now` gives the value, or a promise, of what depends on a request that waits to be served. */
+  constructor(promise: PromiseLike<unknown>, now?: () => unknown) {
     this.promise = promise;
+    this.#now = now;
+  }
+
+  /** An operand as it is when its request is served: a thread that blocks can't wait for promises. */
+  static settled(operand: unknown): unknown {
+    if (!(operand instanceof PendingOperand) || operand.#now === undefined) return operand;
+    const value = operand.#now();
+    return value instanceof Promise ? new PendingOperand(value) : value;
   }
 }
 
@@ -224,6 +234,7 @@ export class Decoder implements ValueReadExtension {
     const target = this.readTarget(reader);
     const path = this.readPath(reader);
     const value = this.#context.evaluate(target, path);
+    if (value instanceof PendingOperand) return direct ? value : value.promise;
     if (direct) return value instanceof Promise ? new PendingOperand(value) : value;
     return Promise.resolve(value);
   }

@@ -1,10 +1,9 @@
-import { Call, RemotePromise } from "./call.ts";
+import { RemotePromise } from "./call.ts";
 import { List } from "./list.ts";
 import { Operation } from "./protocol.ts";
 import { sourceOf } from "./streams.ts";
-import { Stub, typeOf } from "./stub.ts";
+import { isKnownInstance, Stub } from "./stub.ts";
 import type { CallLimit } from "./deadlines.ts";
-import { Shape } from "./imports.ts";
 import { stubOf } from "./stub-handle.ts";
 
 /** Whether `value` stands for something on another side: a reference, or a property of one. */
@@ -39,18 +38,18 @@ export function within<T extends object>(ref: T, limit: CallLimit): T {
 }
 
 /** Sets a property of a remote object. */
-export async function set(ref: unknown, key: string, value: unknown): Promise<void> {
-  await requestOn(ref, Operation.set, key, [value]);
+export async function set(ref: unknown, key: string | number, value: unknown): Promise<void> {
+  await requestOn(ref, Operation.set, nameOf(key), [value]);
 }
 
 /** Whether a remote object has a property, of its own or inherited. */
-export async function has(ref: unknown, key: string): Promise<boolean> {
-  return (await requestOn(ref, Operation.has, key, [])) as boolean;
+export async function has(ref: unknown, key: string | number): Promise<boolean> {
+  return (await requestOn(ref, Operation.has, nameOf(key), [])) as boolean;
 }
 
 /** Deletes a property of a remote object. */
-export async function remove(ref: unknown, key: string): Promise<void> {
-  await requestOn(ref, Operation.delete, key, []);
+export async function remove(ref: unknown, key: string | number): Promise<void> {
+  await requestOn(ref, Operation.delete, nameOf(key), []);
 }
 
 /** The names of a remote object's own enumerable properties, as far as they may be read. */
@@ -72,8 +71,12 @@ export async function entries(ref: unknown): Promise<[unknown, unknown][]> {
 /**
  * Calls a method whose name a stub has a meaning of its own for, as `then`.
  */
-export function invoke(ref: unknown, key: string, ...args: readonly unknown[]): Promise<unknown> {
-  return requestOn(ref, Operation.call, key, args);
+export function invoke(
+  ref: unknown,
+  key: string | number,
+  ...args: readonly unknown[]
+): Promise<unknown> {
+  return requestOn(ref, Operation.call, nameOf(key), args);
 }
 
 /**
@@ -94,20 +97,6 @@ export async function snapshot(ref: unknown): Promise<unknown> {
   return await requestOn(ref, Operation.snapshot, undefined, []);
 }
 
-/** By what was told of their classes. `undefined` where the peer has to say. */
-function isKnownInstance(ref: unknown, Class: unknown): boolean | undefined {
-  const stub = stubOf(ref);
-  const type = stub === undefined ? undefined : typeOf(stub);
-  const target = stubOf(Class);
-  if (type === undefined) return undefined;
-  if (target === undefined) return type.extendsIntrinsic(Class);
-  const instances =
-    target.isReference && !(target.target instanceof Call) ? target.target : undefined;
-  if (instances?.type === undefined || instances.released) return undefined;
-  const isClass = instances.shape === Shape.constructor && instances.caller === stub?.caller;
-  return isClass ? type.extends(instances.type) : undefined;
-}
-
 function requestOn(
   ref: unknown,
   operation: Operation,
@@ -118,4 +107,11 @@ function requestOn(
   const stub = call === undefined ? stubOf(ref) : new Stub(call, call.promise, []);
   if (stub === undefined) throw new TypeError("the first argument is no remote reference");
   return stub.request(operation, operands, key === undefined ? stub.path : [...stub.path, key]);
+}
+
+function nameOf(key: string | number): string {
+  if (typeof key !== "symbol") return String(key);
+  throw new TypeError(
+    `symbols are no keys of remote references: ${String(key)} can't be asked for`,
+  );
 }

@@ -1,10 +1,10 @@
 import { List } from "./list.ts";
 
-const ENTRIES: ReadonlySet<unknown> = new Set([
-  Map.prototype.entries,
-  Set.prototype.entries,
-  Array.prototype.entries,
-]);
+const ENTRIES: ReadonlySet<unknown> = new Set(
+  [Map, Set, Array].map(
+    (Class) => Object.getOwnPropertyDescriptor(Class.prototype, "entries")?.value as unknown,
+  ),
+);
 const givers = new WeakSet<object>();
 
 /**

@@ -13,6 +13,10 @@ export class Promised {
   #result: Result | undefined;
   #waiting: Deferred<unknown> | undefined;
 
+  get isServed(): boolean {
+    return this.#result !== undefined;
+  }
+
   /** As `valueOf` has it: a promise as long as the request was not served. */
   get value(): unknown {
     if (this.#result !== undefined) return valueOf(this.#result);

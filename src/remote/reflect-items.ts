@@ -22,14 +22,15 @@ export function nextItems(iterator: Iterator<unknown>, wanted: unknown): List {
   failures.delete(iterator);
   if (failure !== undefined) throw failure.reason;
   const most = Math.min(Math.max(1, Math.floor(Number(wanted)) || 1), MAX_CHUNK);
-  const until = isContainerIterator(iterator) ? Infinity : performance.now() + PATIENCE_MS;
+  const until = performance.now() + PATIENCE_MS;
+  const isQuick = isContainerIterator(iterator);
   const items: unknown[] = [];
   try {
     do {
       const { done, value } = iterator.next();
       if (done === true) return new List([true, value, ...items]);
       items.push(crossingItem(iterator, value));
-    } while (items.length < most && (until === Infinity || performance.now() < until));
+    } while (items.length < most && (isQuick || performance.now() < until));
   } catch (reason) {
     if (items.length === 0) throw reason;
     failures.set(iterator, { reason });

@@ -142,6 +142,14 @@ export class Serving {
 
   /** What a target and a path stand for: the value, or a promise where it takes longer or fails. */
   evaluate(target: ReceivedTarget, path: readonly string[]): unknown {
+    const promised = target.type === "result" ? this.#promisedAt(target.distance) : undefined;
+    if (promised === undefined) return this.#evaluate(target, path);
+    const kept = { type: "kept", result: promised } as const;
+    const value = this.#evaluate(kept, path) as Promise<unknown>;
+    return new PendingOperand(value, () => this.#evaluate(kept, path));
+  }
+
+  #evaluate(target: ReceivedTarget, path: readonly string[]): unknown {
     try {
       const object = this.#objectOf(target, path);
       const read = (start: unknown): unknown => {
@@ -199,6 +207,7 @@ export class Serving {
     this.#work?.check();
     const { target, path, operands } = incoming;
     const object = this.#objectOf(target, path);
+    for (let i = 0; i < operands.length; i++) operands[i] = PendingOperand.settled(operands[i]);
     if (!areWaitedFor(operands) && !(object instanceof Promise))
       return this.#perform(incoming, object, operands);
     // In one step, so that requests that wait for the same thing go on in their order.
@@ -254,6 +263,12 @@ export class Serving {
     }
     if (target.id === ROOT_ID) checkName(object, path[0]);
     return object;
+  }
+
+  /** The result of a request that was not served yet. */
+  #promisedAt(distance: number): Promised | undefined {
+    const result = this.#results.get(this.received - distance);
+    return result instanceof Promised && !result.isServed ? result : undefined;
   }
 
   #keptAt(distance: number): Result {

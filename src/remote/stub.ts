@@ -1,11 +1,4 @@
-import {
-  type Caller,
-  Call,
-  callerNow,
-  type RemotePromise,
-  setMemberOf,
-  type Target,
-} from "./call.ts";
+import { type Caller, Call, callerNow, RemotePromise, setMemberOf, type Target } from "./call.ts";
 import type { CallLimit } from "./deadlines.ts";
 import { type Imported, Shape } from "./imports.ts";
 import { bare } from "./marks.ts";
@@ -103,6 +96,8 @@ export class Stub implements ProxyHandler<object>, StubHandle {
         return () => this.release();
       case Symbol.asyncDispose:
         return async () => this.release();
+      case Symbol.hasInstance:
+        return (value: unknown) => this.#hasInstance(value);
       case Symbol.toStringTag:
         return this.isReference ? typeOf(this)?.tag : undefined;
       default:
@@ -179,6 +174,17 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     return this.member(key);
   }
 
+  /** `instanceof` answers at once: it can, where the classes of both are known here. */
+  #hasInstance(value: unknown): boolean {
+    const isElsewhere =
+      stubOf(value) !== undefined ||
+      RemotePromise.callOf(value) !== undefined ||
+      value instanceof Error;
+    if (!isElsewhere) return false;
+    const known = isKnownInstance(value, this.proxy);
+    return known ?? hint(this, 'use "await instanceOf(ref, Class)" instead of "instanceof"');
+  }
+
   /** The stub of one of its properties: the same one each time. */
   member(key: string): object {
     let member = this.#members?.get(key);
@@ -207,6 +213,20 @@ export function typeOf(stub: StubHandle): RemoteType | undefined {
   if (target instanceof Call || !stub.isReference || target.released) return undefined;
   const isFunction = target.shape === Shape.function || target.shape === Shape.constructor;
   return isFunction ? plainTypes.function : target.type;
+}
+
+/** Whether it is an instance, by what was told of the classes; `undefined` where the peer has to say. */
+export function isKnownInstance(ref: unknown, Class: unknown): boolean | undefined {
+  const stub = stubOf(ref);
+  const type = stub === undefined ? undefined : typeOf(stub);
+  const target = stubOf(Class);
+  if (type === undefined) return undefined;
+  if (target === undefined) return type.extendsIntrinsic(Class);
+  const instances =
+    target.isReference && !(target.target instanceof Call) ? target.target : undefined;
+  if (instances?.type === undefined || instances.released) return undefined;
+  const isClass = instances.shape === Shape.constructor && instances.caller === stub?.caller;
+  return isClass ? type.extends(instances.type) : undefined;
 }
 
 function isOfType(value: unknown, type: RemoteType): boolean {

@@ -40,6 +40,23 @@ describe("for await over a remote object", () => {
     for await (const entry of remote.map) expect(await entry[0]).toBe("a");
   });
 
+  it("gives the pairs of Maps as arrays of this side, and what is in them as it is", async () => {
+    const inner = { n: 1 };
+    const api = {
+      map: new Map<string, unknown>([["a", 1], ["b", inner]]), // prettier-ignore
+      list: ["x", "y"],
+      same: (value: unknown) => value === inner,
+    };
+    await using pair = await sessionPair({ far: { exports: { api } } });
+    const remote = pair.near.remote<typeof api>("api");
+    const seen: unknown[] = [];
+    for await (const [key, value] of remote.map) seen.push(key, value);
+    expect(seen.slice(0, 3)).toEqual(["a", 1, "b"]);
+    expect(await remote.same(seen[3])).toBe(true);
+    expect(await collect(remote.list.entries())).toEqual([[0, "x"], [1, "y"]]); // prettier-ignore
+    expect(await collect(remote.map.entries())).toHaveLength(2);
+  });
+
   it("calls return() over there when it is left, and gives everything back", async () => {
     let ended = 0;
     let taken = 0;

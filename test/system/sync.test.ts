@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
-import type { SyncSession } from "../../src/remote.ts";
+import type { Remote, SyncSession } from "../../src/remote.ts";
 import { temporaryFolder } from "./kit.ts";
 import { type Api, DIST, loadRemote, startProcess, startThread } from "./sync-kit.ts";
 
@@ -12,6 +12,11 @@ const { connectSync, listen, listenSync, openSession, threadChannel } = await lo
 
 function coded(code: string): unknown {
   return expect.objectContaining({ code });
+}
+
+function addTwice(Counter: Remote<Api["Counter"]>): unknown {
+  const counter = new Counter();
+  return counter.add(counter.add(5));
 }
 
 describe("connectSync() with a thread", () => {
@@ -96,6 +101,13 @@ describe("connectSync() with a thread", () => {
     expect(await far.callBack(0)).toBe(0);
     expect(await far.call((...args: unknown[]) => args.length, 1)).toBe(1);
     expect(order).toEqual([]);
+  });
+
+  it("has a thread that blocks serve calls whose arguments are results of calls before them", async () => {
+    await using thread = startThread();
+    await using session = await openSession(threadChannel(thread.port), { peerBlocks: true });
+    const far = session.remote<Api>("api");
+    expect(await far.call(addTwice as never, far.Counter as never)).toBe(10);
   });
 });
 

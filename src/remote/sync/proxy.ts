@@ -19,6 +19,8 @@ export interface Asker {
   readonly caller: Caller;
   /** Whether the other side can use our objects while it serves us. */
   readonly peerUsesProxies: boolean;
+  /** How often it has asked this side for something. */
+  readonly heard: number;
   /** Blocks until the thing has been asked; throws what it threw. */
   ask(target: Imported, operands: readonly unknown[], path: readonly string[]): unknown;
 }
@@ -69,7 +71,6 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   #description: Description | undefined;
   #told: { readonly properties: ToldProperties; readonly epoch: number } | undefined;
   #items: ItemsAhead | undefined;
-  #epochOfItems = 0;
 
   constructor(asker: Asker, target: Imported) {
     this.#asker = asker;
@@ -153,18 +154,8 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
   }
 
   nextItem(): IteratorResult<unknown> {
-    const items = this.#itemsAhead;
-    const told = items.take();
-    if (told !== undefined) return told;
-    const ofContainer = isContainerPrototype(this.#prototype);
-    const wanted = items.wanted(this.#epochOfItems === syncThread.epoch);
-    if (!ofContainer) syncThread.epoch++;
-    const before = syncThread.epoch;
-    const answer = this.#ask(Reflection.next, [wanted]);
-    // Unless it has called somebody here, which may have done anything.
-    this.#epochOfItems = syncThread.epoch === before ? before : -1;
-    items.put(answer instanceof List ? answer.values : [true]);
-    return items.take() ?? malformed("an iteration that goes nowhere");
+    const ask = (count: number): unknown => this.#ask(Reflection.next, [count]);
+    return this.#itemsAhead.next(ask, () => this.#asker.heard);
   }
 
   get #itemsAhead(): ItemsAhead {

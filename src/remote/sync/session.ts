@@ -112,6 +112,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   #begun: Beginning;
   #hello: Hello | undefined;
   #root: Imported | undefined;
+  heard = 0;
   #isAlive = false;
   #scopes: Imported[][] = [];
 
@@ -219,6 +220,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   }
 
   serve(incoming: Incoming, chain: number, serving: Serving): void {
+    this.heard++;
     // What it is about may be given back before it is served.
     const pinned = serving.pin(incoming);
     const run = (): void => {

@@ -153,8 +153,6 @@ class SyncThread {
     }
     const before = this.#chain;
     this.#chain = errand.chain;
-    // Whoever is served may change what is remote to this side.
-    this.epoch++;
     try {
       errand.run();
     } finally {
