@@ -23,14 +23,14 @@ export function nextItems(iterator: Iterator<unknown>, wanted: unknown): List {
   if (failure !== undefined) throw failure.reason;
   const most = Math.min(Math.max(1, Math.floor(Number(wanted)) || 1), MAX_CHUNK);
   const until = performance.now() + PATIENCE_MS;
-  const isQuick = isContainerIterator(iterator);
+  const mayTakeMore = (): boolean => isContainerIterator(iterator) || performance.now() < until;
   const items: unknown[] = [];
   try {
     do {
       const { done, value } = iterator.next();
       if (done === true) return new List([true, value, ...items]);
       items.push(crossingItem(iterator, value));
-    } while (items.length < most && (isQuick || performance.now() < until));
+    } while (items.length < most && mayTakeMore());
   } catch (reason) {
     if (items.length === 0) throw reason;
     failures.set(iterator, { reason });

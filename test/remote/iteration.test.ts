@@ -37,7 +37,7 @@ describe("for await over a remote object", () => {
     expect(await collect(await remote.later(3))).toEqual([0, 1, 2]);
     expect(await collect(remote.promises)).toEqual([1, 2]);
     await pair.fence();
-    for await (const entry of remote.map) expect(await entry[0]).toBe("a");
+    for await (const entry of remote.map) expect(entry).toEqual(["a", 1]);
   });
 
   it("gives the pairs of Maps as arrays of this side, and what is in them as it is", async () => {

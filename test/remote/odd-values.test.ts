@@ -107,7 +107,7 @@ describe("instanceof", () => {
     readonly tail: number = 1;
   }
   class Picky extends Animal {
-    static [Symbol.hasInstance](value: unknown): boolean {
+    static override [Symbol.hasInstance](value: unknown): boolean {
       return value !== null;
     }
   }
