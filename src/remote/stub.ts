@@ -208,7 +208,7 @@ export class Stub implements ProxyHandler<object>, StubHandle {
 }
 
 /** The class of what a reference stands for, where it was told. */
-export function typeOf(stub: StubHandle): RemoteType | undefined {
+function typeOf(stub: StubHandle): RemoteType | undefined {
   const { target } = stub;
   if (target instanceof Call || !stub.isReference || target.released) return undefined;
   const isFunction = target.shape === Shape.function || target.shape === Shape.constructor;
