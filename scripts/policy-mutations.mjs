@@ -254,8 +254,11 @@ export const EQUIVALENT = [
   // What was gathered is taken by the message before this one is read.
   'refuse("attachments of attachments")',
   // The next line fails on what is not there, and any error while reading ends the session.
-  "malformed(\"an instance of a class that this side doesn't know",
+  'malformed("an instance of a class',
   "malformed(`signal ${id} came twice`)",
+  // A path refuses what is no element, whoever gives it one.
+  "return malformed(); } function numberAt",
+  "return malformed(); } } /** null, booleans",
   // Whoever asked for the node refuses what is none.
   "src/remote/graph.ts:",
   // What follows refuses a primitive too, in other words.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { memoryChannelPair } from "../../src/channel/memory.ts";
+import { encodeHello } from "../../src/remote/handshake.ts";
 import { Frame, KEEP, Operation } from "../../src/remote/protocol.ts";
 import { openSession } from "../../src/remote/session.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -8,11 +9,14 @@ import { FIRST_EXTENSION_TAG, writeValue } from "../../src/wire/value.ts";
 import { Writer } from "../../src/wire/writer.ts";
 import { hostile, request } from "./hostile-peer.ts";
 
+const hello = encodeHello({ name: "other", maxMessageBytes: 1024 * 1024 });
+
 describe("a hello", () => {
   it.each([
     ["garbage", [1, 2, 3, 4, 5]],
     ["nothing", []],
     ["half a hello", [0x42, 0x4e]],
+    ["a hello of another protocol", [0x42, 0x4e, 0x59, 0x5a, ...hello.subarray(4)]],
     ["a hello that ends early", [0x42, 0x4e, 0x59, 0x4e, 1]],
     ["a hello with rubbish in it", [0x42, 0x4e, 0x59, 0x4e, 1, 1, 0xff]],
   ])("of %s is refused, and the channel closed", async (_, bytes) => {

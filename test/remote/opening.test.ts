@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
 import { memoryChannelPair } from "../../src/channel/memory.ts";
-import { encodeHello } from "../../src/remote/handshake.ts";
+import { encodeHello, encodeWelcome, type Hello } from "../../src/remote/handshake.ts";
 import type { Authenticate } from "../../src/remote/opening.ts";
 import { openSession, type SessionOptions } from "../../src/remote/session.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -14,6 +14,7 @@ function open(near: SessionOptions, far: SessionOptions) {
 
 const secret: Authenticate = ({ credentials }) => credentials === "open sesame";
 const exports = { answer: () => 42 };
+const WELCOME = [...encodeWelcome()];
 
 describe("authenticate", () => {
   it("lets in whoever shows what it wants, and sees who it is", async () => {
@@ -76,6 +77,22 @@ describe("authenticate", () => {
     gate.resolve(true);
     await raw.close();
     expect(answer).not.toHaveBeenCalled();
+  });
+
+  it.each<[string, Partial<Hello>, number[]]>([
+    ["says something else first", { asks: true }, [1, 0, 0, 1, 0, 2, 0x61, 0]],
+    ["lets in, and says more", { asks: true }, [...WELCOME, 0]],
+    ["lets in, which it was not asked for", {}, WELCOME],
+  ])("is no way in for a peer that %s", async (_, hello, bytes) => {
+    const [raw, channel] = memoryChannelPair();
+    raw.receive(() => {});
+    // Without an answer the session is not open yet.
+    const authenticate = hello.asks === true ? undefined : () => deferred<boolean>().promise;
+    const opening = openSession(channel, { exports, authenticate });
+    raw.send(encodeHello({ name: "eve", maxMessageBytes: 1024 * 1024, ...hello }));
+    raw.send(Uint8Array.from(bytes));
+    await expect(opening).rejects.toMatchObject({ code: "REMOTE_PROTOCOL" });
+    await raw.close();
   });
 
   it("has as long as helloMs", async () => {

@@ -46,6 +46,14 @@ describe("methods of an array that a peer calls", () => {
     },
   );
 
+  it("look into arrays within each other only so deep", async () => {
+    let nested: unknown[] = [1];
+    for (let i = 0; i < 200; i++) nested = [nested];
+    await using pair = await setUp({ nested, shallow: [[[1], 2], 3] });
+    await expect(pair.at("nested")["join"]?.()).rejects.toMatchObject(denied);
+    expect(await pair.at("shallow")["join"]?.("-")).toBe("1,2-3");
+  });
+
   it("are counted by message: what is behind is refused, the next message is not", async () => {
     await using pair = await setUp({ list: Array.from({ length: 20_000 }, () => 0) });
     const remote = pair.at("list");
