@@ -1,6 +1,7 @@
 import type { CallLimit } from "./deadlines.ts";
 import type { Imported } from "./imports.ts";
 import { Operation } from "./protocol.ts";
+import type { Reflection } from "./reflect.ts";
 import type { ReferenceScope } from "./scopes.ts";
 
 /** What a request is sent to: something the peer holds, or the result of an earlier request. */
@@ -77,6 +78,8 @@ export class Call {
   site: string | undefined;
   /** Gets the references that the answer brings. */
   scope: ReferenceScope | undefined;
+  /** What a proxy asked of its object. */
+  reflection: Reflection | undefined;
   /** What it was limited to, for what is done with its result. */
   limit: CallLimit | undefined;
   /** When it is given up, where that is the session's to say. */

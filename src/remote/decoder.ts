@@ -1,6 +1,7 @@
 import type { Reader } from "../wire/reader.ts";
 import { readValue, type ValueReadExtension } from "../wire/value.ts";
 import { reachesPast, refusalOf } from "./builtins.ts";
+import type { Call } from "./call.ts";
 import { malformed, type ReceivedTarget, Tag } from "./codec.ts";
 import { type KnownErrors, readError } from "./errors.ts";
 import type { ExportTable } from "./exports.ts";
@@ -11,6 +12,7 @@ import { List } from "./list.ts";
 import { ReceivedNames } from "./names.ts";
 import type { Policy } from "./policy.ts";
 import { ITEMS_OF_REFERENCE, MAX_PATH_STEPS } from "./protocol.ts";
+import { Reflection } from "./reflect.ts";
 import { plainTypes, type RemoteType } from "./remote-type.ts";
 import { readScalar, RegisteredSymbols } from "./scalars.ts";
 import { readableFrom, type RemoteStreamEnd, writableTo } from "./streams.ts";
@@ -81,8 +83,8 @@ export class Decoder implements ValueReadExtension {
   readonly #symbols = new RegisteredSymbols();
   readonly #types = new KnownTypes();
   #graph: GraphReader | undefined;
-  /** Whether what is read goes to code of this side that may call it. */
-  #isOperand = false;
+  /** Set while the answer to a call is read. */
+  #asked: Call | undefined;
 
   constructor(context: DecoderContext) {
     this.#context = context;
@@ -92,13 +94,13 @@ export class Decoder implements ValueReadExtension {
     return readValue(reader, this);
   }
 
-  /** As `readValue`, of what the peer hands to code of this side. */
-  readOperand(reader: Reader): unknown {
-    this.#isOperand = true;
+  /** As `readValue`, of the answer to a call. */
+  readAnswer(reader: Reader, call: Call): unknown {
+    this.#asked = call;
     try {
       return readValue(reader, this);
     } finally {
-      this.#isOperand = false;
+      this.#asked = undefined;
     }
   }
 
@@ -172,13 +174,16 @@ export class Decoder implements ValueReadExtension {
   }
 
   /**
-   * The peer means what it has itself by the name. As an argument it would be what this side has, called
-   * by code of this side, to which the policy does not apply.
+   * The peer means what it has itself by the name. For code of this side it is what this side has, to
+   * which no policy applies, whoever has it changed or called: unless the code asked for that very
+   * thing, it gets something that does no harm.
    */
   #readIntrinsic(name: string, types: TypeReader): object {
     const found = types.intrinsic(name);
-    const isGuarded = this.#isOperand && this.#context.policy === "capability";
-    return isGuarded && reachesPast(found) ? refusalOf(name) : found;
+    if (this.#context.policy === "trusted") return found;
+    if (this.#asked !== undefined && isAskedFor(this.#asked, name, found)) return found;
+    if (typeof found !== "function") return Object.create(found) as object;
+    return reachesPast(found) ? refusalOf(name) : found;
   }
 
   #readStream(reader: Reader): ReadableStream | WritableStream {
@@ -277,6 +282,14 @@ export class Decoder implements ValueReadExtension {
       this.#graph = undefined;
     }
   }
+}
+
+/** Of what every object has, a proxy's code may ask for its own. */
+function isAskedFor({ reflection, path: [key] }: Call, name: string, found: object): boolean {
+  if (reflection === Reflection.prototype) return true;
+  if (reflection !== Reflection.get || key === undefined) return false;
+  if (key === "constructor") return typeof found === "function";
+  return key === "prototype" || name.endsWith(`.prototype.${key}`);
 }
 
 /** Of references that are not typed. What the instances of a function are may change. */

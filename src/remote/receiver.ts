@@ -120,7 +120,7 @@ export class Receiver {
     const operands: unknown[] = [];
     const count = operandCount(operation, reader);
     reader.count(count);
-    for (let i = 0; i < count; i++) operands.push(this.#decoder.readOperand(reader));
+    for (let i = 0; i < count; i++) operands.push(this.#decoder.readValue(reader));
     const signals = this.#tables.signals.takeReceived();
     const incoming = { id, operation, keep, quiet, target, path, operands, signals };
     const { trace } = this.#events;
@@ -187,7 +187,7 @@ export class Receiver {
     const { imports, pending } = this.#tables;
     imports.scope = call.scope;
     try {
-      return this.#decoder.readValue(reader);
+      return this.#decoder.readAnswer(reader, call);
     } catch (error) {
       // The session ends by it, and this call with all others.
       pending.set(call.id, call);
@@ -208,7 +208,7 @@ export class Receiver {
 
   #readAborted(reader: Reader): void {
     const id = reader.varint();
-    const reason = this.#decoder.readOperand(reader);
+    const reason = this.#decoder.readValue(reader);
     this.#events.aborted(() => this.#tables.signals.abort(id, reason));
   }
 
@@ -230,7 +230,7 @@ export class Receiver {
   #readSettled(reader: Reader): void {
     const id = reader.varint();
     const fulfilled = reader.u8() === 1;
-    const value = this.#decoder.readOperand(reader);
+    const value = this.#decoder.readValue(reader);
     if (!this.#tables.promises.settle(id, fulfilled, value))
       violation(`promise ${id} is not waited for`);
   }

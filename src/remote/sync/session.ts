@@ -10,6 +10,7 @@ import { Imported, Shape } from "../imports.ts";
 import { Opening } from "../opening.ts";
 import { Peer } from "../peer.ts";
 import { limitsOf, Operation, ROOT_ID, type SessionLimits } from "../protocol.ts";
+import type { Reflection } from "../reflect.ts";
 import type { Incoming, Serving } from "../serving.ts";
 import type { SessionOptions } from "../session.ts";
 import type { SessionStats } from "../stats.ts";
@@ -203,7 +204,8 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   }
 
   ask(target: Imported, operands: readonly unknown[], path: readonly string[]): unknown {
-    return this.#request({ operation: Operation.reflect, target, operands, path });
+    const reflection = operands[0] as Reflection;
+    return this.#request({ operation: Operation.reflect, target, operands, path }, reflection);
   }
 
   createStub(imported: Imported): object {
@@ -238,13 +240,14 @@ class SyncPeer implements SyncSession, Asker, Flavour {
     return this.#request({ operation, target: this.#root, operands: [], path });
   }
 
-  #request(request: Request): unknown {
+  #request(request: Request, reflection?: Reflection): unknown {
     syncThread.assertMayBlock();
     const peer = this.#peer();
     if (syncThread.isReading) {
       throw new TypeError("a remote object was used while a message was being read");
     }
     const call = peer.requestNow(request, syncThread.chain);
+    call.reflection = reflection;
     if (call.state === "pending") this.#await(peer, call, request.path);
     if (call.state === "rejected") throw withLocalStack(call.outcome);
     return call.outcome;

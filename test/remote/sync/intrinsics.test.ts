@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { byValue } from "../../../src/remote/by-value.ts";
+import { intrinsicNamed } from "../../../src/remote/intrinsics.ts";
 import { syncPair } from "./pair.ts";
 
 type Call = (f: unknown, ...args: unknown[]) => unknown;
@@ -51,5 +52,60 @@ describe("Z01 an intrinsic that a peer passes by its name", () => {
   it("is called by code of this side for whoever is trusted", async () => {
     await using pair = syncPair({ exports, policy: "trusted" });
     expect(pair.near.remote<Call>("call")(Reflect.get, { a: 7 }, "a")).toBe(7);
+  });
+});
+
+describe("Z12 what a peer passes or answers by the name of an intrinsic", () => {
+  interface Bag {
+    polluted?: boolean;
+    max?: unknown;
+  }
+  const NAMED = ["Object.prototype", "Array.prototype", "Map.prototype", "Math", "JSON"];
+
+  it.each(NAMED)("is changed by no code of this side: %s", async (name) => {
+    const found = intrinsicNamed(name) as Bag;
+    const write = (bag: Bag): Bag => {
+      bag.polluted = true;
+      return bag;
+    };
+    await using serving = syncPair({ exports: { write }, policy: "capability" });
+    serving.near.remote<typeof write>("write")(found);
+    expect(found.polluted).toBe(undefined);
+    const give = (): Bag => found;
+    const box = { found, give, list: byValue([found]) };
+    await using asking = syncPair({ exports: { box } }, { policy: "capability" });
+    const remote = asking.near.remote<{ found: Bag; give: () => Bag; list: Bag[] }>("box");
+    for (const given of [remote.found, remote.give(), remote.list[0], { ...remote }.found]) {
+      if (given !== undefined) write(given);
+      expect(found.polluted).toBe(undefined);
+    }
+  });
+
+  it("is what this side has where that was asked for, and computes as that does", async () => {
+    const use = (math: typeof Math): number => math.max(1, 2);
+    const list = [1];
+    const f = (): void => {};
+    const made = (): typeof Map => Map;
+    await using pair = syncPair(
+      { exports: { use, list, f, made }, policy: "capability" },
+      { policy: "capability" },
+    );
+    expect(pair.near.remote<typeof use>("use")(Math)).toBe(2);
+    const remote = pair.near.remote<typeof f>("f");
+    expect(remote.constructor).toBe(Function);
+    expect(Object.getPrototypeOf(remote)).toBe(Function.prototype);
+    expect(Object.getPrototypeOf(Object.getPrototypeOf(remote))).toBe(Object.prototype);
+    expect(pair.near.remote<unknown[]>("list").constructor).toBe(Array);
+    expect(Object.getPrototypeOf(pair.near.remote("list"))).toBe(Array.prototype);
+    expect(pair.near.remote<typeof made>("made")()).toBe(Map);
+  });
+
+  it("gives this side no function that makes code, or reaches past a policy, but by its own name", async () => {
+    const tools = { make: () => Function, merge: Object.assign, call: Reflect.apply };
+    await using pair = syncPair({ exports: { tools } }, { policy: "capability" });
+    const remote = pair.near.remote<{ make: () => Call; merge: Call; call: Call }>("tools");
+    for (const get of [() => remote.make(), () => remote.merge, () => remote.call]) {
+      expect(() => get()({}, {})).toThrow(denied);
+    }
   });
 });
