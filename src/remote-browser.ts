@@ -24,6 +24,7 @@ export {
 } from "./remote/helpers.ts";
 export type { PlainMode } from "./remote/codec.ts";
 export type { CallLimit } from "./remote/deadlines.ts";
+export { originalOf } from "./remote/errors.ts";
 export { evaluate, type EvaluateOptions } from "./remote/evaluate.ts";
 export { eventual } from "./remote/eventual.ts";
 export { map } from "./remote/map.ts";

@@ -139,7 +139,7 @@ export class Decoder implements ValueReadExtension {
       case Tag.signal:
         return this.#readSignal(reader);
       case Tag.error:
-        return readError(reader, this.#context.errors);
+        return readError(reader, this.#context.errors, () => readValue(reader, this));
       default:
         return this.#readRare(tag, reader);
     }

@@ -208,8 +208,10 @@ export class Encoder implements ValueWriteExtension {
   }
 
   #writeError(writer: Writer, error: Error): void {
-    writer.u8(Tag.error);
-    writeError(writer, error, this.#context.errors);
+    writeError(writer, error, this.#context, {
+      home: (original) => this.#writeHome(writer, original),
+      lend: () => this.#writeReference(writer, error, Shape.object),
+    });
   }
 
   #writeForced(writer: Writer, value: object): void {

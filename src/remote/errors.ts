@@ -1,6 +1,12 @@
+import { BanyanError } from "../base/errors.ts";
 import type { Reader } from "../wire/reader.ts";
 import { readValue, writeValue } from "../wire/value.ts";
 import type { Writer } from "../wire/writer.ts";
+import type { Caller } from "./call.ts";
+import { malformed, Tag } from "./codec.ts";
+import type { ExportTable } from "./exports.ts";
+import { Imported } from "./imports.ts";
+import { stubOf } from "./stub-handle.ts";
 
 const MAX_KNOWN = 256;
 
@@ -46,20 +52,77 @@ export class KnownErrors {
   }
 }
 
-/** The wire's error record, behind a number that says whose error it is. */
-export function writeError(writer: Writer, error: Error, known: KnownErrors): void {
-  const origin = known.originOf(error);
-  writer.varint(origin === undefined ? known.send(error) * 2 : origin * 2 + 1);
-  writeValue(writer, error);
+/** What writing an error needs of its session. */
+export interface ErrorContext {
+  readonly errors: KnownErrors;
+  readonly caller: Caller;
+  readonly exports: ExportTable;
 }
 
-/** The original where it comes home; otherwise a copy. */
-export function readError(reader: Reader, known: KnownErrors): unknown {
-  const number = reader.varint();
+/** And of the encoder whose frame it is in. */
+export interface ErrorWriting {
+  home(original: Imported): void;
+  lend(): void;
+}
+
+/**
+ * The wire's error record, behind a number that says whose error it is, and before a reference to the
+ * error itself, unless it is the session's own, of which a copy says all. One that came from the peer
+ * goes home by its reference, where that was not given up.
+ */
+export function writeError(
+  writer: Writer,
+  error: Error,
+  { errors, caller, exports }: ErrorContext,
+  write: ErrorWriting,
+): void {
+  const target = stubOf(originals.get(error))?.target;
+  if (target instanceof Imported && target.caller === caller && !target.released) {
+    write.home(target);
+    return;
+  }
+  writer.u8(Tag.error);
+  const origin = errors.originOf(error);
+  const isLent = origin === undefined && exports.hasRoomForMore && !BanyanError.is(error);
+  if (isLent) writer.varint(LENT);
+  if (origin === undefined) writer.varint(errors.send(error) * 2);
+  else writer.varint(origin * 2 + 1);
+  writeValue(writer, error);
+  if (isLent) write.lend();
+}
+
+/** Stands before the number of an error that a reference follows; no error has it as its own. */
+const LENT = 0;
+
+/** The original where it comes home; otherwise a copy, of which it is known what it is a copy of. */
+export function readError(
+  reader: Reader,
+  known: KnownErrors,
+  readReference: () => unknown,
+): unknown {
+  const first = reader.varint();
+  const number = first === LENT ? reader.varint() : first;
   const copy = readValue(reader);
+  const original = first === LENT ? readReference() : undefined;
   if (number % 2 === 1) return known.home((number - 1) / 2) ?? copy;
-  if (copy instanceof Error) known.receive(copy, number / 2);
+  if (!(copy instanceof Error)) malformed("an error that is none");
+  known.receive(copy, number / 2);
+  if (first !== LENT) return copy;
+  if (stubOf(original)?.isReference !== true) malformed("the original of an error that is nowhere");
+  originals.set(copy, original as object);
   return copy;
+}
+
+/** Of copies: what they are copies of. */
+const originals = new WeakMap<Error, object>();
+
+/**
+ * What an error that came from a peer is a copy of: a reference to the very error that was thrown there,
+ * with the methods of its class. `undefined` for errors of this side, and those that this package
+ * throws.
+ */
+export function originalOf(error: unknown): object | undefined {
+  return error instanceof Error ? originals.get(error) : undefined;
 }
 
 /** Says, at the end of a stack that came from elsewhere, which call here it belongs to. */

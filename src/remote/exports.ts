@@ -49,6 +49,11 @@ export class ExportTable {
     return this.#byId.size;
   }
 
+  /** Whether there is more room than has to be left for what is asked for. */
+  get hasRoomForMore(): boolean {
+    return this.#byId.size * 4 < this.#limit;
+  }
+
   /**
    * Counts one more reference on its way to the peer.
    *

@@ -1,4 +1,5 @@
 import { RemotePromise } from "./call.ts";
+import { originalOf } from "./errors.ts";
 import { List } from "./list.ts";
 import { Operation } from "./protocol.ts";
 import { sourceOf } from "./streams.ts";
@@ -80,10 +81,12 @@ export function invoke(
 }
 
 /**
- * Whether a remote object is an instance of a remote class of the same side, or of a class that every
- * engine has, as Map. References know their classes: nothing is sent where both are there.
+ * Whether a remote object, or an error that came from there, is an instance of a remote class of the
+ * same side, or of a class that every engine has, as Map. References know their classes: nothing is
+ * sent where both are there.
  */
-export async function instanceOf(ref: unknown, Class: unknown): Promise<boolean> {
+export async function instanceOf(what: unknown, Class: unknown): Promise<boolean> {
+  const ref = originalOf(what) ?? what;
   const known = isKnownInstance(ref, Class);
   if (known !== undefined) return known;
   return (await requestOn(ref, Operation.instanceOf, undefined, [Class])) as boolean;

@@ -28,7 +28,7 @@ const PATHS = (
   .split(" ")
   .map((path) => path.split("."));
 /** Tags and scalars that are right whatever came before. */
-const RIGHT_TAGS = [0, 2, 3, 4, 6, 7, 8, 12, 14];
+const RIGHT_TAGS = [0, 2, 3, 4, 5, 6, 7, 8, 12, 14];
 const TYPED = 15;
 const RIGHT_SCALARS = [0, 1, 2, 3, 4];
 const MAX_DEPTH = 4;
@@ -243,8 +243,7 @@ export class FuzzFrames {
         writer.varint(++this.#lastId);
         return writer.u8(0);
       case 5:
-        writer.varint(random(12));
-        return writeValue(writer, new TypeError("fuzz"));
+        return this.#error(writer);
       case 6:
         return this.#scalar(writer);
       case 15:
@@ -252,6 +251,19 @@ export class FuzzFrames {
       default:
         return this.#container(writer, tag, depth);
     }
+  }
+
+  /** One of the peer's, with or without a reference to it, or one that comes home. */
+  #error(writer: Writer): void {
+    const random = this.#random;
+    const isLent = random(2) === 0;
+    if (isLent) writer.varint(0);
+    writer.varint(1 + random(12));
+    writeValue(writer, new TypeError("fuzz"));
+    if (!isLent) return;
+    if (!this.#valid && random(4) === 0) return writeValue(writer, 5);
+    writer.u8(FIRST_EXTENSION_TAG);
+    writer.varint(random(20) * 4);
   }
 
   /** A reference, and what it is an instance of. */

@@ -1,3 +1,4 @@
+import { originalOf } from "../errors.ts";
 import { intrinsicAlias, intrinsicName } from "../intrinsics.ts";
 
 /** What a method of the engine's own is called on where that is elsewhere. */
@@ -43,12 +44,21 @@ export function remoteMember(
   const value: unknown = Object.getOwnPropertyDescriptor(prototype, key)?.value;
   if (typeof value !== "function" || key === "constructor") return undefined;
   if (name === "Function.prototype") {
-    return CALLS.has(key) || key === Symbol.hasInstance ? value : undefined;
+    if (key === Symbol.hasInstance) return hasInstance;
+    return CALLS.has(key) ? value : undefined;
   }
   if (name === "Array.prototype" && !DUAL_OF_ARRAYS.has(key)) return value;
   if (name === "%Iterator.prototype%" || name === "%AsyncIterator.prototype%") return value;
   return dualOf(value, { key, isAsync: name === "%AsyncGenerator.prototype%" }, find);
 }
+
+/** Of what an error is a copy of, its class is known; the copy itself is of one that every engine has. */
+function hasInstance(this: unknown, value: unknown): boolean {
+  return Reflect.apply(NATIVE_HAS_INSTANCE, this, [originalOf(value) ?? value]);
+}
+
+const NATIVE_HAS_INSTANCE = Function.prototype[Symbol.hasInstance];
+intrinsicAlias(hasInstance, NATIVE_HAS_INSTANCE);
 
 function dualOf(
   method: object,

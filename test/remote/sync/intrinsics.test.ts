@@ -55,6 +55,13 @@ describe("Z01 an intrinsic that a peer passes by its name", () => {
   });
 });
 
+const asking = {
+  use: (math: typeof Math): number => math.max(1, 2),
+  list: [1],
+  f: (): void => {},
+  made: (): typeof Map => Map,
+};
+
 describe("Z12 what a peer passes or answers by the name of an intrinsic", () => {
   interface Bag {
     polluted?: boolean;
@@ -73,31 +80,27 @@ describe("Z12 what a peer passes or answers by the name of an intrinsic", () => 
     expect(found.polluted).toBe(undefined);
     const give = (): Bag => found;
     const box = { found, give, list: byValue([found]) };
-    await using asking = syncPair({ exports: { box } }, { policy: "capability" });
-    const remote = asking.near.remote<{ found: Bag; give: () => Bag; list: Bag[] }>("box");
-    for (const given of [remote.found, remote.give(), remote.list[0], { ...remote }.found]) {
-      if (given !== undefined) write(given);
+    await using given = syncPair({ exports: { box } }, { policy: "capability" });
+    const remote = given.near.remote<{ found: Bag; give: () => Bag; list: Bag[] }>("box");
+    for (const bag of [remote.found, remote.give(), remote.list[0], { ...remote }.found]) {
+      if (bag !== undefined) write(bag);
       expect(found.polluted).toBe(undefined);
     }
   });
 
   it("is what this side has where that was asked for, and computes as that does", async () => {
-    const use = (math: typeof Math): number => math.max(1, 2);
-    const list = [1];
-    const f = (): void => {};
-    const made = (): typeof Map => Map;
     await using pair = syncPair(
-      { exports: { use, list, f, made }, policy: "capability" },
+      { exports: asking, policy: "capability" },
       { policy: "capability" },
     );
-    expect(pair.near.remote<typeof use>("use")(Math)).toBe(2);
-    const remote = pair.near.remote<typeof f>("f");
+    expect(pair.near.remote<typeof asking.use>("use")(Math)).toBe(2);
+    const remote = pair.near.remote<typeof asking.f>("f");
     expect(remote.constructor).toBe(Function);
     expect(Object.getPrototypeOf(remote)).toBe(Function.prototype);
     expect(Object.getPrototypeOf(Object.getPrototypeOf(remote))).toBe(Object.prototype);
     expect(pair.near.remote<unknown[]>("list").constructor).toBe(Array);
     expect(Object.getPrototypeOf(pair.near.remote("list"))).toBe(Array.prototype);
-    expect(pair.near.remote<typeof made>("made")()).toBe(Map);
+    expect(pair.near.remote<typeof asking.made>("made")()).toBe(Map);
   });
 
   it("gives this side no function that makes code, or reaches past a policy, but by its own name", async () => {
