@@ -147,7 +147,8 @@ class Mailbox {
   /** What comes out of `source` is handed out from here on, never within this call. */
   add(source: MailSource): void {
     this.#sources.add(source);
-    this.#awaitBell();
+    // Others may ring already, while this is about to listen.
+    while (!this.#awaitBell());
     this.bell.ring();
   }
 

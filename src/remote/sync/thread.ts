@@ -107,6 +107,8 @@ class SyncThread {
         this.#runReady();
         return done();
       }, deadline);
+      // Where the channel has ended, nobody asked whether it is done.
+      this.#runReady();
     } finally {
       this.#waits.pop();
       this.#firstDeadline = first;
