@@ -1,6 +1,7 @@
 /** The process that runs the code of rules for a hub, which talks to it over one pipe. */
 import { stdioChannel } from "../channel/child.ts";
 import { RuleMachine } from "../code/rules/rule-machine.ts";
+import { watchParent } from "../gateway/watchdog.ts";
 import { openSession } from "../remote/session.ts";
 
 const PIPE = 3;
@@ -10,6 +11,9 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const)
   process.on(event, () => {});
 // Ctrl-C is for the hub, which ends this process.
 process.on("SIGINT", () => {});
+
+// Where code keeps this thread from noticing that the hub has gone.
+watchParent();
 
 const session = await openSession(stdioChannel({ read: PIPE, write: PIPE }), {
   exports: { machine: new RuleMachine() },

@@ -60,17 +60,17 @@ export class RuleProcess {
     tasks: readonly RuleWork[],
     forget: boolean,
   ): Promise<readonly RuleOutcome[]> {
-    using _ = this.#options.clock.after(ANSWER_MS, () =>
-      this.end(`it did not answer within ${ANSWER_MS / 1000} s`),
-    );
-    const answer = this.#session.then((session) => {
-      const machine = session.remote<RuleWorker, "copy">("machine") as Remote<RuleWorker, "copy">;
-      return machine.work(units, tasks, forget);
-    });
     try {
+      const session = await Promise.race([this.#session, this.#gone.promise]);
+      using _ = this.#options.clock.after(ANSWER_MS, () =>
+        this.end(`it did not answer within ${ANSWER_MS / 1000} s`),
+      );
+      const machine = session.remote<RuleWorker, "copy">("machine") as Remote<RuleWorker, "copy">;
+      const answer = Promise.resolve(machine.work(units, tasks, forget));
+      // Who is gone does not answer any more, and nobody listens for that.
+      answer.catch(() => {});
       return await Promise.race([answer, this.#gone.promise]);
     } catch (error) {
-      answer.catch(() => {});
       this.end(error instanceof Error ? error.message : String(error));
       throw error instanceof RuleProcessLost
         ? error

@@ -1,6 +1,10 @@
+import { createRequire } from "node:module";
+
 import type { AnySchemaObject, ErrorObject } from "ajv";
 
 import { BrokenRule } from "./rule-function.ts";
+
+const require = createRequire(import.meta.url);
 
 /** What a schema has against a value; undefined where it fits. */
 export type SchemaCheck = (value: unknown) => { reason: string; at?: string } | undefined;
@@ -40,10 +44,9 @@ async function instance(declared: unknown) {
     const { Ajv } = await import("ajv");
     const ajv = new Ajv(OPTIONS);
     if (draft.includes("draft-06")) {
-      const { default: meta } = await import("ajv/dist/refs/json-schema-draft-06.json", {
-        with: { type: "json" },
-      });
-      ajv.addMetaSchema(meta);
+      // Imported as a module, JSON makes Node 20 print a warning.
+      const meta: unknown = require("ajv/dist/refs/json-schema-draft-06.json");
+      ajv.addMetaSchema(meta as AnySchemaObject);
     }
     return ajv;
   }

@@ -1,6 +1,6 @@
 import { abortable, type AbortOptions } from "../../base/abort.ts";
 import { type Deferred, deferred } from "../../base/deferred.ts";
-import { TreeError } from "../../base/errors.ts";
+import { BanyanError, TreeError } from "../../base/errors.ts";
 import type {
   Engine,
   EngineEntry,
@@ -23,6 +23,8 @@ import { verifyRemoval, verifyRule } from "./verify.ts";
 /** Entries that are checked at a time, and for how long before a page of violations ends. */
 const CHECKED_AT_ONCE = 64;
 const PAGE_MS = 500;
+/** A revision that no entry is at. */
+const NEVER = Number.MAX_SAFE_INTEGER;
 
 /**
  * An engine that lets nothing in that violates the rules of its tree. It has to be the only way to write
@@ -120,7 +122,28 @@ export class RuledEngine extends EngineView {
       );
       if (this.#changing !== undefined || this.#book.generation !== generation) continue;
       if (outcome.ok) return this.inner.put(path, value, options);
+      const before = await this.#appliedBefore(path, value, options);
+      if (before !== undefined) return before;
       throw violation(path, type, outcome);
+    }
+  }
+
+  /**
+   * What came of a write that is sent again because its answer was lost: it may be older than the rule.
+   * The store knows the names of writes, and looks there before it finds that this one can't be made.
+   */
+  async #appliedBefore(
+    path: Path,
+    value: Uint8Array,
+    options: WriteOptions,
+  ): Promise<WriteResult | undefined> {
+    if (options.operation === undefined) return undefined;
+    try {
+      return await this.inner.put(path, value, { ...options, ifRevision: NEVER });
+    } catch (error) {
+      const mayBe = ["ENGINE_CONFLICT", "ENGINE_CONDITION"] as const;
+      if (mayBe.some((code) => BanyanError.has(error, code))) return undefined;
+      throw error;
     }
   }
 

@@ -93,6 +93,19 @@ describe("RuledEngine", () => {
     expect(await tree.rules.check().toArray()).toHaveLength(texts.length);
   });
 
+  it("put() that is sent again gives its result, also where a rule came in between", async () => {
+    await using ruled = await RuledTree.open();
+    const { tree } = ruled;
+    const first = await tree.set("a.x", "text", { operation: "one" });
+    await tree.rules.types.set("int", INT);
+    await tree.rules.matches.set("a.+", { type: "int" });
+    expect(await tree.set("a.x", "text", { operation: "one" })).toEqual(first);
+    const other = await refusal(tree.set("a.x", "text", { operation: "two" }));
+    expect(other.code).toBe("TREE_RULE_VIOLATED");
+    await tree.set("a.x", 1, { operation: "two" });
+    expect(await tree.get("a.x")).toBe(1);
+  });
+
   it("put() asks nobody where no rule is about the path, and never for Banyan's own data", async () => {
     const runner = new SlowRunner();
     await using tree = Tree.over(await RuledEngine.open(new MemoryEngine(), runner));
