@@ -99,7 +99,8 @@ function isSame(one: FileIdentity, other: FileIdentity | undefined): boolean {
 }
 
 /** Whether somebody accepts connections on the socket at `path`. */
-async function accepts(path: string): Promise<boolean> {
+/** Whether somebody accepts connections at `path`. */
+export async function accepts(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
     await once(socket, "connect");

@@ -119,6 +119,11 @@ export function decodeChange(revision: Revision, row: Uint8Array): Change {
   return { key, event: { type: "put", entry: { path, value, revision, author, time } } };
 }
 
+/** When the change of a row of `log` was made. */
+export function changeTime(row: Uint8Array): number {
+  return new DataView(row.buffer, row.byteOffset, row.length).getFloat64(1, true);
+}
+
 /** A row of `operations`: what the write gave; the previous entry is at the written one's key. */
 export function encodeResult(key: Uint8Array, { revision, previous }: WriteResult): Uint8Array {
   writer.f64(revision);

@@ -6,18 +6,17 @@ import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } f
 import { lmdbError } from "./lmdb-errors.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import {
-  decodeChange,
   decodeEntry,
   decodeHead,
   decodeResult,
-  encodeChange,
   encodeEntry,
   encodeHead,
   encodeResult,
   type Head,
 } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
-import { operationKey, pathKey, revisionKey, revisionOf, treeKey, treeRange } from "./lmdb-keys.ts";
+import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
+import { operationKey, pathKey, treeKey, treeRange } from "./lmdb-keys.ts";
 import {
   closeTables,
   commit,
@@ -46,8 +45,7 @@ export interface LmdbStoreOptions {
   readonly id: string;
   /** What `meta` must say about the owner for as long as it is us. */
   readonly ownerRow: Uint8Array;
-  readonly history: number;
-  readonly historyBytes: number;
+  readonly log: LogLimits;
   /** Of writes that don't say. */
   readonly durability: Durability;
   /** Belongs to the store from now on. */
@@ -81,6 +79,7 @@ export class LmdbStore implements Store {
   #head: Head;
   #pending: PendingWrite[] = [];
   readonly #turns: CommitTurns;
+  readonly #log: LmdbLog;
   #young: 0 | 1 = 0;
   #youngSince: number;
   #listener: StoreListener | undefined;
@@ -93,6 +92,7 @@ export class LmdbStore implements Store {
     this.#tables = tables;
     this.#options = options;
     this.history = new LmdbHistory(tables, options);
+    this.#log = new LmdbLog(tables, options.log);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
     this.#youngSince = options.clock.now();
     const { flusher, clock } = options;
@@ -142,19 +142,7 @@ export class LmdbStore implements Store {
 
   changes(after: Revision, limit: number): readonly Change[] | undefined {
     if (after < this.#head.forgotten) return undefined;
-    return this.#read(() => {
-      const changes: Change[] = [];
-      let bytes = 0;
-      for (const { key, value } of this.#tables.log.getRange({
-        start: revisionKey(after + 1),
-        limit,
-      })) {
-        if (bytes >= PAGE_LIMITS.bytes) break;
-        changes.push(decodeChange(revisionOf(key), value));
-        bytes += value.length;
-      }
-      return changes;
-    });
+    return this.#read(() => this.#log.page(after, limit));
   }
 
   write(request: WriteRequest): Promise<WriteResult> {
@@ -244,11 +232,7 @@ export class LmdbStore implements Store {
         requireOwner(this.#tables, this.#options.ownerRow);
         outcomes = writes.map((write) => this.#apply(write, changes));
         if (changes.length === 0) return;
-        head = this.#forget({
-          ...this.#head,
-          revision: this.#head.revision + changes.length,
-          bytes: this.#head.bytes + this.#record(changes),
-        });
+        head = this.#log.append(changes, this.#head, this.#options.clock.wall());
         this.#tables.meta.putSync(META_KEYS.head, encodeHead(head));
       });
     } catch (error) {
@@ -331,33 +315,6 @@ export class LmdbStore implements Store {
     const [first, second] = this.#tables.operations;
     const row = first.get(key) ?? second.get(key);
     return row === undefined ? undefined : decodeResult(row);
-  }
-
-  /** Appends to the log, and gives what the rows weigh. */
-  #record(changes: readonly Change[]): number {
-    let bytes = 0;
-    for (const change of changes) {
-      const row = encodeChange(change);
-      this.#tables.log.putSync(revisionKey(change.event.entry.revision), row);
-      bytes += row.length;
-    }
-    return bytes;
-  }
-
-  /** Takes off the log what is over its limits. */
-  #forget(head: Head): Head {
-    const { history, historyBytes } = this.#options;
-    let { forgotten, bytes } = head;
-    const { log } = this.#tables;
-    while (
-      head.revision - forgotten > history ||
-      (bytes > historyBytes && forgotten < head.revision)
-    ) {
-      const key = revisionKey(++forgotten);
-      bytes -= log.getBinaryFast(key)?.length ?? 0;
-      log.removeSync(key);
-    }
-    return { ...head, forgotten, bytes };
   }
 
   #turnGenerations(): void {

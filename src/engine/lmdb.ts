@@ -27,6 +27,8 @@ export interface LmdbOptions {
   readonly history?: number | undefined;
   /** What those may weigh together before fewer are kept. Default 256 MiB. */
   readonly historyBytes?: number | undefined;
+  /** How old they may be. Default a week. */
+  readonly historyMs?: number | undefined;
   /**
    * Of writes that don't say. Default `commit`; `flushed` where the system does not tell whether the
    * machine was started anew (anything but Linux), because that is what `commit` rests on.
@@ -52,6 +54,8 @@ export interface LmdbOwner {
   /** Empty where nobody holds it. */
   readonly owner: string;
 }
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** More than are written while a flush is waited for. */
 const LOST_REVISIONS = 1_000_000_000;
@@ -122,8 +126,11 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
       label: `lmdb:${directory}`,
       id,
       ownerRow,
-      history: options.history ?? 100_000,
-      historyBytes: options.historyBytes ?? 256 * 1024 * 1024,
+      log: {
+        changes: options.history ?? 100_000,
+        bytes: options.historyBytes ?? 256 * 1024 * 1024,
+        ageMs: options.historyMs ?? 7 * DAY_MS,
+      },
       durability: boot === "" ? "flushed" : (options.durability ?? "commit"),
       flusher,
       clock,

@@ -21,6 +21,8 @@ import {
 export interface MemoryEngineOptions {
   /** Changes that are kept for watches to resume by. Default 100,000. */
   readonly history?: number;
+  /** How old they may be. Default a week. */
+  readonly historyMs?: number;
   readonly clock?: Clock;
   readonly limits?: Partial<EngineLimits>;
 }
@@ -43,6 +45,7 @@ class MemoryStore implements Store {
   readonly id = randomId();
   readonly #clock: Clock;
   readonly #history: number;
+  readonly #historyMs: number;
   readonly history: MemoryHistory;
   readonly #operations: OperationMemory<WriteResult>;
   /** In the order of keys. */
@@ -50,9 +53,16 @@ class MemoryStore implements Store {
   /** The change of revision n is at n - 1 - #forgotten. */
   #log: Change[] = [];
   #forgotten = 0;
+  /** So many of the log are too old. */
+  #aged = 0;
   #listener: StoreListener | undefined;
 
-  constructor({ history = 100_000, clock = systemClock }: MemoryEngineOptions) {
+  constructor({
+    history = 100_000,
+    historyMs = 7 * 24 * 60 * 60 * 1_000,
+    clock = systemClock,
+  }: MemoryEngineOptions) {
+    this.#historyMs = historyMs;
     this.#clock = clock;
     this.#history = history;
     this.history = new MemoryHistory(clock);
@@ -94,7 +104,7 @@ class MemoryStore implements Store {
   }
 
   changes(after: Revision, limit: number): readonly Change[] | undefined {
-    const oldest = Math.max(this.#forgotten, this.revision - this.#history);
+    const oldest = Math.max(this.#forgotten + this.#aged, this.revision - this.#history);
     if (after < oldest) return undefined;
     const from = after - this.#forgotten;
     return this.#log.slice(from, from + limit);
@@ -133,9 +143,12 @@ class MemoryStore implements Store {
     else if (replaced === 1) this.#rows[index] = { key, entry: event.entry };
     else this.#rows.splice(index, 0, { key, entry: event.entry });
     this.#log.push(change);
+    const oldest = change.event.entry.time - this.#historyMs;
+    while ((this.#log[this.#aged]?.event.entry.time ?? Infinity) < oldest) this.#aged++;
     // Twice the history is kept before the older half goes, so that a write costs the same always.
-    if (this.#log.length >= 2 * this.#history) {
-      const surplus = this.#log.length - this.#history;
+    if (this.#log.length >= 2 * this.#history || this.#aged > this.#log.length / 2) {
+      const surplus = Math.max(this.#log.length - this.#history, this.#aged);
+      this.#aged = 0;
       this.#log = this.#log.slice(surplus);
       this.#forgotten += surplus;
     }

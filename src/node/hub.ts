@@ -16,6 +16,7 @@ import type { RuleRunner } from "../tree/rules/rule-runner.ts";
 import { RuledEngine } from "../tree/rules/ruled-engine.ts";
 import { Path } from "../wire/path.ts";
 import { VERSION } from "./version.ts";
+import { removeDeadSockets } from "./dead-sockets.ts";
 import { offerOf } from "./direct.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
@@ -48,6 +49,9 @@ const START_WAIT_MS = 10_000;
 
 /** How long it stays at least for the one who started it. */
 const FIRST_MS = 2_000;
+
+/** When it tidies up after those before it: its clients come first. */
+const TIDY_MS = 1_000;
 
 /** How often a hub looks whether it still is the hub. */
 const CHECK_MS = 500;
@@ -220,12 +224,22 @@ class Hub {
     // Not one of the clock's timers: this one keeps the process alive.
     const check = setInterval(() => void this.#check(), CHECK_MS);
     this.#watchIdle(Math.max(this.#options.idleMs, FIRST_MS));
+    using _tidy = this.#clock.after(TIDY_MS, () => void this.#tidy());
     const end = await this.#end.promise;
     clearInterval(check);
     signal.removeEventListener("abort", asked);
     this.#log.info(`the hub ends: ${end}`);
     await this.#close(end);
     return end;
+  }
+
+  async #tidy(): Promise<void> {
+    try {
+      const removed = await removeDeadSockets(this.record.socket);
+      if (removed > 0) this.#log.info("sockets of hubs that are gone were removed", { removed });
+    } catch (error) {
+      this.#log.warn("sockets of former hubs could not be removed", { error: String(error) });
+    }
   }
 
   async #accept(channel: Channel): Promise<void> {

@@ -180,6 +180,24 @@ describe("openLmdb()", () => {
     expect(await reader.until(({ type }) => type === "live")).toHaveLength(6);
   });
 
+  test("the history is bounded by age, too, and a watch from before it begins anew", async () => {
+    await using folder = await temporaryFolder();
+    const clock = new ManualClock();
+    await using engine = await openLmdb(folder.path, { clock, historyMs: 60_000 });
+    const store = engine.store;
+    for (let i = 0; i < 1_200; i++) await put(engine, "a", `${i}`);
+    clock.advance(50_000);
+    await put(engine, "a", "young");
+    clock.advance(20_000);
+    // What is too old goes with the writes to come, some at a time.
+    await put(engine, "a", "now");
+    await put(engine, "a", "end");
+    const old = new EventReader(engine.watch(path("a"), { after: { store, revision: 1_199 } }));
+    expect(await old.show("live")).toEqual(["reset history", "put a=end", "ready", "live"]);
+    const young = new EventReader(engine.watch(path("a"), { after: { store, revision: 1_200 } }));
+    expect(await young.show("live")).toEqual(["put a=young", "put a=now", "put a=end", "live"]);
+  });
+
   test.each([
     ["MDB_BAD_TXN: Transaction must abort, has a child, or is invalid", "ENGINE_CORRUPT"],
     ["MDB_CORRUPTED: Located page was wrong type", "ENGINE_CORRUPT"],

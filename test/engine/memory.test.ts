@@ -1,7 +1,9 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { MemoryEngine } from "../../src/engine/memory.ts";
 import { engineSuite } from "../../src/testing/engine-suite.ts";
+import { EventReader, path, put } from "../../src/testing/engine-suite-kit.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 describe("MemoryEngine", () => {
   engineSuite({
@@ -13,5 +15,20 @@ describe("MemoryEngine", () => {
       });
       return { engine, [Symbol.asyncDispose]: () => engine.close() };
     },
+  });
+
+  test("forgets changes that are too old, and a watch from before them begins anew", async () => {
+    const clock = new ManualClock();
+    await using engine = new MemoryEngine({ clock, historyMs: 60_000 });
+    const { store } = engine;
+    for (let i = 0; i < 5; i++) await put(engine, "a", `${i}`);
+    clock.advance(50_000);
+    await put(engine, "a", "young");
+    clock.advance(20_000);
+    await put(engine, "a", "now");
+    const old = new EventReader(engine.watch(path("a"), { after: { store, revision: 4 } }));
+    expect(await old.show("live")).toEqual(["reset history", "put a=now", "ready", "live"]);
+    const young = new EventReader(engine.watch(path("a"), { after: { store, revision: 5 } }));
+    expect(await young.show("live")).toEqual(["put a=young", "put a=now", "live"]);
   });
 });
