@@ -224,7 +224,7 @@ class Hub {
     // Not one of the clock's timers: this one keeps the process alive.
     const check = setInterval(() => void this.#check(), CHECK_MS);
     this.#watchIdle(Math.max(this.#options.idleMs, FIRST_MS));
-    using _tidy = this.#clock.after(TIDY_MS, () => void this.#tidy());
+    using _timer = this.#clock.after(TIDY_MS, () => void this.#tidy());
     const end = await this.#end.promise;
     clearInterval(check);
     signal.removeEventListener("abort", asked);
