@@ -20,7 +20,7 @@ const PIPE = 3;
 /** What the code of rules may hold, in MB. */
 const MEMORY_MB = 256;
 /** How long an answer may take: what code may take at the most, and much more for a busy machine. */
-const ANSWER_MS = 5_000;
+const ANSWER_MS = 6_000;
 
 /** Why a process had to be given up. */
 class RuleProcessLost extends Error {}

@@ -2,24 +2,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { BanyanError, open, openEngine, Path, type Tree } from "banyan";
+import { open, openEngine, Path, type Tree } from "banyan";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { INT, INT_CODEC, refusal } from "../rule-examples.ts";
 import { Cluster } from "./cluster.ts";
 import { type CommandResult, hubPid, inProcess, temporaryFolder } from "./kit.ts";
-
-const INT = {
-  code: 'if (!Number.isInteger(value)) throw new Error("not an int")',
-  good: [0, 1, 2],
-  bad: ["dud", 1.5],
-};
-const INT_CODEC = {
-  decode:
-    'if (typeof value !== "string") throw new TypeError("not a string"); return parseInt(value)',
-  encode: "return String(value)",
-  in: [["1", 1]] as const,
-  out: [[-3, "-3"]] as const,
-};
 
 const folder = temporaryFolder();
 let tree: Tree;
@@ -31,16 +19,6 @@ afterAll(async () => {
   await tree.close();
   folder[Symbol.dispose]();
 });
-
-async function refusal(work: Promise<unknown>): Promise<BanyanError> {
-  try {
-    await work;
-  } catch (error) {
-    if (BanyanError.is(error)) return error;
-    throw error;
-  }
-  throw new Error("it was not refused");
-}
 
 function file(name: string, text: string): string {
   const path = join(folder.path, name);

@@ -1,7 +1,8 @@
 /** DistKV's cases of types and codecs, on the engine that applies them. */
 import { describe, expect, it } from "vitest";
 
-import { INT, INT_CODEC, PERCENT, refusal, RuledTree } from "./kit.ts";
+import { INT, INT_CODEC, PERCENT, refusal } from "../../rule-examples.ts";
+import { RuledTree } from "./kit.ts";
 
 describe("TY: types and matches", () => {
   it("TY1: a type whose code has a mistake is refused, with the place", async () => {

@@ -9,7 +9,8 @@ import type { RuleOutcome, RuleRunner } from "../../../src/tree/rules/rule-runne
 import { Tree } from "../../../src/tree/tree.ts";
 import { parsePath } from "../../../src/wire/path-text.ts";
 import { encodeValue } from "../../../src/wire/value.ts";
-import { INT, INT_CODEC, PERCENT, refusal, RuledTree } from "./kit.ts";
+import { INT, INT_CODEC, PERCENT, refusal } from "../../rule-examples.ts";
+import { RuledTree } from "./kit.ts";
 
 describe("RuledEngine over MemoryEngine, and what a set of conversions makes of it", () => {
   for (const set of [undefined, "any"]) {
