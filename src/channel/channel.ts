@@ -87,6 +87,12 @@ export interface Channel extends AsyncDisposable {
    * sent leaves all the same. Missing where nothing can be said about it.
    */
   keepAlive?(on: boolean): void;
+
+  /**
+   * Says that the peer blocks until it is answered, and may go on at once: this end had better not sleep
+   * in the next moment. Missing where that is of no use.
+   */
+  expectMore?(): void;
 }
 
 /**

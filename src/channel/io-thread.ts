@@ -8,6 +8,7 @@ import {
 import { type BanyanError, ChannelError, errorFromCode } from "../base/errors.ts";
 import { deferred } from "../base/deferred.ts";
 import type { BlockingChannel, ChannelLimits, Listener } from "./channel.ts";
+import { Inlet } from "./inlet.ts";
 import { mailbox, type MailSource } from "./mailbox.ts";
 import { Outlet, type OutletPass } from "./outlet.ts";
 import { threadChannel } from "./thread.ts";
@@ -20,8 +21,8 @@ export interface IoOrder {
   /** Of "dial": the end of the channel. */
   readonly port?: MessagePort;
   readonly status: MessagePort;
-  /** Of "listen": to be rung when `status` was told something. */
-  readonly bell?: SharedArrayBuffer;
+  /** To be rung when there is something for this thread. */
+  readonly bell: SharedArrayBuffer;
 }
 
 /** What `status` hears: once how it began, and for a listener then each port of somebody who came. */
@@ -51,15 +52,19 @@ export class IoThread {
     const status = new MessageChannel();
     status.port1.unref();
     const outlet = new Outlet();
-    const channel = threadChannel(data.port1, { label: url, limits, outlet });
-    this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2 });
+    const inlet = new Inlet();
+    const channel = threadChannel(data.port1, { label: url, limits, outlet, inlet });
+    const bell = mailbox.bell.memory;
+    this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2, bell });
     void channel.closed.then(() => status.port1.close());
     return {
       channel,
       failure: () => failureIn(status.port1),
       opened: () => {
         const pass = channel.ended === undefined ? passIn(status.port1) : undefined;
-        if (pass !== undefined) outlet.open(pass);
+        if (pass === undefined) return;
+        outlet.open(pass);
+        inlet.open({ fd: pass.fd, memory: pass.inlet });
       },
     };
   }

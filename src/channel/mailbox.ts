@@ -1,11 +1,17 @@
-import { availableParallelism } from "node:os";
-
 import { atEndOfTurn } from "../base/end-of-turn.ts";
+import { canLook, Patience } from "./patience.ts";
 
 /** Something that messages for this thread come out of. */
 export interface MailSource {
   /** Hands the next message to whoever it is for. False where there is none. */
   take(): boolean;
+  /**
+   * Takes a message from where the thread has to look for it, or looks until `isRung`. False where it
+   * doesn't look: all comes with the bell then.
+   */
+  look?(isRung: () => boolean): boolean;
+  /** From here on nobody looks. */
+  leave?(): void;
   /** The thread is about to end, and can tell its peers for the last time. */
   threadEnds(): void;
 }
@@ -72,30 +78,6 @@ export class Bell {
   }
 }
 
-const MAX_CREDIT = 8;
-/** What one wait in vain costs, in waits that paid. */
-const COST = 3;
-/** What doesn't pay may do so later: each so many times it is tried. */
-const TIMES_PER_TRIAL = 32;
-
-/** Whether it pays to wait a little where the thread could go to sleep: as it did lately. */
-class Patience {
-  #credit = MAX_CREDIT;
-  #times = 0;
-
-  get pays(): boolean {
-    if (this.#credit > 0) return true;
-    this.#times = (this.#times + 1) % TIMES_PER_TRIAL;
-    return this.#times === 0;
-  }
-
-  /** Tells how it went, and answers with that. */
-  learn(paid: boolean): boolean {
-    this.#credit = paid ? Math.min(this.#credit + 1, MAX_CREDIT) : Math.max(this.#credit - COST, 0);
-    return paid;
-  }
-}
-
 /**
  * All that comes for this thread from others, whatever session it is for: there is only one place
  * where a thread can block, so everything has to come in there. While the thread doesn't block, the
@@ -108,6 +90,7 @@ class Patience {
 class Mailbox {
   readonly bell = new Bell();
   readonly #sources = new Set<MailSource>();
+  #lookedInto: MailSource | undefined;
   #listening = false;
   /** Looks for more at the end of this turn, instead of listening. */
   #looking = false;
@@ -117,7 +100,7 @@ class Mailbox {
   #turnBegan = 0;
   readonly #spinning = new Patience();
   readonly #lingering = new Patience();
-  readonly #spins = availableParallelism() > 1 ? SPINS : 0;
+  readonly #spins = canLook ? SPINS : 0;
   /**
    * Whether the thread waits a little for what comes next when it has handed something out, before its
    * event loop turns. Not for one that the answer comes to by its event loop.
@@ -134,6 +117,7 @@ class Mailbox {
   };
   readonly #look = (): void => {
     this.#looking = false;
+    this.#lookOnlyAt(undefined);
     if (performance.now() - this.#turnBegan > MAX_TURN_MS) setImmediate(this.#goOn);
     else if (this.#linger(this.#lookedAt) || !this.#awaitBell(this.#lookedAt)) this.#handOut();
   };
@@ -157,19 +141,22 @@ class Mailbox {
   }
 
   /**
-   * Blocks the thread and hands out whatever comes until `done` says so. False where that didn't
-   * happen before `deadline`, a time of `performance.now()`.
+   * Blocks the thread and hands out whatever comes until `done` says so, `source` first of all. False
+   * where that didn't happen before `deadline`, a time of `performance.now()`.
    */
-  block(done: () => boolean, deadline: number): boolean {
+  block(done: () => boolean, deadline: number, source?: MailSource): boolean {
     for (;;) {
       const { count } = this.bell;
       let taken = 0;
+      this.#lookOnlyAt(source);
       do {
         if (done()) return true;
         // Who sends without end keeps nobody waiting for ever.
         if (taken++ > 1 && performance.now() >= deadline) return false;
       } while (this.#takeOne());
-      if (this.#spin(count)) continue;
+      const hasCome = source?.look?.(() => this.bell.count !== count) === true || this.#spin(count);
+      if (hasCome && performance.now() < deadline) continue;
+      if (hasCome && done()) return true;
       const left = deadline - performance.now();
       if (left <= 0) return false;
       this.bell.sleep(count, left);
@@ -179,6 +166,7 @@ class Mailbox {
   #handOut(): void {
     for (;;) {
       const { count } = this.bell;
+      this.#lookOnlyAt(undefined);
       let isIdle = true;
       while (this.#takeOne()) {
         isIdle = false;
@@ -196,6 +184,13 @@ class Mailbox {
       }
       if (this.#awaitBell(count)) return;
     }
+  }
+
+  /** One source at a time can be looked at, and only by a thread that does nothing else. */
+  #lookOnlyAt(source: MailSource | undefined): void {
+    if (this.#lookedInto === source) return;
+    this.#lookedInto?.leave?.();
+    this.#lookedInto = source;
   }
 
   #awaitBell(count = this.bell.count): boolean {

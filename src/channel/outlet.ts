@@ -1,8 +1,9 @@
 import { writeSync } from "node:fs";
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 
 import { FRAME_HEADER_BYTES, writeFrameHeader } from "../wire/frame.ts";
 import type { DialOptions } from "./channel.ts";
+import { InletOwner } from "./inlet.ts";
 
 /** Where in the shared memory each number is. */
 const Word = { turn: 0, relayed: 1, rest: 2 };
@@ -25,6 +26,8 @@ export interface SharedDialOptions extends DialOptions {
 export interface OutletPass {
   readonly fd: number;
   readonly memory: SharedArrayBuffer;
+  /** Of `InletOwner`. */
+  readonly inlet: SharedArrayBuffer;
 }
 
 /**
@@ -85,17 +88,21 @@ export class OutletOwner {
   readonly #words: Int32Array = new Int32Array(this.#memory);
   #taken = 0;
   #pass: OutletPass | undefined;
+  /** The same for what comes in. */
+  readonly inlet: InletOwner = new InletOwner();
 
   /** To be connected, and used for one channel. */
   createSocket(): Socket {
-    return new OutletSocket(this);
+    return new SharedSocket(this);
   }
 
   /** To be called when the socket is connected. */
   opened(socket: Socket): void {
     const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: unknown } | null };
     const fd = handle?.fd;
-    if (typeof fd === "number" && fd >= 0) this.#pass = { fd, memory: this.#memory };
+    if (typeof fd !== "number" || fd < 0) return;
+    this.#pass = { fd, memory: this.#memory, inlet: this.inlet.memory };
+    this.inlet.open(socket);
   }
 
   /** For the other thread. `undefined` where the system has no way to write to a socket from elsewhere. */
@@ -126,8 +133,14 @@ export class OutletOwner {
     Atomics.compareExchange(this.#words, Word.turn, Turn.owner, Turn.free);
   }
 
+  /** To be called when what came is passed on, where all of it was whole messages. */
+  afterRead(): void {
+    this.inlet.mayGive();
+  }
+
   /** To be called before the socket is closed: its number may be another's right after. */
   shut(): void {
+    this.inlet.shut();
     this.#move(Turn.free, Turn.shut);
     Atomics.compareExchange(this.#words, Word.turn, Turn.owner, Turn.shut);
   }
@@ -140,12 +153,19 @@ export class OutletOwner {
   }
 }
 
-class OutletSocket extends Socket {
+const READ_BYTES = 64 * 1024;
+
+/** Reads nothing any more from the moment on in which it is paused, as a socket does with a buffer of its own. */
+class SharedSocket extends Socket {
   readonly #owner: OutletOwner;
 
   constructor(owner: OutletOwner) {
-    super({ allowHalfOpen: true });
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const callback = (size: number): boolean => this.emit("data", Buffer.from(buffer.subarray(0, size)));
+    super({ allowHalfOpen: true, onread: { buffer, callback } } as SocketConstructorOpts);
     this.#owner = owner;
+    // Nobody keeps what comes before somebody listens.
+    this.pause();
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {

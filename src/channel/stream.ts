@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { BanyanError, ChannelError } from "../base/errors.ts";
 import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
+import { attention } from "./attention.ts";
 import {
   BaseChannel,
   type ChannelOptions,
@@ -28,13 +29,15 @@ export interface StreamChannelOptions extends ChannelOptions {
    */
   readonly marksEnd?: boolean | undefined;
   /** Told before something is written, and when all that was sent is with the system. */
-  readonly gate?: WriteGate | undefined;
+  readonly gate?: Gate | undefined;
 }
 
-/** Who may write to the stream, where somebody else does too. */
-interface WriteGate {
+/** Who may use the stream, where somebody else does too. */
+interface Gate {
   enter(): void;
   leave(): void;
+  /** What came is passed on, and all of it was whole messages. */
+  afterRead(): void;
 }
 
 /**
@@ -68,7 +71,7 @@ export class StreamChannel extends BaseChannel {
   /** Whether there was nothing but our mark to be sent at the end. */
   #onlyMarkLeft = false;
 
-  readonly #gate: WriteGate | undefined;
+  readonly #gate: Gate | undefined;
   readonly #onWritten = (): void => {
     if (this.#pendingBytes + this.#stream.writableLength === 0) this.#gate?.leave();
   };
@@ -89,6 +92,11 @@ export class StreamChannel extends BaseChannel {
     stream.on("close", () => this.#onClose());
     // A peer's mark is noticed also where nobody receives, as the end of a stream is.
     if (marksEnd) this.#startReading();
+  }
+
+  /** Takes what somebody else has read from the stream. */
+  takeRead(chunk: Uint8Array): void {
+    if (chunk.length > 0) this.#onData(chunk);
   }
 
   /** Sends the rest of a frame that somebody else began to write. */
@@ -155,6 +163,10 @@ export class StreamChannel extends BaseChannel {
     else unref?.call(this.#stream);
   }
 
+  expectMore(): void {
+    attention.expectMore();
+  }
+
   protected setReading(on: boolean): void {
     this.#reading = on;
     if (!on) this.#stream.pause();
@@ -166,6 +178,8 @@ export class StreamChannel extends BaseChannel {
   #startReading(): void {
     this.#started = true;
     this.#stream.on("data", (chunk: Uint8Array) => this.#onData(chunk));
+    // It may have been held back until now.
+    this.#stream.resume();
   }
 
   /** Makes room for `size` bytes in one piece, `MAX_COPIED_BYTES` and a header at most. */
@@ -216,6 +230,7 @@ export class StreamChannel extends BaseChannel {
     if (!this.#reading) this.#stream.pause();
     try {
       this.#decoder.push(chunk, this.#onMessage);
+      if (this.#gate !== undefined && this.#reading && this.#decoder.isBetween) this.#gate.afterRead();
     } catch (error) {
       const found = this.#marksEnd ? markOf(error) : undefined;
       if (found === END_MARK) this.#onMark();

@@ -3,6 +3,7 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { ChannelError } from "../base/errors.ts";
 import { BaseChannel, type ChannelOptions, HIGH_WATER_BYTES } from "./base-channel.ts";
 import type { BlockingChannel, ChannelLimits } from "./channel.ts";
+import type { Inlet } from "./inlet.ts";
 import { Bell, mailbox, type MailSource } from "./mailbox.ts";
 import type { Outlet } from "./outlet.ts";
 import { Ring, RingEnd } from "./ring.ts";
@@ -15,14 +16,15 @@ export interface ThreadChannelOptions {
   readonly ringBytes?: number | undefined;
   /** Where messages leave for the process that the other thread relays them to. */
   readonly outlet?: Outlet | undefined;
+  /** Where what comes from there may be read, without the other thread. */
+  readonly inlet?: Inlet | undefined;
+  /** Called each time the bell has rung, before anything is taken. */
+  readonly onRung?: (() => void) | undefined;
   /** Called where the other thread wants the process that it is relayed to to hear of it every so often. */
   readonly onBeat?: ((everyMs: number) => void) | undefined;
 }
 
-interface Ways {
-  readonly outlet: Outlet | undefined;
-  readonly onBeat: ((everyMs: number) => void) | undefined;
-}
+type Ways = Pick<ThreadChannelOptions, "outlet" | "inlet" | "onRung" | "onBeat">;
 
 /**
  * A channel between two threads of a process, each of which may block until a message comes. Takes
@@ -33,9 +35,9 @@ interface Ways {
  */
 export function threadChannel(
   port: MessagePort,
-  { label = "thread:", limits, ringBytes = 256 * 1024, outlet, onBeat }: ThreadChannelOptions = {},
+  { label = "thread:", limits, ringBytes = 256 * 1024, ...ways }: ThreadChannelOptions = {},
 ): BlockingChannel {
-  return new ThreadChannel(port, { label, limits, outlet, onBeat }, ringBytes);
+  return new ThreadChannel(port, { label, limits }, ways, ringBytes);
 }
 
 /** The first thing that each side posts: where the other finds what comes in here. */
@@ -62,8 +64,9 @@ interface PeerThread {
 class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   readonly #port: MessagePort;
   readonly #inbound: Ring;
-  readonly #outlet: Outlet | undefined;
-  readonly #onBeat: ((everyMs: number) => void) | undefined;
+  readonly #ways: Ways;
+  /** Messages that the other thread had nothing to do with. */
+  readonly #readHere = new WeakSet<Uint8Array>();
   #peer: PeerThread | undefined;
   #sent = 0;
   #sentBytes = 0;
@@ -73,14 +76,9 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   #portOpen = true;
   #ended: { readonly error: ChannelError | undefined } | undefined;
 
-  constructor(
-    port: MessagePort,
-    { outlet, onBeat, ...options }: ChannelOptions & Ways,
-    ringBytes: number,
-  ) {
+  constructor(port: MessagePort, options: ChannelOptions, ways: Ways, ringBytes: number) {
     super(options);
-    this.#outlet = outlet;
-    this.#onBeat = onBeat;
+    this.#ways = ways;
     this.#port = port;
     this.#inbound = Ring.create(ringBytes);
     const introduction: Introduction = {
@@ -104,10 +102,34 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   }
 
   block(done: () => boolean, deadline: number): void {
-    mailbox.block(() => this.#ended !== undefined || done(), deadline);
+    const begun = performance.now();
+    mailbox.block(() => this.#ended !== undefined || done(), deadline, this);
+    this.#ways.inlet?.waited(performance.now() - begun);
+  }
+
+  look(isRung: () => boolean): boolean {
+    const { inlet } = this.#ways;
+    if (inlet?.isMine !== true) return false;
+    if (!this.#reading) {
+      this.leave();
+      return false;
+    }
+    // What the other thread has read came before.
+    if (this.take()) return true;
+    const message = inlet.look(isRung, () => this.#peer?.bell.ring());
+    if (message === undefined) return isRung();
+    this.seenBytes += 1 + message.length;
+    this.#readHere.add(message);
+    this.deliver(message);
+    return true;
+  }
+
+  leave(): void {
+    if (this.#ways.inlet?.giveBack() === true) this.#peer?.bell.ring();
   }
 
   take(): boolean {
+    this.#ways.onRung?.();
     if (this.#inbound.end === RingEnd.aborted) return this.#takeEnd();
     const message = this.#reading ? this.#takeMessage() : undefined;
     if (message !== undefined) {
@@ -118,7 +140,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     }
     if (this.#peer === undefined && !this.#reading) this.#meet();
     const beatMs = this.#inbound.takeBeatMs();
-    if (beatMs > 0) this.#onBeat?.(beatMs);
+    if (beatMs > 0) this.#ways.onBeat?.(beatMs);
     this.roomMade();
     return this.#inbound.sent === this.#received && this.#takeEnd();
   }
@@ -138,7 +160,8 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   }
 
   protected transmit(message: Uint8Array): void {
-    const left = this.#outlet === undefined ? message : this.#outlet.write(message, this.#sent);
+    const { outlet } = this.#ways;
+    const left = outlet === undefined ? message : outlet.write(message, this.#sent);
     if (left !== undefined) this.#pass(left);
   }
 
@@ -172,6 +195,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   }
 
   protected release(error: ChannelError | undefined): void {
+    this.leave();
     this.#ended = { error };
     this.#tellLastEnd(error === undefined ? RingEnd.closed : RingEnd.aborted);
     mailbox.remove(this);
@@ -189,6 +213,7 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   }
 
   protected override delivered(message: Uint8Array): void {
+    if (this.#readHere.delete(message)) return;
     if (this.#inbound.tellRead(message.length)) this.#peer?.bell.ring();
   }
 

@@ -43,15 +43,20 @@ parentPort.on("message", (order: IoOrder) => {
   void (order.order === "dial" ? dial(order) : listen(order));
 });
 
-async function dial({ url, limits, port, status }: IoOrder): Promise<void> {
+async function dial({ url, limits, port, status, bell }: IoOrder): Promise<void> {
   if (port === undefined) return;
   const outlet = new OutletOwner();
-  let far: Channel | undefined;
+  outlet.inlet.ringWhenGiven(new Bell(bell));
+  let far: StreamChannel | undefined;
   const onBeat = (everyMs: number): void => {
     // Whoever writes at the moment is heard anyway, and a frame that has begun comes first.
     if (far !== undefined) beat(far, everyMs, () => outlet.tryEnter());
   };
-  const near = threadChannel(port, { label: url, limits, onBeat });
+  const onRung = (): void => {
+    const read = outlet.inlet.takeReturned();
+    if (read !== undefined) far?.takeRead(read);
+  };
+  const near = threadChannel(port, { label: url, limits, onRung, onBeat });
   // The channel lasts as long as the socket it leads to, which keeps this thread alive.
   try {
     const transport = await transportOf(url);

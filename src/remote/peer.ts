@@ -249,6 +249,8 @@ export class Peer implements Session, Caller {
   }
 
   #serve(incoming: Incoming, chain: number): void {
+    // Whoever asks on behalf of a chain blocks.
+    if (chain !== 0) this.#channel.expectMore?.();
     const { flavour } = this.#options;
     if (flavour !== undefined) return flavour.serve(incoming, chain, this.#serving);
     const before = this.#sender.chain;

@@ -71,6 +71,11 @@ export class FrameDecoder {
     }
   }
 
+  /** Whether all that came was whole messages. */
+  get isBetween(): boolean {
+    return this.#headerBytes === 0;
+  }
+
   /** @throws WireError `WIRE_MALFORMED` where the stream ended inside a frame */
   end(): void {
     if (this.#headerBytes === 0) return;
