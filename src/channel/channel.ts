@@ -41,6 +41,12 @@ export interface Channel extends AsyncDisposable {
    */
   readonly crossesNetwork: boolean;
 
+  /**
+   * True where the peer's end is noticed whatever happens, and its saying something would only tell whether
+   * its event loop turns: no heartbeat is kept then.
+   */
+  readonly needsNoBeats?: boolean;
+
   /** Grows with all that comes, also with an empty message and with parts of one that is not whole yet. */
   readonly receivedBytes: number;
 
@@ -114,6 +120,12 @@ export interface BlockingChannel extends Channel {
    * blocks: a message with nothing in it. Only where the channel leads to another process.
    */
   beat(everyMs: number): void;
+
+  /**
+   * From now on the channel breaks with `CHANNEL_SILENT` where nothing came for so long from whoever is at
+   * the end of it, also while this thread blocks. Only where it leads to another process.
+   */
+  watch(silentMs: number): void;
 
   /** Whether this end keeps its thread's event loop alive; at first it does, as other channels do. */
   keepAlive(on: boolean): void;

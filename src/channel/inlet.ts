@@ -7,8 +7,8 @@ import type { Bell } from "./mailbox.ts";
 import { canLook, Patience } from "./patience.ts";
 
 /** Where in the shared memory each number is. What was read, and is no whole message, is behind them. */
-const Word = { reader: 0, start: 1, end: 2, failed: 3 };
-const HEADER_BYTES = 16;
+const Word = { reader: 0, start: 1, end: 2, failed: 3, bytes: 4 };
+const HEADER_BYTES = 32;
 const BUFFER_BYTES = 64 * 1024;
 
 /**
@@ -109,6 +109,7 @@ export class Inlet {
       const read = this.#read(filled);
       if (read < 0) return filled;
       filled += read;
+      if (read > 0) Atomics.add(this.#words, Word.bytes, read);
       if (filled >= FRAME_HEADER_BYTES) {
         const end = FRAME_HEADER_BYTES + readFrameHeader(this.#bytes, 0);
         if (filled >= end || end > BUFFER_BYTES) return filled;
@@ -167,6 +168,11 @@ export class InletOwner {
   /** To be rung when the other thread may read. */
   ringWhenGiven(bell: Bell): void {
     this.#bell = bell;
+  }
+
+  /** How many bytes the other thread has read, 32 bits of them. */
+  get bytesRead(): number {
+    return Atomics.load(this.#words, Word.bytes);
   }
 
   /** To be called when all that was read has been passed on, in whole messages. */

@@ -53,7 +53,7 @@ export class IoThread {
     status.port1.unref();
     const outlet = new Outlet();
     const inlet = new Inlet();
-    const channel = threadChannel(data.port1, { label: url, limits, outlet, inlet });
+    const channel = threadChannel(data.port1, { label: url, limits, far: farOf(url), outlet, inlet });
     const bell = mailbox.bell.memory;
     this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2, bell });
     void channel.closed.then(() => status.port1.close());
@@ -81,7 +81,7 @@ export class IoThread {
       if (told.status === "listening") begun.resolve(told.address);
       else if (told.status === "failed") begun.reject(toError(told));
       else if (told.status === "accepted")
-        onChannel(threadChannel(told.port, { label: told.label, limits }));
+        onChannel(threadChannel(told.port, { label: told.label, limits, far: farOf(url) }));
     });
     this.#post({ order: "listen", url, limits, status: port2, bell: mailbox.bell.memory });
     this.#listeners++;
@@ -163,6 +163,10 @@ export interface DialledChannel {
   readonly failure: () => BanyanError | undefined;
   /** To be called once something has come from there: from now on it is written to from here. */
   readonly opened: () => void;
+}
+
+function farOf(url: string): "process" | "network" {
+  return url.startsWith("unix:") ? "process" : "network";
 }
 
 function passIn(port: MessagePort): OutletPass | undefined {

@@ -12,6 +12,8 @@ export interface MailSource {
   look?(isRung: () => boolean): boolean;
   /** From here on nobody looks. */
   leave?(): void;
+  /** Looks whether the other side ended without a word; called every so often while the thread sleeps. */
+  stillThere?(): void;
   /** The thread is about to end, and can tell its peers for the last time. */
   threadEnds(): void;
 }
@@ -36,6 +38,8 @@ const SPINS = 3_000;
 const LINGER_MS = 0.1;
 /** And so long altogether before it turns. */
 const MAX_TURN_MS = 2;
+/** How often a thread that sleeps looks whether whoever it waits for is still there. */
+const STILL_THERE_MS = 20;
 /** So many messages are handed out before the event loop gets its turn. */
 const MAX_MESSAGES_PER_TURN = 1_000;
 
@@ -159,7 +163,7 @@ class Mailbox {
       if (hasCome && done()) return true;
       const left = deadline - performance.now();
       if (left <= 0) return false;
-      this.bell.sleep(count, left);
+      if (!this.bell.sleep(count, Math.min(left, STILL_THERE_MS))) source?.stillThere?.();
     }
   }
 

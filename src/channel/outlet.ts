@@ -133,6 +133,10 @@ export class OutletOwner {
     Atomics.compareExchange(this.#words, Word.turn, Turn.owner, Turn.free);
   }
 
+  get bytesRead(): number {
+    return this.inlet.bytesRead;
+  }
+
   /** To be called when what came is passed on, where all of it was whole messages. */
   afterRead(): void {
     this.inlet.mayGive();

@@ -1,9 +1,12 @@
-/** Where in the shared memory each number is. Those before `read`, and `beatMs`, are the writer's. */
+import type { PeerPresence } from "./channel.ts";
+
+/** Where in the shared memory each number is. Those before `read`, and from `beatMs` on, are the writer's. */
 const Word = {
   written: 0, sent: 1, ended: 2, attached: 3,
   read: 4, readBytes: 5, wantsRoom: 6, leftSent: 7, leftEnd: 8,
-  beatMs: 9,
+  beatMs: 9, watchMs: 10, silence: 11,
 }; // prettier-ignore
+const PRESENCES: readonly PeerPresence[] = ["busy", "gone", "unknown"];
 const HEADER_BYTES = 64;
 const ENTRY_BYTES = 8;
 
@@ -98,6 +101,27 @@ export class Ring {
   takeBeatMs(): number {
     if (Atomics.load(this.#words, Word.beatMs) === 0) return 0;
     return Atomics.exchange(this.#words, Word.beatMs, 0);
+  }
+
+  /** Writer: asks the reader to end where nothing comes from beyond it for so long. */
+  askToWatch(silentMs: number): void {
+    Atomics.store(this.#words, Word.watchMs, silentMs);
+  }
+
+  /** Reader: for how long nothing may come; 0 where that was not said. Asks only once. */
+  takeWatchMs(): number {
+    if (Atomics.load(this.#words, Word.watchMs) === 0) return 0;
+    return Atomics.exchange(this.#words, Word.watchMs, 0);
+  }
+
+  /** Writer: it is going to end because nothing came. */
+  tellSilence(presence: PeerPresence): void {
+    Atomics.store(this.#words, Word.silence, 1 + PRESENCES.indexOf(presence));
+  }
+
+  /** What the writer knew of whoever said nothing, where it ended because of that. */
+  get silence(): PeerPresence | undefined {
+    return PRESENCES[Atomics.load(this.#words, Word.silence) - 1];
   }
 
   /** Writer: says that it found the ring. */

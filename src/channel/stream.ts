@@ -36,6 +36,8 @@ export interface StreamChannelOptions extends ChannelOptions {
 interface Gate {
   enter(): void;
   leave(): void;
+  /** How many bytes of the stream were read elsewhere. */
+  readonly bytesRead: number;
   /** What came is passed on, and all of it was whole messages. */
   afterRead(): void;
 }
@@ -92,6 +94,10 @@ export class StreamChannel extends BaseChannel {
     stream.on("close", () => this.#onClose());
     // A peer's mark is noticed also where nobody receives, as the end of a stream is.
     if (marksEnd) this.#startReading();
+  }
+
+  override get receivedBytes(): number {
+    return this.seenBytes + (this.#gate?.bytesRead ?? 0);
   }
 
   /** Takes what somebody else has read from the stream. */

@@ -2,11 +2,13 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 
 import { ChannelError } from "../base/errors.ts";
 import { BaseChannel, type ChannelOptions, HIGH_WATER_BYTES } from "./base-channel.ts";
-import type { BlockingChannel, ChannelLimits } from "./channel.ts";
+import type { BlockingChannel, ChannelLimits, PeerPresence } from "./channel.ts";
 import type { Inlet } from "./inlet.ts";
+import { Lifeline } from "./lifeline.ts";
 import { Bell, mailbox, type MailSource } from "./mailbox.ts";
 import type { Outlet } from "./outlet.ts";
 import { Ring, RingEnd } from "./ring.ts";
+import { silenceError } from "./silence.ts";
 
 export interface ThreadChannelOptions {
   /** For logs. */
@@ -14,6 +16,8 @@ export interface ThreadChannelOptions {
   readonly limits?: Partial<ChannelLimits> | undefined;
   /** Bytes of shared memory for what comes in here; a power of two. Default 262,144. */
   readonly ringBytes?: number | undefined;
+  /** What the other thread relays this one to, if it does: a process of this machine, or one beyond a network. */
+  readonly far?: "process" | "network" | undefined;
   /** Where messages leave for the process that the other thread relays them to. */
   readonly outlet?: Outlet | undefined;
   /** Where what comes from there may be read, without the other thread. */
@@ -22,34 +26,43 @@ export interface ThreadChannelOptions {
   readonly onRung?: (() => void) | undefined;
   /** Called where the other thread wants the process that it is relayed to to hear of it every so often. */
   readonly onBeat?: ((everyMs: number) => void) | undefined;
+  /** Called where the other thread wants to hear when nothing has come from there for so long. */
+  readonly onWatch?: ((silentMs: number) => void) | undefined;
 }
 
-type Ways = Pick<ThreadChannelOptions, "outlet" | "inlet" | "onRung" | "onBeat">;
+type Ways = Pick<
+  ThreadChannelOptions,
+  "far" | "outlet" | "inlet" | "onRung" | "onBeat" | "onWatch"
+>;
 
 /**
  * A channel between two threads of a process, each of which may block until a message comes. Takes
  * the port over. The other side makes its own of the other port of the pair, whenever it likes.
  *
- * A thread that ends by itself closes it; one that is terminated from
- * outside is noticed only by a thread that doesn't block.
+ * A thread that ends closes it, by itself or because it is terminated from outside.
  */
 export function threadChannel(
   port: MessagePort,
   { label = "thread:", limits, ringBytes = 256 * 1024, ...ways }: ThreadChannelOptions = {},
 ): BlockingChannel {
-  return new ThreadChannel(port, { label, limits }, ways, ringBytes);
+  const presence =
+    ways.far === "network" ? () => Promise.resolve("unknown" as const) : undefined;
+  return new ThreadChannel(port, { label, limits, presence }, ways, ringBytes);
 }
 
 /** The first thing that each side posts: where the other finds what comes in here. */
 interface Introduction {
   readonly ring: SharedArrayBuffer;
   readonly bell: SharedArrayBuffer;
+  readonly lifeline: MessagePort;
 }
 
 /** The other side, once it has introduced itself. */
 interface PeerThread {
   readonly ring: Ring;
   readonly bell: Bell;
+  /** Held, so that it is there as long as this side is. */
+  readonly lifeline: MessagePort;
 }
 
 /**
@@ -67,7 +80,9 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   readonly #ways: Ways;
   /** Messages that the other thread had nothing to do with. */
   readonly #readHere = new WeakSet<Uint8Array>();
+  readonly #lifeline = new Lifeline();
   #peer: PeerThread | undefined;
+  #silentMs = 0;
   #sent = 0;
   #sentBytes = 0;
   #received = 0;
@@ -84,17 +99,19 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     const introduction: Introduction = {
       ring: this.#inbound.memory,
       bell: mailbox.bell.memory,
+      lifeline: this.#lifeline.otherEnd,
     };
-    port.postMessage(introduction);
+    port.postMessage(introduction, [introduction.lifeline]);
     port.on("close", () => {
-      // Node 20 crashes where something asks a closed port for messages.
-      this.#portOpen = false;
-      while (this.take());
-      this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread is gone"));
+      this.#gone();
     });
     port.ref();
     // Also while nobody receives: the other side's end and its making of room are to be seen.
     mailbox.add(this);
+  }
+
+  get needsNoBeats(): boolean {
+    return this.#ways.far === undefined;
   }
 
   get ended(): { readonly error: ChannelError | undefined } | undefined {
@@ -124,6 +141,17 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     return true;
   }
 
+  stillThere(): void {
+    if (this.#ended === undefined && this.#lifeline.isCut) this.#gone();
+  }
+
+  #gone(): void {
+    // Node 20 crashes where something asks a closed port for messages.
+    this.#portOpen = false;
+    while (this.take());
+    this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread is gone"));
+  }
+
   leave(): void {
     if (this.#ways.inlet?.giveBack() === true) this.#peer?.bell.ring();
   }
@@ -141,12 +169,20 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     if (this.#peer === undefined && !this.#reading) this.#meet();
     const beatMs = this.#inbound.takeBeatMs();
     if (beatMs > 0) this.#ways.onBeat?.(beatMs);
+    const watchMs = this.#inbound.takeWatchMs();
+    if (watchMs > 0) this.#ways.onWatch?.(watchMs);
     this.roomMade();
     return this.#inbound.sent === this.#received && this.#takeEnd();
   }
 
   beat(everyMs: number): void {
     this.#peer?.ring.askForBeats(everyMs);
+    this.#peer?.bell.ring();
+  }
+
+  watch(silentMs: number): void {
+    this.#silentMs = silentMs;
+    this.#peer?.ring.askToWatch(silentMs);
     this.#peer?.bell.ring();
   }
 
@@ -197,8 +233,12 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
   protected release(error: ChannelError | undefined): void {
     this.leave();
     this.#ended = { error };
+    const presence = error?.code === "CHANNEL_SILENT" ? error.details["presence"] : undefined;
+    if (presence !== undefined) this.#peer?.ring.tellSilence(presence as PeerPresence);
     this.#tellLastEnd(error === undefined ? RingEnd.closed : RingEnd.aborted);
     mailbox.remove(this);
+    this.#lifeline.close();
+    this.#peer?.lifeline.close();
     // Posted messages go with the port. The other side closes it where it is not done with them.
     const isRead = this.#peer === undefined || this.#sentBytes === this.#peer.ring.readBytes;
     if (error !== undefined || isRead) {
@@ -252,8 +292,8 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
     return this.#portOpen ? receiveMessageOnPort(this.#port) : undefined;
   }
 
-  #introduced({ ring, bell }: Introduction): void {
-    this.#peer = { ring: new Ring(ring), bell: new Bell(bell) };
+  #introduced({ ring, bell, lifeline }: Introduction): void {
+    this.#peer = { ring: new Ring(ring), bell: new Bell(bell), lifeline };
     this.#peer.ring.attach(this.#sent);
     if (this.state === "closing") this.#tellEnd(RingEnd.closed);
     this.#peer.bell.ring();
@@ -293,7 +333,9 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
       this.peerEnded();
       this.finish(undefined);
     } else {
-      this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread broke off"));
+      const { silence } = this.#inbound;
+      if (silence !== undefined) this.finish(silenceError(silence, this.#silentMs));
+      else this.finish(new ChannelError("CHANNEL_CLOSED", "the other thread broke off"));
     }
     return true;
   }

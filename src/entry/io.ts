@@ -1,6 +1,7 @@
 /** What the thread runs that talks to other processes for one that blocks. */
 import { MessageChannel, type MessagePort, parentPort } from "node:worker_threads";
 
+import { systemClock } from "../base/clock.ts";
 import { BanyanError, ChannelError } from "../base/errors.ts";
 import type { Channel, Listen } from "../channel/channel.ts";
 import type { IoOrder, IoStatus } from "../channel/io-thread.ts";
@@ -9,6 +10,7 @@ import { OutletOwner, type SharedDialOptions } from "../channel/outlet.ts";
 import { relay } from "../channel/relay.ts";
 import type { StreamChannel } from "../channel/stream.ts";
 import { threadChannel } from "../channel/thread.ts";
+import { beat, watchSilence } from "../remote/heartbeat.ts";
 
 if (parentPort === null) throw new Error("this file is the entry of a worker thread");
 
@@ -16,7 +18,8 @@ if (parentPort === null) throw new Error("this file is the entry of a worker thr
 mailbox.lingers = false;
 
 const DIAL_MS = 10_000;
-const BEAT = new Uint8Array(0);
+/** How often within the time in which nothing may come the socket is taken back from a thread that computes. */
+const LOOKS = 8;
 
 interface Status {
   readonly port: MessagePort;
@@ -48,15 +51,22 @@ async function dial({ url, limits, port, status, bell }: IoOrder): Promise<void>
   const outlet = new OutletOwner();
   outlet.inlet.ringWhenGiven(new Bell(bell));
   let far: StreamChannel | undefined;
+  // Whoever writes at the moment is heard anyway, and a frame that has begun comes first.
+  const maySend = (): boolean => outlet.tryEnter();
   const onBeat = (everyMs: number): void => {
-    // Whoever writes at the moment is heard anyway, and a frame that has begun comes first.
-    if (far !== undefined) beat(far, everyMs, () => outlet.tryEnter());
+    if (far !== undefined) beat(far, systemClock, everyMs, maySend);
+  };
+  const onWatch = (silentMs: number): void => {
+    if (far === undefined) return;
+    watchSilence(far, systemClock, silentMs, maySend);
+    const timer = setInterval(() => outlet.inlet.takeUnused(), silentMs / LOOKS);
+    void far.closed.then(() => clearInterval(timer));
   };
   const onRung = (): void => {
     const read = outlet.inlet.takeReturned();
     if (read !== undefined) far?.takeRead(read);
   };
-  const near = threadChannel(port, { label: url, limits, onRung, onBeat });
+  const near = threadChannel(port, { label: url, limits, onRung, onBeat, onWatch });
   // The channel lasts as long as the socket it leads to, which keeps this thread alive.
   try {
     const transport = await transportOf(url);
@@ -96,18 +106,10 @@ async function listen({ url, limits, status: port, bell }: IoOrder): Promise<voi
 
 function accept(channel: Channel, status: Status): void {
   const { port1, port2 } = new MessageChannel();
-  const onBeat = (everyMs: number): void => beat(channel, everyMs, () => true);
-  relay(threadChannel(port1, { label: channel.label, onBeat }), channel);
+  const onBeat = (everyMs: number): void => beat(channel, systemClock, everyMs);
+  const onWatch = (silentMs: number): void => watchSilence(channel, systemClock, silentMs);
+  relay(threadChannel(port1, { label: channel.label, onBeat, onWatch }), channel);
   tell(status, { status: "accepted", port: port2, label: channel.label });
-}
-
-/** Says something every so often, also while the thread blocks that this one talks for. */
-function beat(channel: Channel, everyMs: number, maySend: () => boolean): void {
-  const timer = setInterval(() => {
-    if (channel.state === "open" && maySend()) channel.send(BEAT);
-  }, everyMs);
-  timer.unref();
-  void channel.closed.then(() => clearInterval(timer));
 }
 
 function tellOf(port: MessagePort, told: IoStatus): void {

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
-import { ChannelError } from "../base/errors.ts";
-import type { Channel, PeerPresence } from "../channel/channel.ts";
+import type { Channel } from "../channel/channel.ts";
+import { silenceError } from "../channel/silence.ts";
 
 /** When a peer that says nothing is given up. */
 export interface HeartbeatOptions {
@@ -37,7 +37,7 @@ export function heartbeatOf(
   channel: Channel,
   options: HeartbeatOptions | boolean | undefined,
 ): Heartbeat {
-  if (!(options ?? channel.crossesNetwork)) return NO_HEARTBEAT;
+  if (channel.needsNoBeats === true || !(options ?? channel.crossesNetwork)) return NO_HEARTBEAT;
   const { idleMs = DEFAULT_HEARTBEAT.idleMs, silentMs = DEFAULT_HEARTBEAT.silentMs } =
     typeof options === "object" ? options : {};
   if (idleMs >= MIN_BEAT_MS && silentMs >= 2 * idleMs) return { idleMs, silentMs };
@@ -46,9 +46,13 @@ export function heartbeatOf(
   );
 }
 
+/** False where somebody else says something at the moment, or has begun to. */
+type MaySend = () => boolean;
+const always: MaySend = () => true;
+
 /** Says something every `everyMs`, so that the peer knows that this side is there. */
-export function beat(channel: Channel, clock: Clock, everyMs: number): void {
-  repeat(channel, clock, Math.max(everyMs, MIN_BEAT_MS), () => sendBeat(channel));
+export function beat(channel: Channel, clock: Clock, everyMs: number, maySend = always): void {
+  repeat(channel, clock, Math.max(everyMs, MIN_BEAT_MS), () => sendBeat(channel, maySend));
 }
 
 /**
@@ -56,7 +60,12 @@ export function beat(channel: Channel, clock: Clock, everyMs: number): void {
  * `CHANNEL_SILENT` and what is known of the peer: `details.presence`. The time in which this side
  * itself was busy or asleep doesn't count: what came meanwhile is still to be read.
  */
-export function watchSilence(channel: Channel, clock: Clock, silentMs: number): void {
+export function watchSilence(
+  channel: Channel,
+  clock: Clock,
+  silentMs: number,
+  maySend = always,
+): void {
   const lookMs = silentMs / LOOKS;
   let seenBytes = channel.receivedBytes;
   let lookedAt = clock.now();
@@ -68,7 +77,7 @@ export function watchSilence(channel: Channel, clock: Clock, silentMs: number): 
     quietMs = channel.receivedBytes === seenBytes ? quietMs + passedMs : 0;
     seenBytes = channel.receivedBytes;
     // Whether this gets through is what tells a busy peer from one that has gone.
-    if (quietMs >= silentMs / 4) sendBeat(channel);
+    if (quietMs >= silentMs / 4) sendBeat(channel, maySend);
     if (quietMs >= silentMs) void giveUp(channel, silentMs);
   });
 }
@@ -77,19 +86,12 @@ async function giveUp(channel: Channel, silentMs: number): Promise<void> {
   const seenBytes = channel.receivedBytes;
   const presence = await channel.presence();
   if (channel.receivedBytes !== seenBytes || channel.state === "closed") return;
-  const says = `nothing came from the peer for ${silentMs} ms: ${MEANING[presence]}`;
-  channel.abort(new ChannelError("CHANNEL_SILENT", says, { details: { presence, silentMs } }));
+  channel.abort(silenceError(presence, silentMs));
 }
 
-const MEANING: Readonly<Record<PeerPresence, string>> = {
-  busy: "it takes what it is sent, so it is there, but busy or frozen",
-  gone: "nobody takes what it is sent, so it is gone, or the network is",
-  unknown: "it is busy, or gone",
-};
-
-function sendBeat(channel: Channel): void {
+function sendBeat(channel: Channel, maySend: MaySend): void {
   // A channel that is closing has said its last already.
-  if (channel.state === "open") channel.send(BEAT);
+  if (channel.state === "open" && maySend()) channel.send(BEAT);
 }
 
 /** Calls `run` until the channel is closed. */

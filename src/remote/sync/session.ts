@@ -5,7 +5,7 @@ import type { BlockingChannel } from "../../channel/channel.ts";
 import type { Call, Caller, Request } from "../call.ts";
 import type { Flavour } from "../flavour.ts";
 import { encodeRefusal, type Hello } from "../handshake.ts";
-import { MIN_BEAT_MS } from "../heartbeat.ts";
+import { type Heartbeat, heartbeatOf, MIN_BEAT_MS } from "../heartbeat.ts";
 import { Imported, Shape } from "../imports.ts";
 import { Opening } from "../opening.ts";
 import { Peer } from "../peer.ts";
@@ -27,7 +27,7 @@ import { ReceivedTypes } from "./types.ts";
  */
 export interface SyncSessionOptions extends Omit<
   SessionOptions,
-  "signal" | "callSites" | "heartbeat" | "timeoutMs" | "unref" | "peerBlocks"
+  "signal" | "callSites" | "timeoutMs" | "unref" | "peerBlocks"
 > {
   /** How long a call may take. Default 30,000; `Infinity` for no limit. */
   readonly timeoutMs?: number | undefined;
@@ -109,6 +109,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
   readonly #channel: BlockingChannel;
   readonly #options: SyncSessionOptions;
   readonly #limits: SessionLimits;
+  readonly #heartbeat: Heartbeat;
   readonly #opening: Opening;
   #begun: Beginning;
   #hello: Hello | undefined;
@@ -127,6 +128,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
     channel.keepAlive(false);
     this.#options = options;
     this.#limits = limitsOf(options.limits);
+    this.#heartbeat = heartbeatOf(channel, options.heartbeat);
     this.#opening = new Opening(channel, options.authenticate, {
       opened: (hello) => {
         this.#open(hello);
@@ -142,6 +144,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
       values: valueClasses.map((valueClass) => valueClass.name),
       proxies: true,
       types: true,
+      beatMs: this.#heartbeat.idleMs,
     });
     channel.receive((message) => this.#receive(message));
   }
@@ -312,6 +315,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
       peerValues: hello.values ?? [],
     });
     this.#begun = { peer };
+    if (this.#heartbeat.silentMs > 0) this.#channel.watch(this.#heartbeat.silentMs);
     if (hello.beatMs !== undefined) this.#channel.beat(Math.max(hello.beatMs, MIN_BEAT_MS));
   }
 
