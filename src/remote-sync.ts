@@ -5,15 +5,17 @@ import type { ChannelLimits, Listener } from "./channel/channel.ts";
 import { IoThread } from "./channel/io-thread.ts";
 import { threadChannel } from "./channel/thread.ts";
 import {
-  openSyncSession,
-  type SyncSession,
+  checkSyncOptions,
+  SYNC_SESSION_OPTIONS,
   type SyncSessionOptions,
-} from "./remote/sync/session.ts";
+} from "./remote/sync/options.ts";
+import { openSyncSession, type SyncSession } from "./remote/sync/session.ts";
 
 export { threadChannel } from "./channel/thread.ts";
 export type { BlockingChannel } from "./channel/channel.ts";
 export { refuseBlocking } from "./remote/sync/session.ts";
-export type { SyncSession, SyncSessionOptions } from "./remote/sync/session.ts";
+export type { SyncSessionOptions } from "./remote/sync/options.ts";
+export type { SyncSession } from "./remote/sync/session.ts";
 
 /** This thread's. */
 const io = new IoThread(new URL("./entry/io.js", import.meta.url));
@@ -28,12 +30,13 @@ const io = new IoThread(new URL("./entry/io.js", import.meta.url));
  * `openSession(threadChannel(port))`.
  *
  * @throws ChannelError `CHANNEL_REFUSED`; RemoteError `REMOTE_VERSION`, `REMOTE_PROTOCOL`,
- *   `REMOTE_TIMEOUT`, `REMOTE_DENIED`
+ *   `REMOTE_TIMEOUT`, `REMOTE_DENIED`; TypeError, RangeError for options that a session does not have
  */
 export function connectSync(
   where: string | MessagePort,
   options: SyncSessionOptions = {},
 ): SyncSession {
+  checkSyncOptions(options, SYNC_SESSION_OPTIONS, "connectSync");
   if (where instanceof MessagePort) {
     const channel = threadChannel(where, { limits: channelLimits(options) });
     return openSyncSession(channel, { policy: "trusted", ...options });
@@ -55,13 +58,16 @@ export interface ListenSyncOptions extends SyncSessionOptions {
   readonly onSession?: ((session: SyncSession) => void) | undefined;
 }
 
+const LISTEN_SYNC_OPTIONS = { ...SYNC_SESSION_OPTIONS, onSession: true } as const;
+
 /**
  * Offers objects at `url` to whoever connects, and has what they pass as proxies: a callback of theirs
  * is called, and blocks, like a function. Closing takes no more peers; sessions go on.
  *
- * @throws ChannelError `CHANNEL_REFUSED`
+ * @throws ChannelError `CHANNEL_REFUSED`; TypeError, RangeError for options that a session does not have
  */
 export async function listenSync(url: string, options: ListenSyncOptions): Promise<Listener> {
+  checkSyncOptions(options, LISTEN_SYNC_OPTIONS, "listenSync");
   const { onSession, ...sessionOptions } = options;
   return await io.listen(url, channelLimits(options), (channel) => {
     openSyncSession(channel, sessionOptions, onSession);

@@ -44,17 +44,28 @@ export class Inlet {
   #bytes: Uint8Array = new Uint8Array(0);
   #quick = 0;
   readonly #patience = new Patience();
+  readonly #canLook: boolean;
+
+  /** `looks`: whether there is another processor, for whoever is looked for. */
+  constructor(looks: boolean = canLook) {
+    this.#canLook = looks;
+  }
 
   /** From now on it is used, if there is a way. */
   open({ fd, memory }: InletPass): void {
     this.#words = new Int32Array(memory, 0, HEADER_BYTES / 4);
     this.#bytes = new Uint8Array(memory, HEADER_BYTES);
-    if (canLook) this.#fd = fd;
+    if (this.#canLook) this.#fd = fd;
   }
 
   /** Whether nobody reads if this thread doesn't. */
   get isMine(): boolean {
     return Atomics.load(this.#words, Word.reader) === Reader.near;
+  }
+
+  /** Whether the owner has been asked for it. */
+  get isWanted(): boolean {
+    return Atomics.load(this.#words, Word.reader) === Reader.wanted;
   }
 
   /** Learns how long an answer was waited for; asks for the socket where that may pay. */
@@ -158,7 +169,7 @@ export class InletOwner {
   readonly memory: SharedArrayBuffer = new SharedArrayBuffer(HEADER_BYTES + BUFFER_BYTES);
   readonly #words = new Int32Array(this.memory, 0, HEADER_BYTES / 4);
   #socket: Socket | undefined;
-  #bell: Bell | undefined;
+  #bell: Pick<Bell, "ring"> | undefined;
 
   /** Where the socket can be read from elsewhere. */
   open(socket: Socket): void {
@@ -166,7 +177,7 @@ export class InletOwner {
   }
 
   /** To be rung when the other thread may read. */
-  ringWhenGiven(bell: Bell): void {
+  ringWhenGiven(bell: Pick<Bell, "ring">): void {
     this.#bell = bell;
   }
 
@@ -189,7 +200,10 @@ export class InletOwner {
     const words = this.#words;
     if (Atomics.load(words, Word.reader) !== Reader.returned) return undefined;
     const start = HEADER_BYTES + Atomics.load(words, Word.start);
-    const bytes = new Uint8Array(this.memory).slice(start, HEADER_BYTES + Atomics.load(words, Word.end));
+    const bytes = new Uint8Array(this.memory).slice(
+      start,
+      HEADER_BYTES + Atomics.load(words, Word.end),
+    );
     const errno = Atomics.load(words, Word.failed);
     this.#goOn(Reader.returned, errno);
     return bytes;
@@ -215,7 +229,8 @@ export class InletOwner {
   #goOn(from: number, errno: number): void {
     if (!this.#move(from, Reader.owner)) return;
     if (errno === 0) this.#socket?.resume();
-    else this.#socket?.destroy(new Error(`it can't be read any more: ${getSystemErrorName(errno)}`));
+    else
+      this.#socket?.destroy(new Error(`it can't be read any more: ${getSystemErrorName(errno)}`));
   }
 
   #move(from: number, to: number): boolean {

@@ -53,7 +53,13 @@ export class IoThread {
     status.port1.unref();
     const outlet = new Outlet();
     const inlet = new Inlet();
-    const channel = threadChannel(data.port1, { label: url, limits, far: farOf(url), outlet, inlet });
+    const channel = threadChannel(data.port1, {
+      label: url,
+      limits,
+      far: farOf(url),
+      outlet,
+      inlet,
+    });
     const bell = mailbox.bell.memory;
     this.#post({ order: "dial", url, limits, port: data.port2, status: status.port2, bell });
     void channel.closed.then(() => status.port1.close());

@@ -152,19 +152,25 @@ class Mailbox {
     for (;;) {
       const { count } = this.bell;
       let taken = 0;
-      this.#lookOnlyAt(source);
       do {
         if (done()) return true;
         // Who sends without end keeps nobody waiting for ever.
         if (taken++ > 1 && performance.now() >= deadline) return false;
       } while (this.#takeOne());
-      const hasCome = source?.look?.(() => this.bell.count !== count) === true || this.#spin(count);
-      if (hasCome && performance.now() < deadline) continue;
-      if (hasCome && done()) return true;
-      const left = deadline - performance.now();
-      if (left <= 0) return false;
-      if (!this.bell.sleep(count, Math.min(left, STILL_THERE_MS))) source?.stillThere?.();
+      if (!this.#wait(count, deadline, source)) return done();
     }
+  }
+
+  /** Waits until something has come since `count`, or for a while. False behind `deadline`. */
+  #wait(count: number, deadline: number, source: MailSource | undefined): boolean {
+    // What was done meanwhile may have waited for another.
+    this.#lookOnlyAt(source);
+    const hasCome = source?.look?.(() => this.bell.count !== count) === true || this.#spin(count);
+    const left = deadline - performance.now();
+    if (left <= 0) return false;
+    if (hasCome || this.bell.sleep(count, Math.min(left, STILL_THERE_MS))) return true;
+    source?.stillThere?.();
+    return true;
   }
 
   #handOut(): void {

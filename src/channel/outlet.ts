@@ -165,7 +165,8 @@ class SharedSocket extends Socket {
 
   constructor(owner: OutletOwner) {
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-    const callback = (size: number): boolean => this.emit("data", Buffer.from(buffer.subarray(0, size)));
+    const callback = (size: number): boolean =>
+      this.emit("data", Buffer.from(buffer.subarray(0, size)));
     super({ allowHalfOpen: true, onread: { buffer, callback } } as SocketConstructorOpts);
     this.#owner = owner;
     // Nobody keeps what comes before somebody listens.

@@ -49,7 +49,8 @@ export class Patience {
     const gone = now - this.#lookedAt;
     this.#lookedAt = now;
     if (gone < INTERRUPTED_MS) return true;
-    this.#rest = now > this.#restUntil + this.#rest * gone ? MIN_REST : Math.min(this.#rest * 2, MAX_REST);
+    this.#rest =
+      now > this.#restUntil + this.#rest * gone ? MIN_REST : Math.min(this.#rest * 2, MAX_REST);
     this.#restUntil = now + this.#rest * gone;
     return false;
   }

@@ -236,7 +236,8 @@ export class StreamChannel extends BaseChannel {
     if (!this.#reading) this.#stream.pause();
     try {
       this.#decoder.push(chunk, this.#onMessage);
-      if (this.#gate !== undefined && this.#reading && this.#decoder.isBetween) this.#gate.afterRead();
+      if (this.#gate !== undefined && this.#reading && this.#decoder.isBetween)
+        this.#gate.afterRead();
     } catch (error) {
       const found = this.#marksEnd ? markOf(error) : undefined;
       if (found === END_MARK) this.#onMark();

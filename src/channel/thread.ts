@@ -45,8 +45,7 @@ export function threadChannel(
   port: MessagePort,
   { label = "thread:", limits, ringBytes = 256 * 1024, ...ways }: ThreadChannelOptions = {},
 ): BlockingChannel {
-  const presence =
-    ways.far === "network" ? () => Promise.resolve("unknown" as const) : undefined;
+  const presence = ways.far === "network" ? () => Promise.resolve("unknown" as const) : undefined;
   return new ThreadChannel(port, { label, limits, presence }, ways, ringBytes);
 }
 

@@ -34,7 +34,7 @@ const LOOKS = 8;
  * @throws RangeError
  */
 export function heartbeatOf(
-  channel: Channel,
+  channel: Pick<Channel, "crossesNetwork" | "needsNoBeats">,
   options: HeartbeatOptions | boolean | undefined,
 ): Heartbeat {
   if (channel.needsNoBeats === true || !(options ?? channel.crossesNetwork)) return NO_HEARTBEAT;

@@ -1,10 +1,10 @@
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 
-import { expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
 import { ChannelError } from "../../src/base/errors.ts";
-import { Bell } from "../../src/channel/mailbox.ts";
+import { Bell, mailbox, type MailSource } from "../../src/channel/mailbox.ts";
 import { threadChannel } from "../../src/channel/thread.ts";
 
 it("a mailbox listens also where it is rung while it is about to listen", async () => {
@@ -31,4 +31,83 @@ it("a mailbox listens also where it is rung while it is about to listen", async 
   new Bell(introduction.bell).ring();
   expect(await arrived.promise).toEqual(Uint8Array.of(7));
   channel.abort(new ChannelError("CHANNEL_CLOSED"));
+});
+
+/** Has one message, which `taken` resolves with. */
+function sourceOfOne(): MailSource & { readonly taken: Promise<void> } {
+  const taken = deferred<void>();
+  let has = true;
+  return {
+    taken: taken.promise,
+    take: () => {
+      const had = has;
+      has = false;
+      if (had) taken.resolve();
+      return had;
+    },
+    threadEnds: () => {},
+  };
+}
+
+describe("mailbox.block()", () => {
+  it("looks at the source it is for, and leaves it before its event loop turns", async () => {
+    const said: string[] = [];
+    const here = deferred<void>();
+    const looked: MailSource = {
+      ...sourceOfOne(),
+      look: () => said.push("look") < 3,
+      leave: () => {
+        said.push("leave");
+        here.resolve();
+      },
+    };
+    mailbox.add(looked);
+    expect(mailbox.block(() => said.length >= 3, performance.now() + 10_000, looked)).toBe(true);
+    await here.promise;
+    mailbox.remove(looked);
+    expect(said).toEqual(["look", "look", "look", "leave"]);
+  });
+
+  it("leaves one source before it looks at another", () => {
+    const said: string[] = [];
+    const source = (name: string): MailSource => ({
+      ...sourceOfOne(),
+      look: () => said.push(`look at ${name}`) > 0,
+      leave: () => void said.push(`leave ${name}`),
+    });
+    const [outer, inner] = [source("outer"), source("inner")];
+    const until = performance.now() + 10_000;
+    let isNested = false;
+    mailbox.block(
+      () => {
+        if (said.length > 0 && !isNested) {
+          isNested = true;
+          mailbox.block(() => said.includes("look at inner"), until, inner);
+        }
+        return said.at(-1) === "look at outer" && isNested;
+      },
+      until,
+      outer,
+    );
+    expect(said).toEqual([
+      "look at outer",
+      "leave outer",
+      "look at inner",
+      "leave inner",
+      "look at outer",
+    ]);
+    mailbox.block(() => true, until);
+  });
+
+  it("asks whether the other side is still there while nothing comes", () => {
+    let asked = 0;
+    const source: MailSource = { ...sourceOfOne(), stillThere: () => void asked++ };
+    expect(mailbox.block(() => asked === 3, performance.now() + 10_000, source)).toBe(true);
+  });
+
+  it("gives up at the deadline though something always comes", () => {
+    const source: MailSource = { ...sourceOfOne(), look: () => true };
+    expect(mailbox.block(() => false, performance.now() + 20, source)).toBe(false);
+    mailbox.block(() => true, 0);
+  });
 });

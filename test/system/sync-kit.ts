@@ -38,6 +38,8 @@ export interface Api {
 export interface FarThread extends AsyncDisposable {
   readonly port: MessagePort;
   readonly exited: Promise<number>;
+  /** Ends it from outside; it does nothing more to tell anybody. */
+  terminate(): Promise<number>;
 }
 
 /** A thread that has `Api` to offer at the other end of `port`. */
@@ -48,6 +50,7 @@ export function startThread(): FarThread {
   return {
     port: port1,
     exited,
+    terminate: () => worker.terminate(),
     async [Symbol.asyncDispose]() {
       await worker.terminate();
     },

@@ -75,6 +75,34 @@ describe("connectSync() with a thread", () => {
     expect(await thread.exited).toBe(0);
   });
 
+  it("notices a thread that is terminated from outside while this one waits, and fails all that waits with one error", async () => {
+    await using thread = startThread();
+    using session = connectSync(thread.port);
+    const api = session.remote<Api>("api");
+    const errors: unknown[] = [];
+    const attempt = (f: () => unknown): void => {
+      try {
+        f();
+      } catch (error) {
+        errors.push(error);
+        throw error;
+      }
+    };
+    let terminated: Promise<number> | undefined;
+    const within = (): void => {
+      terminated = thread.terminate();
+      // It may still answer what it has got.
+      for (;;) attempt(() => api.busy(60_000));
+    };
+    const started = performance.now();
+    expect(() => attempt(() => api.call(within))).toThrow(coded("REMOTE_BROKEN"));
+    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(errors.length).toBe(2);
+    expect(errors[0]).toBe(errors[1]);
+    expect(await session.closed).toMatchObject({ code: "REMOTE_BROKEN" });
+    expect(await terminated).toBe(1);
+  });
+
   it("times out while the thread is busy, and goes on afterwards", async () => {
     await using thread = startThread();
     using session = connectSync(thread.port);

@@ -1,7 +1,7 @@
 import type { OptionNames } from "../../base/options.ts";
 import type { Channel } from "../../channel/channel.ts";
 import { checkSessionOptions, SESSION_OPTIONS } from "../check-options.ts";
-import { heartbeatOf, type Heartbeat } from "../heartbeat.ts";
+import { heartbeatOf } from "../heartbeat.ts";
 import type { SessionOptions } from "../session.ts";
 
 /**
@@ -32,5 +32,3 @@ export function checkSyncOptions<Options extends SyncSessionOptions>(
   checkSessionOptions(options, table, of);
   heartbeatOf(NOWHERE, options.heartbeat);
 }
-
-export { heartbeatOf, type Heartbeat };

@@ -12,26 +12,13 @@ import { Peer } from "../peer.ts";
 import { limitsOf, Operation, ROOT_ID, type SessionLimits } from "../protocol.ts";
 import type { Reflection } from "../reflect.ts";
 import type { Incoming, Serving } from "../serving.ts";
-import type { SessionOptions } from "../session.ts";
 import type { SessionStats } from "../stats.ts";
 import { stubOf } from "../stub-handle.ts";
+import { checkSyncOptions, SYNC_SESSION_OPTIONS, type SyncSessionOptions } from "./options.ts";
 import { OutwardChannel } from "./outward.ts";
 import { type Asker, SyncProxy } from "./proxy.ts";
 import { syncThread } from "./thread.ts";
 import { ReceivedTypes } from "./types.ts";
-
-/**
- * As of any session, but for what only a session of promises can do. An `authenticate` that answers
- * with a promise needs the event loop: not where a thread blocks for the session at once, as in
- * `connectSync`.
- */
-export interface SyncSessionOptions extends Omit<
-  SessionOptions,
-  "signal" | "callSites" | "timeoutMs" | "unref" | "peerBlocks"
-> {
-  /** How long a call may take. Default 30,000; `Infinity` for no limit. */
-  readonly timeoutMs?: number | undefined;
-}
 
 /**
  * A session whose remote objects are used like local ones: reading a property, calling a function,
@@ -81,12 +68,20 @@ export interface SyncSession extends Disposable {
 /**
  * Opens a session over a channel, which belongs to it from here on. Does not wait for the peer: that
  * does the first use. `opened` is called when the peer has said hello.
+ *
+ * @throws TypeError, RangeError for options that a session does not have
  */
 export function openSyncSession(
   channel: BlockingChannel,
   options: SyncSessionOptions = {},
   opened: (session: SyncSession) => void = ignore,
 ): SyncSession {
+  try {
+    checkSyncOptions(options, SYNC_SESSION_OPTIONS, "a sync session");
+  } catch (error) {
+    void channel[Symbol.asyncDispose]();
+    throw error;
+  }
   return new SyncPeer(channel, options, opened);
 }
 

@@ -1,11 +1,8 @@
 import { MessageChannel } from "node:worker_threads";
 
 import { threadChannel } from "../../../src/channel/thread.ts";
-import {
-  openSyncSession,
-  type SyncSession,
-  type SyncSessionOptions,
-} from "../../../src/remote/sync/session.ts";
+import { openSyncSession, type SyncSession } from "../../../src/remote/sync/session.ts";
+import type { SyncSessionOptions } from "../../../src/remote/sync/options.ts";
 
 export interface SyncPair extends AsyncDisposable {
   readonly near: SyncSession;

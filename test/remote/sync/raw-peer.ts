@@ -6,11 +6,8 @@ import { threadChannel } from "../../../src/channel/thread.ts";
 import { encodeHello, type Hello } from "../../../src/remote/handshake.ts";
 import { ReceivedNames } from "../../../src/remote/names.ts";
 import { Frame, LAST_OPERATION, Operation, OPERATION_BITS } from "../../../src/remote/protocol.ts";
-import {
-  openSyncSession,
-  type SyncSession,
-  type SyncSessionOptions,
-} from "../../../src/remote/sync/session.ts";
+import { openSyncSession, type SyncSession } from "../../../src/remote/sync/session.ts";
+import type { SyncSessionOptions } from "../../../src/remote/sync/options.ts";
 import { Reader } from "../../../src/wire/reader.ts";
 import { FIRST_EXTENSION_TAG, readValue, writeValue } from "../../../src/wire/value.ts";
 import { Writer } from "../../../src/wire/writer.ts";
