@@ -10,7 +10,7 @@
  * comes, and any relation between two channels.
  */
 import type { AbortOptions } from "../base/abort.ts";
-import type { ChannelError } from "../base/errors.ts";
+import { ChannelError } from "../base/errors.ts";
 
 /** `open -> closing -> closed`, or straight from `open` to `closed` when the transport breaks. */
 export type ChannelState = "open" | "closing" | "closed";
@@ -20,6 +20,18 @@ export type ChannelState = "open" | "closing" | "closed";
  * taken, but its program doesn't answer. "gone": nobody takes anything. "unknown": it can't tell.
  */
 export type PeerPresence = "busy" | "gone" | "unknown";
+
+const MEANING: Readonly<Record<PeerPresence, string>> = {
+  busy: "it takes what it is sent, so it is there, but busy or frozen",
+  gone: "nobody takes what it is sent, so it is gone, or the network is",
+  unknown: "it is busy, or gone",
+};
+
+/** `CHANNEL_SILENT`, of a peer from which nothing came for so long. */
+export function silenceError(presence: PeerPresence, silentMs: number): ChannelError {
+  const says = `nothing came from the peer for ${silentMs} ms: ${MEANING[presence]}`;
+  return new ChannelError("CHANNEL_SILENT", says, { details: { presence, silentMs } });
+}
 
 export interface Channel extends AsyncDisposable {
   /** Names the peer in logs, as `unix:/run/x.sock#3`. For people: never parse it. */

@@ -24,7 +24,12 @@ export class Patience {
   #restUntil = 0;
 
   get pays(): boolean {
-    if (this.#restUntil > 0 && performance.now() < this.#restUntil) return false;
+    return this.paysAt(this.#restUntil > 0 ? performance.now() : 0);
+  }
+
+  /** The same for those who know what time it is. */
+  paysAt(now: number): boolean {
+    if (now < this.#restUntil) return false;
     if (this.#credit > 0) return true;
     this.#times = (this.#times + 1) % TIMES_PER_TRIAL;
     return this.#times === 0;

@@ -2,13 +2,17 @@ import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 
 import { ChannelError } from "../base/errors.ts";
 import { BaseChannel, type ChannelOptions, HIGH_WATER_BYTES } from "./base-channel.ts";
-import type { BlockingChannel, ChannelLimits, PeerPresence } from "./channel.ts";
+import {
+  type BlockingChannel,
+  type ChannelLimits,
+  type PeerPresence,
+  silenceError,
+} from "./channel.ts";
 import type { Inlet } from "./inlet.ts";
 import { Lifeline } from "./lifeline.ts";
 import { Bell, mailbox, type MailSource } from "./mailbox.ts";
 import type { Outlet } from "./outlet.ts";
 import { Ring, RingEnd } from "./ring.ts";
-import { silenceError } from "./silence.ts";
 
 export interface ThreadChannelOptions {
   /** For logs. */

@@ -1,6 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import type { Channel } from "../channel/channel.ts";
-import { silenceError } from "../channel/silence.ts";
+import { type Channel, silenceError } from "../channel/channel.ts";
 
 /** When a peer that says nothing is given up. */
 export interface HeartbeatOptions {

@@ -249,8 +249,7 @@ export class Peer implements Session, Caller {
   }
 
   #serve(incoming: Incoming, chain: number): void {
-    // Whoever asks on behalf of a chain blocks.
-    if (chain !== 0) this.#channel.expectMore?.();
+    if (chain !== 0) this.#channel.expectMore?.(); // Whoever asks on behalf of a chain blocks.
     const { flavour } = this.#options;
     if (flavour !== undefined) return flavour.serve(incoming, chain, this.#serving);
     const before = this.#sender.chain;
@@ -395,7 +394,6 @@ export class Peer implements Session, Caller {
   }
 
   #closeChannel(): Promise<void> {
-    const { clock, limits } = this.#options;
-    return closeWithin(this.#channel, clock, limits.closeGraceMs);
+    return closeWithin(this.#channel, this.#options.clock, this.#options.limits.closeGraceMs);
   }
 }
