@@ -23,7 +23,7 @@ function untilCut(lifeline: Lifeline): boolean {
 
 describe("Lifeline", () => {
   it.each(["idle", "busy"])(
-    "is cut by the end of an %s thread, also for one that blocks",
+    "is cut by the end of a thread that is %s, also for one that blocks",
     async (how) => {
       const lifeline = new Lifeline();
       const { otherEnd } = lifeline;
