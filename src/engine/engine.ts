@@ -188,7 +188,7 @@ export type EngineEvent =
    * The engine can't go on from where the watch stood: the current entries follow up to the next
    * "ready", and what they do not mention is gone.
    */
-  | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" }
+  | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" | "rights" }
   /** Contact with the store was lost: what was delivered may be out of date. */
   | { readonly type: "stale" }
   /** Contact is back, or the watch was resumed by its cursor, and everything missed is delivered. */
@@ -298,6 +298,15 @@ export interface EngineLimits {
 
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = { maxValueBytes: 4 * 1024 * 1024 };
 
+/** What somebody may ask about themselves, who uses the engine of a hub on the network. */
+export interface EngineAccount {
+  whoami(): Promise<{ readonly name: string; readonly roles: readonly string[] }>;
+  /** The letters of `Right` that hold at a path. */
+  rights(path: Path): Promise<string>;
+  /** Ends other sessions that were opened with the old one. @throws EngineError `ENGINE_DENIED` */
+  changePassword(old: string, password: string): Promise<void>;
+}
+
 export interface Engine extends AsyncDisposable {
   /** What kind it is and where, as `lmdb:/path`. For people. */
   readonly label: string;
@@ -338,6 +347,9 @@ export interface Engine extends AsyncDisposable {
    * for a moment. Ask each time anew, and in the usual way where there is none.
    */
   readonly direct?: DirectReads | undefined;
+
+  /** Where one has to be somebody to use it; undefined where there is nothing that is not allowed. */
+  readonly account?: EngineAccount | undefined;
 
   watch(prefix: Path, options?: WatchOptions): EngineWatch;
 

@@ -12,6 +12,7 @@ import {
   type DirectReads,
   type Durability,
   type Engine,
+  type EngineAccount,
   type EngineChild,
   type EngineEntry,
   type EngineRules,
@@ -149,6 +150,19 @@ export class HubEngine implements Engine {
 
   get direct(): DirectReads | undefined {
     return this.#closing === undefined ? this.#direct?.now : undefined;
+  }
+
+  get account(): EngineAccount | undefined {
+    if (!this.#link.hello.hasAccount) return undefined;
+    return {
+      whoami: () => this.#ask({}, (hub) => hub.whoami()),
+      rights: (path) => this.#ask({}, (hub) => hub.rights(path)),
+      // Once more after a lost answer it would be refused: the old one is not the old one any more.
+      changePassword: async (old, password) => {
+        const session = await this.#session({ deadline: this.#deadline(), sent: false });
+        await this.#over(session, session.hub.changePassword(old, password));
+      },
+    };
   }
 
   async get(path: Path, options: AbortOptions = {}): Promise<EngineEntry | undefined> {

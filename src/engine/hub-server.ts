@@ -6,6 +6,7 @@ import type { Path, PathElement } from "../wire/path.ts";
 import type {
   Cursor,
   Engine,
+  EngineAccount,
   EngineChild,
   EngineEntry,
   EngineEvent,
@@ -41,6 +42,8 @@ export interface HubHello extends HubInfo {
   readonly store: string;
   readonly label: string;
   readonly supports: EngineSupports;
+  /** Whether the client is a user, with rights of their own. */
+  readonly hasAccount: boolean;
   /** Where this client may read the store itself, if it is able to. */
   readonly direct?: DirectOffer | undefined;
 }
@@ -158,6 +161,7 @@ export class HubService implements AsyncDisposable {
       store,
       label,
       supports: { ...supports, shared: true },
+      hasAccount: this.#engine.account !== undefined,
       ...this.#info,
       // What lies in the store is not what a client is to see whose values are converted.
       direct: this.#converts ? undefined : this.#direct?.offer,
@@ -229,6 +233,18 @@ export class HubService implements AsyncDisposable {
         release(stop);
       },
     };
+  }
+
+  whoami(): ReturnType<EngineAccount["whoami"]> {
+    return this.#account().whoami();
+  }
+
+  rights(path: Path): Promise<string> {
+    return this.#account().rights(checkPath(path));
+  }
+
+  changePassword(old: string, password: string): Promise<void> {
+    return this.#account().changePassword(String(old), String(password));
   }
 
   history(path: Path): Promise<readonly EngineVersion[]> {
@@ -322,6 +338,12 @@ export class HubService implements AsyncDisposable {
     }
     this.#engine = view;
     this.#converts = true;
+  }
+
+  #account(): EngineAccount {
+    const { account } = this.#engine;
+    if (account === undefined) throw new TypeError("nobody has an account here");
+    return account;
   }
 
   #endReading(): void {

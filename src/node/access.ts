@@ -1,18 +1,18 @@
 import type { Clock } from "../base/clock.ts";
-import { RemoteError } from "../base/errors.ts";
+import { EngineError, RemoteError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, Revision } from "../engine/engine.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import { Tree } from "../tree/tree.ts";
+import type { GuardedUser } from "../tree/users/guarded-engine.ts";
 import { isPassword, type PasswordHash } from "../tree/users/password.ts";
 import { isSameHash, parseToken } from "../tree/users/token.ts";
 import { isUserName, readUserRecord, type UserRecord } from "../tree/users/user-record.ts";
 import { LoginGate } from "./login-gate.ts";
+import { RoleBook, UserRights } from "./user-rights.ts";
 
-/** Somebody who was let in. */
-export interface Principal {
-  readonly name: string;
-  readonly roles: readonly string[];
+/** Somebody who was let in, until they are disposed of. */
+export interface Principal extends GuardedUser, Disposable {
   /** Whether they may not stay any more. */
   readonly gone: boolean;
 }
@@ -27,38 +27,54 @@ type Proof =
   | { readonly password: PasswordHash }
   | { readonly token: string; readonly hash: Uint8Array };
 
-interface Guest {
+interface Identity {
   readonly name: string;
   readonly proof: Proof;
+}
+
+interface Guest extends Identity {
+  proof: Proof;
+  /** They are about to have another password. */
+  changing: boolean;
+  readonly from: string;
+  readonly rights: UserRights;
   readonly onEnd: (why: string) => void;
 }
 
 /**
- * Who may use a hub over the network: looks at what strangers show, and ends the stay of those who lose
- * what they were let in by. It follows the tree, so that changes hold at once.
+ * Who may use a hub over the network, and what they may do there: looks at what strangers show, and ends
+ * the stay of those who lose what they were let in by. It follows the tree, so that changes hold at once.
  */
 export class Access implements AsyncDisposable {
   readonly #tree: Tree;
   readonly #users: Mirror;
+  readonly #roles: RoleBook;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #gate: LoginGate;
   readonly #guests = new Set<Guest>();
 
-  private constructor(tree: Tree, users: Mirror, { clock, log }: AccessOptions) {
+  private constructor(tree: Tree, users: Mirror, roles: Mirror, { clock, log }: AccessOptions) {
     this.#tree = tree;
     this.#users = users;
+    this.#roles = new RoleBook(roles);
     this.#clock = clock;
     this.#log = log;
     this.#gate = new LoginGate(clock);
-    users.subscribe(() => this.check());
+    for (const mirror of [users, roles]) {
+      mirror.subscribe(({ revision, stale }) => {
+        // While it begins anew it shows what was; what it finds then is announced.
+        if (!stale) this.#follow(revision);
+      });
+    }
   }
 
   /** `engine` stays the caller's. */
   static async open(engine: Engine, options: AccessOptions): Promise<Access> {
-    const tree = Tree.over(engine, { ownsEngine: false, log: options.log });
-    const users = await tree.mirror(tree.system.user);
-    return new Access(tree, users, options);
+    const tree = Tree.over(engine, { ownsEngine: false, author: "hub", log: options.log });
+    const { user, role } = tree.system;
+    const [users, roles] = await Promise.all([tree.mirror(user), tree.mirror(role)]);
+    return new Access(tree, users, roles, options);
   }
 
   /**
@@ -72,34 +88,26 @@ export class Access implements AsyncDisposable {
     credentials: unknown,
     from: string,
     onEnd: (why: string) => void,
-  ): Promise<Principal & Disposable> {
+  ): Promise<Principal> {
     const found = await this.#find(credentials, from);
     // Much may have changed while the password was looked at.
-    const why = typeof found === "string" ? found : this.#whyNot(found.name, found.proof);
+    const why = typeof found === "string" ? found : this.#whyNot(found);
     if (typeof found === "string" || why !== undefined) {
       this.#log.warn("a login was refused", { from, why });
       throw new RemoteError("REMOTE_DENIED", "the credentials were not accepted");
     }
-    const guest: Guest = { ...found, onEnd };
+    const rights = new UserRights(this.#roles);
+    const guest: Guest = { ...found, changing: false, from, rights, onEnd };
+    this.#updateRights(guest, this.#entry(found.name)?.revision ?? 0);
     this.#guests.add(guest);
     this.#log.info(`${found.name} came`, { from });
-    const isHere = (): boolean => this.#guests.has(guest);
-    return {
-      name: found.name,
-      roles: this.#record(found.name)?.roles ?? [],
-      get gone() {
-        return !isHere();
-      },
-      [Symbol.dispose]: () => void this.#guests.delete(guest),
-    };
+    return this.#principal(guest);
   }
 
-  /** Ends the stay of whoever may not stay. Called with each change, and now and then: tokens expire. */
+  /** Ends the stay of whoever may not stay. Called now and then, too: tokens expire. */
   check(): void {
-    // While it begins anew it shows what was; what it finds then is announced.
-    if (this.#users.stale) return;
     for (const guest of this.#guests) {
-      const why = this.#whyNot(guest.name, guest.proof);
+      const why = this.#whyNot(guest);
       if (why === undefined) continue;
       this.#guests.delete(guest);
       this.#log.info(`${guest.name} has to go`, { why });
@@ -111,11 +119,57 @@ export class Access implements AsyncDisposable {
     await this.#tree.close();
   }
 
+  #follow(revision: Revision): void {
+    this.check();
+    for (const guest of this.#guests) this.#updateRights(guest, revision);
+  }
+
+  #updateRights(guest: Guest, revision: Revision): void {
+    guest.rights.update(this.#record(guest.name)?.roles ?? [], revision);
+  }
+
+  #principal(guest: Guest): Principal {
+    const { name, rights } = guest;
+    const isHere = (): boolean => this.#guests.has(guest);
+    const rolesNow = (): readonly string[] => this.#record(name)?.roles ?? [];
+    return {
+      name,
+      rights,
+      account: {
+        whoami: async () => ({ name, roles: rolesNow() }),
+        rights: async (path) => rights.at(path),
+        changePassword: (old, password) => this.#changePassword(guest, old, password),
+      },
+      get gone() {
+        return !isHere();
+      },
+      [Symbol.dispose]: () => void this.#guests.delete(guest),
+    };
+  }
+
+  async #changePassword(guest: Guest, old: string, password: string): Promise<void> {
+    const { name, from } = guest;
+    const isRight = await this.#gate.attempt(from, async () => {
+      const stored = this.#record(name)?.password;
+      return (await isPassword(String(old), stored)) ? true : undefined;
+    });
+    if (isRight !== true) {
+      this.#log.warn("a change of password was refused", { from, user: name });
+      throw new EngineError("ENGINE_DENIED", "the old password was not accepted");
+    }
+    guest.changing = true;
+    try {
+      await this.#tree.users.set(name, { password });
+      const now = readUserRecord(await this.#tree.get(this.#pathOf(name)))?.password;
+      if ("password" in guest.proof && now !== undefined) guest.proof = { password: now };
+    } finally {
+      guest.changing = false;
+    }
+    this.#log.info(`${name} has a new password`, { from });
+  }
+
   /** Who it is; or why that is not known, for the log. */
-  async #find(
-    credentials: unknown,
-    from: string,
-  ): Promise<{ name: string; proof: Proof } | string> {
+  async #find(credentials: unknown, from: string): Promise<Identity | string> {
     const { user, password, token } = Object(credentials) as Readonly<Record<string, unknown>>;
     if (token !== undefined) return this.#byToken(token, from);
     if (typeof user === "string" && typeof password === "string") {
@@ -135,12 +189,13 @@ export class Access implements AsyncDisposable {
     return credentials === undefined ? "no credentials" : "the credentials make no sense";
   }
 
-  #byToken(text: unknown, from: string): { name: string; proof: Proof } | string {
+  #byToken(text: unknown, from: string): Identity | string {
     const token = parseToken(text);
     for (const { name, record } of token === undefined ? [] : this.#all()) {
       const stored = record.tokens[token?.id ?? ""];
-      if (stored === undefined || token === undefined || !isSameHash(stored.hash, token.hash))
+      if (stored === undefined || token === undefined || !isSameHash(stored.hash, token.hash)) {
         continue;
+      }
       return { name, proof: { token: token.id, hash: stored.hash } };
     }
     // Nobody can guess one; but whoever tries may as well wait for the next password.
@@ -149,14 +204,17 @@ export class Access implements AsyncDisposable {
   }
 
   /** Why somebody may not be here by that proof; undefined where they may. */
-  #whyNot(name: string, proof: Proof): string | undefined {
+  #whyNot({
+    name,
+    proof,
+    changing = false,
+  }: Identity & { changing?: boolean }): string | undefined {
     const record = this.#record(name);
     if (record === undefined) return `there is no user ${name}`;
     if (record.disabled) return `${name} is disabled`;
-    if (!record.roles.includes("admin")) return `${name} has no role`;
     if ("password" in proof) {
       const now = record.password;
-      const isSame = now !== undefined && isSameHash(now.hash, proof.password.hash);
+      const isSame = changing || (now !== undefined && isSameHash(now.hash, proof.password.hash));
       return isSame ? undefined : `${name} has another password`;
     }
     const token = record.tokens[proof.token];
@@ -166,8 +224,15 @@ export class Access implements AsyncDisposable {
   }
 
   #record(name: string): UserRecord | undefined {
-    if (!isUserName(name)) return undefined;
-    return readUserRecord(this.#users.entry(this.#tree.system.user.append(name))?.value);
+    return readUserRecord(this.#entry(name)?.value);
+  }
+
+  #entry(name: string): ReturnType<Mirror["entry"]> {
+    return isUserName(name) ? this.#users.entry(this.#pathOf(name)) : undefined;
+  }
+
+  #pathOf(name: string): ReturnType<Mirror["path"]["append"]> {
+    return this.#tree.system.user.append(name);
   }
 
   *#all(): Generator<{ name: string; record: UserRecord }> {

@@ -1,10 +1,11 @@
 import type { Clock } from "../base/clock.ts";
-import { BanyanError, ChannelError, RemoteError } from "../base/errors.ts";
+import { BanyanError, ChannelError, EngineError, RemoteError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type HubInfo, serveEngine } from "../engine/hub-server.ts";
 import { openSession, type Session } from "../remote/session.ts";
+import { GuardedEngine } from "../tree/users/guarded-engine.ts";
 import type { Access, Principal } from "./access.ts";
 import { type NetworkAddress, NetworkFront } from "./network-front.ts";
 import type { TreePlaces } from "./tree-folder.ts";
@@ -74,8 +75,12 @@ export class NetworkDoor {
     }
     this.#strangers++;
     let session: Session | undefined;
-    let principal: (Principal & Disposable) | undefined;
-    const serving = serveEngine(engine, info, log);
+    let principal: Principal | undefined;
+    const guarded = new GuardedEngine(engine, () => {
+      if (principal === undefined) throw new EngineError("ENGINE_DENIED");
+      return principal;
+    });
+    const serving = serveEngine(guarded, info, log);
     try {
       const end = (why: string): void => session?.abort(new RemoteError("REMOTE_DENIED", why));
       session = await openSession(channel, {

@@ -42,6 +42,7 @@ import { Mirror } from "./mirror.ts";
 import { Peers } from "./peers.ts";
 import { Rules } from "./rules/rules.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
+import { Roles } from "./users/roles.ts";
 import { Users } from "./users/users.ts";
 import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
 import {
@@ -125,6 +126,8 @@ export class Tree implements AsyncDisposable {
   readonly peers: Peers;
   /** What values may be, and how they are converted. */
   readonly rules: Rules;
+  /** What they may do there. */
+  readonly roles: Roles;
 
   readonly #durability: Durability | undefined;
   readonly #ownsEngine: boolean;
@@ -151,6 +154,7 @@ export class Tree implements AsyncDisposable {
       },
     });
     this.rules = new Rules(this);
+    this.roles = new Roles(this);
   }
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */

@@ -21,7 +21,7 @@ export type TreeEvent =
    * The watch can't go on from where it stood: the current entries follow up to the next "ready",
    * and what they do not mention is gone.
    */
-  | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" }
+  | { readonly type: "reset"; readonly cause: "history" | "overflow" | "store" | "rights" }
   /** Contact with the store was lost: what was delivered may be out of date. */
   | { readonly type: "stale" }
   /** Contact is back, and everything missed has been delivered. */

@@ -53,7 +53,7 @@ export class PathPatterns<T> {
   }
 
   /** What the most specific pattern has that matches `path`. */
-  find(path: Path): PatternMatch<T> | undefined {
+  find(path: readonly PathElement[]): PatternMatch<T> | undefined {
     if (this.#size === 0) return undefined;
 
     let places = new Map([[this.#root, false]]);

@@ -2,10 +2,13 @@ import type { AbortOptions } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { BanyanError, TreeError } from "../../base/errors.ts";
 import { checkOptions, type OptionNames } from "../../base/options.ts";
+import { toPath } from "../../wire/path-text.ts";
+import type { PathLike } from "../../wire/path.ts";
 import { contend } from "../contend.ts";
 import type { TreeEntry } from "../entry.ts";
 import type { Tree } from "../tree.ts";
 import { hashPassword } from "./password.ts";
+import { RIGHTS } from "./rights.ts";
 import { newToken } from "./token.ts";
 import {
   checkUserName,
@@ -156,6 +159,31 @@ export class Users {
       return { ...record, tokens: others };
     });
     return found;
+  }
+
+  /** Who this is, for a tree that is used over a network; undefined for one where that does not matter. */
+  async me(): Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined> {
+    return this.#tree.engine.account?.whoami();
+  }
+
+  /** The letters of the rights that hold for this user at a path: "arwcdxen" are all. */
+  async rights(path: PathLike): Promise<string> {
+    const at = toPath(path);
+    return (await this.#tree.engine.account?.rights(at)) ?? RIGHTS.join("");
+  }
+
+  /**
+   * Gives this user another password, and ends the other sessions that were opened with the old one.
+   *
+   * @throws EngineError `ENGINE_DENIED` where the old one is wrong; TypeError where this is nobody;
+   *   RangeError for one that can't be
+   */
+  async changePassword(old: string, password: string): Promise<void> {
+    const { account } = this.#tree.engine;
+    if (account === undefined) {
+      throw new TypeError("this tree is not used over a network, and nobody has a password here");
+    }
+    return account.changePassword(old, password);
   }
 
   /** Reads, changes and writes, anew where somebody else was faster. */
