@@ -12,6 +12,7 @@ import { addModuleCommands } from "./commands/module.ts";
 import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addRuleCommands } from "./commands/rule.ts";
+import { addRoleCommands } from "./commands/role.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { addUserCommands } from "./commands/user.ts";
@@ -67,6 +68,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addErrorCommands,
   addMessageCommands,
   addUserCommands,
+  addRoleCommands,
 ];
 
 function base(io: Pick<CliIo, "stdout" | "stderr">): Command {

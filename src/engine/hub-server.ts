@@ -244,7 +244,7 @@ export class HubService implements AsyncDisposable {
   }
 
   changePassword(old: string, password: string): Promise<void> {
-    return this.#account().changePassword(String(old), String(password));
+    return this.#account().changePassword(old, password);
   }
 
   history(path: Path): Promise<readonly EngineVersion[]> {

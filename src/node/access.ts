@@ -149,9 +149,10 @@ export class Access implements AsyncDisposable {
 
   async #changePassword(guest: Guest, old: string, password: string): Promise<void> {
     const { name, from } = guest;
+    if (typeof old !== "string") throw new TypeError("a password is text");
     const isRight = await this.#gate.attempt(from, async () => {
       const stored = this.#record(name)?.password;
-      return (await isPassword(String(old), stored)) ? true : undefined;
+      return (await isPassword(old, stored)) ? true : undefined;
     });
     if (isRight !== true) {
       this.#log.warn("a change of password was refused", { from, user: name });

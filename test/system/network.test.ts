@@ -99,6 +99,33 @@ test("AU7 over TLS get, set, list and watch do what they do at home", async () =
   });
 });
 
+test("AC1 AC5 AC7 the command obeys a user's rights, and exits with 5 where there are none", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await local.roles.set("foo", "one", "rxnc");
+  await local.roles.set("foo", ":.banyan.code.#", "re");
+  await local.users.add("aclix", { roles: ["foo"] });
+  const { token } = await local.users.addToken("aclix");
+  await local.set(":.banyan.code.proc.f", { code: "return 1", vars: [] });
+  await local.set(":.banyan.job.j", { code: ["f"] });
+  const say = (...args: string[]): Promise<{ code: number | null; stderr: string }> =>
+    banyan(["-t", address(), ...args], { env: { BANYAN_TOKEN: token } });
+  expect(await banyan(["-t", folder.path, "acl", "set", "foo", "one.two", "rc"])).toMatchObject({
+    code: 0,
+  });
+  expect(await say("data", "set", "one.two", "11")).toMatchObject({ code: 0 });
+  const refused = await Promise.all([
+    say("data", "set", "one.two", "22"),
+    say("data", "ls", "one"),
+    say("code", "call", "f"),
+    say("job", "cancel", "j"),
+  ]);
+  expect(refused.map(({ code }) => code)).toEqual([5, 5, 5, 5]);
+  expect(refused.filter(({ stderr }) => stderr.includes("ENGINE_DENIED"))).toHaveLength(4);
+  expect(await local.get("one.two")).toBe(11);
+});
+
 test("a hub that takes over listens again, and clients on the network go on", async () => {
   using folder = temporaryFolder();
   await using home = await listeningTree(folder.path);

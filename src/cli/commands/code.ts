@@ -70,7 +70,10 @@ async function call(
 ): Promise<ExitCode> {
   const at = pathArgument(path);
   const named = Object.fromEntries((options.eval ?? []).map(assignment));
-  await using code = await openCode(await context.tree(), true);
+  const tree = await context.tree();
+  // Calling takes x on the procedure, besides the right to read it.
+  await tree.users.demand("x", tree.system.proc.concat(at));
+  await using code = await openCode(tree, true);
   const entry = await code.get(at);
   if (entry === undefined) {
     throw notStored("procedure", at);

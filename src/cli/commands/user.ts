@@ -3,7 +3,7 @@ import { Option, type Command } from "commander";
 import { CliError } from "../../base/errors.ts";
 import type { User } from "../../tree/users/user-record.ts";
 import type { Act } from "../act.ts";
-import { newSecret } from "../ask.ts";
+import { askSecret, newSecret } from "../ask.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, type Column } from "../output.ts";
@@ -44,6 +44,13 @@ export function addUserCommands(program: Command, act: Act): void {
     .action(act(set));
 
   user.command("rm <name>").description("remove a user, and end their sessions").action(act(rm));
+
+  user
+    .command("passwd")
+    .description("change your own password, on a tree that you use over a network")
+    .action(act(passwd));
+
+  user.command("whoami").description("who you are there, and your roles").action(act(whoami));
 
   user
     .command("token <name>")
@@ -112,6 +119,21 @@ async function rm(context: CommandContext, name: string): Promise<ExitCode> {
   const removed = await tree.users.remove(name);
   context.output.note(removed ? `user ${name} removed` : `there is no user ${name}`);
   return removed ? EXIT.ok : EXIT.notFound;
+}
+
+async function passwd(context: CommandContext): Promise<void> {
+  const { io } = context;
+  const tree = await context.tree();
+  const old = io.env["BANYAN_PASSWORD"] ?? (await askSecret(io, "Present password"));
+  await tree.users.changePassword(old, await newSecret(io, "password"));
+  context.output.note("password changed");
+}
+
+async function whoami(context: CommandContext): Promise<void> {
+  const tree = await context.tree();
+  const me = await tree.users.me();
+  if (me === undefined) context.output.note("the tree is yours: nobody asks");
+  else context.output.value(context.output.format === "table" ? me.name : me);
 }
 
 async function token(

@@ -1,4 +1,4 @@
-import { BanyanError, EngineError } from "../../base/errors.ts";
+import { BanyanError, type EngineError } from "../../base/errors.ts";
 import { Path } from "../../wire/path.ts";
 import type { Engine, WriteOptions, WriteResult } from "../../engine/engine.ts";
 import type { Right, Rights } from "./rights.ts";
@@ -24,22 +24,29 @@ const NEVER = Number.MAX_SAFE_INTEGER;
  * at how it stands, and writes by compare-and-set, so that what was decided is what is done.
  */
 export async function putAllowed(write: GuardedWrite, value: Uint8Array): Promise<WriteResult> {
-  const { engine, rights, path, options, refuse } = write;
-  const put = (ifRevision: number | undefined): Promise<WriteResult> =>
-    engine.put(path, value, { ...options, ifRevision });
-  if (mayAnyway(rights, "c", path) && mayAnyway(rights, "w", path)) return put(options.ifRevision);
+  const { rights, path, options } = write;
+  if (mayAnyway(rights, "c", path) && mayAnyway(rights, "w", path)) {
+    return write.engine.put(path, value, options);
+  }
   for (let round = 0; ; round++) {
-    const entry = await engine.get(path, { signal: options.signal });
-    const present = entry === undefined ? await presentElements(engine, path) : path.length;
-    const right = entry === undefined ? "c" : "w";
-    if (!rights.allows(right, path, present)) return done(() => put(NEVER), refuse(right));
     try {
-      return await put(options.ifRevision ?? entry?.revision ?? 0);
+      return await putOnce(write, value);
     } catch (error) {
       const isLost = options.ifRevision === undefined && BanyanError.has(error, "ENGINE_CONFLICT");
       if (!isLost || round === MAX_ROUNDS) throw error;
     }
   }
+}
+
+async function putOnce(write: GuardedWrite, value: Uint8Array): Promise<WriteResult> {
+  const { engine, rights, path, options, refuse } = write;
+  const put = (ifRevision: number): Promise<WriteResult> =>
+    engine.put(path, value, { ...options, ifRevision });
+  const entry = await engine.get(path, { signal: options.signal });
+  const present = entry === undefined ? await presentElements(engine, path) : path.length;
+  const right = entry === undefined ? "c" : "w";
+  if (!rights.allows(right, path, present)) return done(() => put(NEVER), refuse(right));
+  return put(options.ifRevision ?? entry?.revision ?? 0);
 }
 
 /**

@@ -121,7 +121,7 @@ export function readRoleRecord(value: unknown): RoleRecord | undefined {
 /** @throws RangeError for what are no rights */
 function checkRights(rights: unknown): string {
   if (typeof rights !== "string") throw new TypeError(`rights are letters, not ${kindOf(rights)}`);
-  const wrong = [...rights].find((letter) => !RIGHTS.includes(letter as Right));
+  const wrong = rights.split("").find((letter) => !RIGHTS.includes(letter as Right));
   if (wrong !== undefined) {
     const all = RIGHTS.join("");
     throw new RangeError(`${JSON.stringify(wrong)} is no right; rights are letters of "${all}"`);

@@ -1,14 +1,14 @@
 import type { AbortOptions } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
-import { BanyanError, TreeError } from "../../base/errors.ts";
+import { BanyanError, EngineError, TreeError } from "../../base/errors.ts";
 import { checkOptions, type OptionNames } from "../../base/options.ts";
-import { toPath } from "../../wire/path-text.ts";
+import { formatPath, toPath } from "../../wire/path-text.ts";
 import type { PathLike } from "../../wire/path.ts";
 import { contend } from "../contend.ts";
 import type { TreeEntry } from "../entry.ts";
 import type { Tree } from "../tree.ts";
 import { hashPassword } from "./password.ts";
-import { RIGHTS } from "./rights.ts";
+import { RIGHTS, type Right } from "./rights.ts";
 import { newToken } from "./token.ts";
 import {
   checkUserName,
@@ -170,6 +170,19 @@ export class Users {
   async rights(path: PathLike): Promise<string> {
     const at = toPath(path);
     return (await this.#tree.engine.account?.rights(at)) ?? RIGHTS.join("");
+  }
+
+  /**
+   * For what this program does with what it has read, as calling a procedure: who may not must not.
+   *
+   * @throws EngineError `ENGINE_DENIED` where this user has no such right at the path
+   */
+  async demand(right: Right, path: PathLike): Promise<void> {
+    const at = toPath(path);
+    const { account } = this.#tree.engine;
+    if (account === undefined || (await account.rights(at)).includes(right)) return;
+    const says = `you have no right "${right}" at ${formatPath(at)}`;
+    throw new EngineError("ENGINE_DENIED", says, { details: { path: at, right } });
   }
 
   /**

@@ -1,0 +1,103 @@
+import { memoryChannelPair } from "../../src/channel/memory.ts";
+import { systemClock, type Clock } from "../../src/base/clock.ts";
+import { EngineError, RemoteError } from "../../src/base/errors.ts";
+import type { Log } from "../../src/base/log.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { HubEngine } from "../../src/engine/hub-client.ts";
+import { serveEngine } from "../../src/engine/hub-server.ts";
+import { MemoryEngine } from "../../src/engine/memory.ts";
+import { Access, type Principal } from "../../src/node/access.ts";
+import { openSession, type Session } from "../../src/remote/session.ts";
+import { Tree } from "../../src/tree/tree.ts";
+import { GuardedEngine, type Refusal } from "../../src/tree/users/guarded-engine.ts";
+
+/** A hub in this process whose clients are users, each over a pair of channels in memory. */
+export class GuardedHub implements AsyncDisposable {
+  readonly engine: Engine;
+  /** As whoever owns the tree sees it. */
+  readonly owner: Tree;
+  readonly refusals: Refusal[] = [];
+  readonly log: string[] = [];
+  readonly #access: Access;
+  readonly #sessions: Session[] = [];
+  readonly #clients: Engine[] = [];
+
+  private constructor(engine: Engine, access: Access, log: string[]) {
+    this.engine = engine;
+    this.owner = Tree.over(engine, { author: "owner", ownsEngine: false });
+    this.#access = access;
+    this.log = log;
+  }
+
+  static async open(
+    engine: Engine = new MemoryEngine(),
+    clock: Clock = systemClock,
+  ): Promise<GuardedHub> {
+    const lines: string[] = [];
+    const note = (message: string, fields?: object): void =>
+      void lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
+    const log: Log = { debug: () => {}, info: note, warn: note, error: note };
+    return new GuardedHub(engine, await Access.open(engine, { clock, log }), lines);
+  }
+
+  /** Adds a user with these roles, and opens the tree as them. */
+  async user(name: string, ...roles: string[]): Promise<Tree> {
+    await this.owner.users.add(name, { roles });
+    const { token } = await this.owner.users.addToken(name);
+    return this.tree({ token });
+  }
+
+  /** What a hub does every half second. */
+  check(): void {
+    this.#access.check();
+  }
+
+  async tree(credentials: object): Promise<Tree> {
+    return Tree.over(await this.client(credentials));
+  }
+
+  async client(credentials: object): Promise<HubEngine> {
+    const client = await HubEngine.open({ connect: () => this.connect(credentials) });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A session as a network's would be; who holds it may call whatever is exported. */
+  async connect(credentials: unknown, from = "here"): Promise<Session> {
+    const [nearChannel, farChannel] = memoryChannelPair();
+    let principal: Principal | undefined;
+    let far: Session | undefined;
+    const guarded = new GuardedEngine(
+      this.engine,
+      () => {
+        if (principal === undefined) throw new EngineError("ENGINE_DENIED");
+        return principal;
+      },
+      (refusal) => void this.refusals.push(refusal),
+    );
+    const { exports, end } = serveEngine(guarded, { pid: 1, epoch: "1" });
+    const cut = (why: string): void => far?.abort(new RemoteError("REMOTE_DENIED", why));
+    const [near, opened] = await Promise.all([
+      openSession(nearChannel, { plain: "copy", credentials }),
+      openSession(farChannel, {
+        exports,
+        plain: "copy",
+        authenticate: async ({ credentials: shown }) => {
+          principal = await this.#access.login(shown, from, cut);
+        },
+      }),
+    ]);
+    far = opened;
+    this.#sessions.push(far);
+    void far.closed.then(end).then(() => principal?.[Symbol.dispose]());
+    return near;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()));
+    await Promise.all(this.#sessions.map((session) => session.close()));
+    await this.#access[Symbol.asyncDispose]();
+    await this.owner.close();
+    await this.engine.close();
+  }
+}
