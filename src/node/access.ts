@@ -135,6 +135,7 @@ export class Access implements AsyncDisposable {
     return {
       name,
       rights,
+      codecs: this.#record(name)?.codecs,
       account: {
         whoami: async () => ({ name, roles: rolesNow() }),
         rights: async (path) => rights.at(path),

@@ -21,6 +21,7 @@ export function addUserCommands(program: Command, act: Act): void {
     .addOption(
       new Option("--kind <kind>", "a machine that runs jobs is a node").choices(["user", "node"]),
     )
+    .option("--codecs <set>", "the set of conversions for what they read and write")
     .action(act(add));
 
   user
@@ -39,6 +40,8 @@ export function addUserCommands(program: Command, act: Act): void {
     .option("--no-role", "no role")
     .option("-p, --password", "ask for a new password, or read it from stdin")
     .option("--no-password", "only tokens let them in")
+    .option("--codecs <set>", "this set of conversions from the next session on")
+    .option("--no-codecs", "values as they are")
     .option("--disable", "keep them out, and end their sessions")
     .option("--enable", "let them in again")
     .action(act(set));
@@ -67,13 +70,14 @@ interface AddFlags {
   readonly role?: readonly string[];
   readonly password?: boolean;
   readonly kind?: "user" | "node";
+  readonly codecs?: string;
 }
 
 async function add(context: CommandContext, name: string, options: AddFlags): Promise<void> {
-  const { role = [], kind } = options;
+  const { role = [], kind, codecs } = options;
   const password = options.password === true ? await newSecret(context.io, "password") : undefined;
   const tree = await context.tree({ create: true });
-  await tree.users.add(name, { roles: role, password, kind });
+  await tree.users.add(name, { roles: role, password, kind, codecs });
   context.output.note(
     `user ${name} added${role.length === 0 ? "; without a role they may do nothing" : ""}`,
   );
@@ -94,6 +98,7 @@ async function show(context: CommandContext, name: string): Promise<void> {
 interface SetFlags {
   readonly role?: readonly string[] | boolean;
   readonly password?: boolean;
+  readonly codecs?: string | boolean;
   readonly disable?: boolean;
   readonly enable?: boolean;
 }
@@ -105,12 +110,20 @@ async function set(context: CommandContext, name: string, options: SetFlags): Pr
   }
   const roles = typeof role === "object" ? role : role === false ? [] : undefined;
   const disabled = disable === true ? true : enable === true ? false : undefined;
-  if (roles === undefined && disabled === undefined && password === undefined) {
-    throw new CliError("CLI_USAGE", "say what to change: --role, --password, --disable, --enable");
+  const codecs =
+    typeof options.codecs === "string"
+      ? options.codecs
+      : options.codecs === false
+        ? null
+        : undefined;
+  if ([roles, disabled, password, codecs].every((change) => change === undefined)) {
+    const all = "--role, --password, --codecs, --disable, --enable";
+    throw new CliError("CLI_USAGE", `say what to change: ${all}`);
   }
   const secret = password === true ? await newSecret(context.io, "password") : undefined;
   const tree = await context.tree();
-  await tree.users.set(name, { roles, disabled, password: password === false ? null : secret });
+  const given = password === false ? null : secret;
+  await tree.users.set(name, { roles, disabled, codecs, password: given });
   context.output.note(`user ${name} changed`);
 }
 

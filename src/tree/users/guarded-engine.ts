@@ -10,6 +10,7 @@ import type {
   EngineChild,
   EngineEntry,
   EnginePeers,
+  EngineRules,
   EngineSubscription,
   EngineSupports,
   EngineVersion,
@@ -31,6 +32,8 @@ import { jobOfRequest, RIGHT_SAYS, type Right, type Rights } from "./rights.ts";
 export interface GuardedUser {
   readonly name: string;
   readonly rights: Rights;
+  /** The set of conversions that holds for them, unless their client asks for another. */
+  readonly codecs?: string | undefined;
   /** What they may ask about themselves. */
   readonly account: EngineAccount;
 }
@@ -53,7 +56,9 @@ export interface Refusal {
  * refused does not tell whether it is there.
  */
 export class GuardedEngine implements Engine {
-  readonly #engine: Engine;
+  readonly #plain: Engine;
+  /** As it is for a user for whom values are converted. */
+  #converted: Engine | undefined;
   readonly #user: () => GuardedUser;
   readonly #onRefusal: (refusal: Refusal) => void;
 
@@ -66,7 +71,7 @@ export class GuardedEngine implements Engine {
     user: () => GuardedUser,
     onRefusal: (refusal: Refusal) => void = () => {},
   ) {
-    this.#engine = engine;
+    this.#plain = engine;
     this.#user = user;
     this.#onRefusal = onRefusal;
   }
@@ -77,11 +82,11 @@ export class GuardedEngine implements Engine {
   }
 
   get supports(): EngineSupports {
-    return this.#engine.supports;
+    return this.#plain.supports;
   }
 
   get store(): string {
-    return this.#engine.store;
+    return this.#plain.store;
   }
 
   get account(): EngineAccount {
@@ -170,8 +175,23 @@ export class GuardedEngine implements Engine {
     return new GuardedSubscription(source, { rights, hears, check });
   }
 
+  get rules(): EngineRules | undefined {
+    const { rules } = this.#plain;
+    if (rules === undefined) return undefined;
+    const { withCodecs } = rules;
+    return {
+      violations: async (prefix, after, options) => {
+        this.#check("violations", "e", prefix);
+        const page = await rules.violations(prefix, after, options);
+        return { ...page, items: page.items.filter(({ path }) => this.#sees(prefix, path)) };
+      },
+      withCodecs:
+        withCodecs && ((set) => new GuardedEngine(withCodecs(set), this.#user, this.#onRefusal)),
+    };
+  }
+
   get peers(): EnginePeers {
-    return new GuardedPeers(() => this.#engine.peers, {
+    return new GuardedPeers(() => this.#plain.peers, {
       user: this.#user,
       check: (operation, right, path) => this.#check(operation, right, path),
       refusal: (operation, right, path) => this.#refusal(operation, right, path),
@@ -183,6 +203,13 @@ export class GuardedEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #engine(): Engine {
+    const { codecs } = this.#user();
+    if (codecs === undefined) return this.#plain;
+    this.#converted ??= this.#plain.rules?.withCodecs?.(codecs);
+    return this.#converted ?? this.#plain;
   }
 
   async *#pages(prefix: Path, options: ListOptions): AsyncGenerator<EngineEntry[], void> {

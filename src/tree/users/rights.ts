@@ -45,7 +45,7 @@ export interface Rights {
 export type RoleRights = PathPatterns<string>;
 
 /** Whatever it says, a role gives nothing below these: they are for those with full rights. */
-const PROTECTED: ReadonlySet<unknown> = new Set(["user", "role", "secret", "audit"]);
+const PROTECTED: ReadonlySet<unknown> = new Set(["user", "role", "invite", "secret", "audit"]);
 const SYSTEM = ".banyan";
 
 /**

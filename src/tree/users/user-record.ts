@@ -11,6 +11,8 @@ export interface UserRecord {
   /** They are not let in. */
   readonly disabled: boolean;
   readonly created: number;
+  /** The set of conversions that holds for them. */
+  readonly codecs?: string | undefined;
   readonly password?: PasswordHash | undefined;
   readonly tokens: Readonly<Record<string, TokenRecord>>;
 }
@@ -32,6 +34,7 @@ export interface User {
   readonly roles: readonly string[];
   readonly disabled: boolean;
   readonly created: number;
+  readonly codecs?: string | undefined;
   /** How they can say who they are. */
   readonly methods: readonly ("password" | "token")[];
   readonly tokens: readonly TokenInfo[];
@@ -63,7 +66,7 @@ export function isUserName(name: string): boolean {
 /** What is stored, with what is missing filled in; undefined for what is no such record. */
 export function readUserRecord(value: unknown): UserRecord | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { kind, roles, disabled, created, password, tokens } = value as Partial<UserRecord>;
+  const { kind, roles, disabled, created, codecs, password, tokens } = value as Partial<UserRecord>;
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string")) return undefined;
   return {
     kind: kind === "node" ? "node" : "user",
@@ -71,13 +74,14 @@ export function readUserRecord(value: unknown): UserRecord | undefined {
     // Only who is plainly not disabled is let in.
     disabled: disabled !== false,
     created: typeof created === "number" ? created : 0,
+    ...(typeof codecs === "string" ? { codecs } : {}),
     password: isPasswordHash(password) ? password : undefined,
     tokens: readTokens(tokens),
   };
 }
 
 export function toUser(name: string, record: UserRecord): User {
-  const { kind, roles, disabled, created, password, tokens } = record;
+  const { kind, roles, disabled, created, codecs, password, tokens } = record;
   const shown = Object.entries(tokens).map(([id, token]) => ({
     id,
     created: token.created,
@@ -87,7 +91,8 @@ export function toUser(name: string, record: UserRecord): User {
   const methods: ("password" | "token")[] = [];
   if (password !== undefined) methods.push("password");
   if (shown.length > 0) methods.push("token");
-  return { name, kind, roles, disabled, created, methods, tokens: shown };
+  const known = { name, kind, roles, disabled, created, methods, tokens: shown };
+  return codecs === undefined ? known : { ...known, codecs };
 }
 
 export function noUser(name: string): TreeError {

@@ -26,12 +26,16 @@ export interface NewUser {
   /** Default: none, which lets them do nothing. */
   readonly roles?: readonly string[] | undefined;
   readonly password?: string | undefined;
+  /** The set of conversions that holds for what they read and write. */
+  readonly codecs?: string | undefined;
 }
 
 export interface UserChange {
   readonly roles?: readonly string[] | undefined;
   /** A new one; null: none, so that only tokens let them in. */
   readonly password?: string | null | undefined;
+  /** For sessions to come; null: values as they are. */
+  readonly codecs?: string | null | undefined;
   /** Keeps them out, and ends the sessions they have. */
   readonly disabled?: boolean | undefined;
 }
@@ -43,8 +47,18 @@ export interface TokenOptions {
   readonly note?: string | undefined;
 }
 
-const NEW_USER: OptionNames<NewUser> = { kind: true, roles: true, password: true };
-const USER_CHANGE: OptionNames<UserChange> = { roles: true, password: true, disabled: true };
+const NEW_USER: OptionNames<NewUser> = {
+  kind: true,
+  roles: true,
+  password: true,
+  codecs: true,
+};
+const USER_CHANGE: OptionNames<UserChange> = {
+  roles: true,
+  password: true,
+  codecs: true,
+  disabled: true,
+};
 const TOKEN_OPTIONS: OptionNames<TokenOptions> = { forMs: true, note: true };
 
 /** Of one user; each is looked at with every login. */
@@ -72,6 +86,7 @@ export class Users {
       disabled: false,
       created: this.#clock.wall(),
       tokens: {},
+      ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
       ...(options.password === undefined ? {} : { password: await hashPassword(options.password) }),
     };
     try {
@@ -105,12 +120,14 @@ export class Users {
   /** @throws TreeError `TREE_NO_USER` */
   async set(name: string, change: UserChange): Promise<User> {
     checkOptions(change, USER_CHANGE, "users.set");
-    const { roles, disabled, password } = change;
+    const { roles, disabled, password, codecs } = change;
     const hash = typeof password === "string" ? await hashPassword(password) : undefined;
-    return this.#change(name, ({ password: before, ...record }) => {
+    return this.#change(name, ({ password: before, codecs: set, ...record }) => {
       const kept = password === undefined ? before : hash;
+      const converted = codecs === undefined ? set : (codecs ?? undefined);
       return {
         ...record,
+        ...(converted === undefined ? {} : { codecs: converted }),
         ...(roles === undefined ? {} : { roles: checkRoles(roles) }),
         ...(disabled === undefined ? {} : { disabled }),
         ...(kept === undefined ? {} : { password: kept }),
