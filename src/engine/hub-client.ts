@@ -155,12 +155,12 @@ export class HubEngine implements Engine {
   get account(): EngineAccount | undefined {
     if (!this.#link.hello.hasAccount) return undefined;
     return {
-      whoami: () => this.#ask({}, (hub) => hub.whoami()),
-      rights: (path) => this.#ask({}, (hub) => hub.rights(path)),
+      whoami: () => this.#ask({}, (_hub, { account }) => account.whoami()),
+      rights: (path) => this.#ask({}, (_hub, { account }) => account.rights(path)),
       // Once more after a lost answer it would be refused: the old one is not the old one any more.
       changePassword: async (old, password) => {
         const session = await this.#session({ deadline: this.#deadline(), sent: false });
-        await this.#over(session, session.hub.changePassword(old, password));
+        await this.#over(session, session.account.changePassword(old, password));
       },
     };
   }
@@ -313,7 +313,7 @@ export class HubEngine implements Engine {
   /** Asks until there is an answer; `operation` is given where asking may change something. */
   async #ask<T>(
     { signal, operation }: AbortOptions & { readonly operation?: string },
-    send: (hub: RemoteHub) => PromiseLike<T>,
+    send: (hub: RemoteHub, session: HubSession) => PromiseLike<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
     const deadline = this.#deadline();
@@ -322,7 +322,7 @@ export class HubEngine implements Engine {
       for (let sent = false; ; sent = true) {
         const session = await this.#session({ signal, deadline, sent, operation });
         try {
-          return await abortable(this.#over(session, send(session.hub)), signal);
+          return await abortable(this.#over(session, send(session.hub, session)), signal);
         } catch (error) {
           if (signal?.aborted === true || !isLost(session, error)) throw error;
           this.#checkOpen();

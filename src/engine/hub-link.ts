@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
+import { ACCOUNT_EXPORT, type HubAccountService } from "./hub-account.ts";
 import { type HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import {
   HUB_EXPORT,
@@ -16,12 +17,14 @@ import {
 } from "./hub-server.ts";
 
 export type RemoteHub = Remote<HubService, "copy">;
+type RemoteAccount = Remote<HubAccountService, "copy">;
 type RemotePeers = Remote<HubPeersService, "copy">;
 
 /** One session with a hub that has said hello. */
 export interface HubSession {
   readonly hub: RemoteHub;
   readonly peers: RemotePeers;
+  readonly account: RemoteAccount;
   readonly hello: HubHello;
   /** True from the moment in which nothing more can come of it. */
   readonly gone: boolean;
@@ -250,6 +253,7 @@ class LostAtHello extends Error {
 class LinkedSession implements HubSession {
   readonly hub: RemoteHub;
   readonly peers: RemotePeers;
+  readonly account: RemoteAccount;
   readonly hello: HubHello;
   readonly #session: Session;
   #gone = false;
@@ -258,6 +262,7 @@ class LinkedSession implements HubSession {
     this.#session = session;
     this.hub = hub;
     this.peers = session.remote<HubPeersService, "copy">(PEERS_EXPORT);
+    this.account = session.remote<HubAccountService, "copy">(ACCOUNT_EXPORT);
     this.hello = hello;
     this.onGone(() => {});
   }

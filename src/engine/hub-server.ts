@@ -6,7 +6,6 @@ import type { Path, PathElement } from "../wire/path.ts";
 import type {
   Cursor,
   Engine,
-  EngineAccount,
   EngineChild,
   EngineEntry,
   EngineEvent,
@@ -25,6 +24,7 @@ import type {
 } from "./engine.ts";
 import { checkBytes, checkPath } from "./hub-checks.ts";
 import type { DirectOffer } from "./hub-direct.ts";
+import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { Window } from "./hub-window.ts";
 import { PAGE_LIMITS } from "./store.ts";
@@ -119,7 +119,11 @@ export function serveEngine(
   const service = new HubService(engine, info, log, direct);
   const peers = new HubPeersService(engine.peers, log);
   return {
-    exports: { [HUB_EXPORT]: service, [PEERS_EXPORT]: peers },
+    exports: {
+      [HUB_EXPORT]: service,
+      [PEERS_EXPORT]: peers,
+      [ACCOUNT_EXPORT]: new HubAccountService(engine),
+    },
     end: () => {
       for (const part of [service, peers]) void part[Symbol.asyncDispose]().catch(() => {});
     },
@@ -235,18 +239,6 @@ export class HubService implements AsyncDisposable {
     };
   }
 
-  whoami(): ReturnType<EngineAccount["whoami"]> {
-    return this.#account().whoami();
-  }
-
-  rights(path: Path): Promise<string> {
-    return this.#account().rights(checkPath(path));
-  }
-
-  changePassword(old: string, password: string): Promise<void> {
-    return this.#account().changePassword(old, password);
-  }
-
   history(path: Path): Promise<readonly EngineVersion[]> {
     return this.#engine.history(checkPath(path));
   }
@@ -338,12 +330,6 @@ export class HubService implements AsyncDisposable {
     }
     this.#engine = view;
     this.#converts = true;
-  }
-
-  #account(): EngineAccount {
-    const { account } = this.#engine;
-    if (account === undefined) throw new TypeError("nobody has an account here");
-    return account;
   }
 
   #endReading(): void {

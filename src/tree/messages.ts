@@ -1,7 +1,25 @@
+import type { AbortOptions } from "../base/abort.ts";
 import { BanyanError, WireError } from "../base/errors.ts";
+import { ABORT_OPTIONS, type OptionNames } from "../base/options.ts";
 import type { EngineMessage, EngineSubscription } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
 import { decodeValue } from "../wire/value.ts";
+
+export interface SubscribeOptions extends AbortOptions {
+  /** Leaves the bytes as they are. */
+  readonly raw?: boolean | undefined;
+  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
+  readonly maxBacklog?: number | undefined;
+  /** Shares the messages with the other subscriptions to this topic of that group: one gets each. */
+  readonly group?: string | undefined;
+}
+
+export const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
+  ...ABORT_OPTIONS,
+  raw: true,
+  maxBacklog: true,
+  group: true,
+};
 
 /** A message whose bytes are the reader's own affair. */
 export interface RawMessage {

@@ -37,7 +37,14 @@ import {
   versionAt,
 } from "./history.ts";
 import { listChildren, listEntries, type TreeChild } from "./list.ts";
-import { type RawMessage, toTreeMessage, type TreeMessage, TreeSubscription } from "./messages.ts";
+import {
+  type RawMessage,
+  SUBSCRIBE_OPTIONS,
+  type SubscribeOptions,
+  toTreeMessage,
+  type TreeMessage,
+  TreeSubscription,
+} from "./messages.ts";
 import { Mirror } from "./mirror.ts";
 import { Peers } from "./peers.ts";
 import { Rules } from "./rules/rules.ts";
@@ -72,15 +79,6 @@ export interface TreeOptions {
   readonly log?: Log | undefined;
 }
 
-export interface SubscribeOptions extends AbortOptions {
-  /** Leaves the bytes as they are. */
-  readonly raw?: boolean | undefined;
-  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
-  readonly maxBacklog?: number | undefined;
-  /** Shares the messages with the other subscriptions to this topic of that group: one gets each. */
-  readonly group?: string | undefined;
-}
-
 const TREE_OPTIONS: OptionNames<TreeOptions> = {
   author: true,
   durability: true,
@@ -91,13 +89,6 @@ const TREE_OPTIONS: OptionNames<TreeOptions> = {
 };
 
 const WALK_OPTIONS = { ...DEPTH_OPTIONS, ...ABORT_OPTIONS };
-
-const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
-  ...ABORT_OPTIONS,
-  raw: true,
-  maxBacklog: true,
-  group: true,
-};
 
 /** What a mirror or a watch is to the tree that opened it. */
 interface Closable {

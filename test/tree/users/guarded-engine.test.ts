@@ -409,7 +409,7 @@ describe("a hostile client", () => {
     const { hub } = world;
     await hub.owner.set("b", "the secret");
     const session = await hub.connect({ token: (await hub.owner.users.addToken("aclix")).token });
-    expect((await session.names()).toSorted()).toEqual(["engine", "peers"]);
+    expect((await session.names()).toSorted()).toEqual(["account", "engine", "peers"]);
     const raw = session.remote<Record<string, (...args: unknown[]) => unknown>, "copy">(HUB_EXPORT);
     const b = parsePath("b");
     const heard: unknown[] = [];

@@ -1,0 +1,35 @@
+import { EngineError } from "../base/errors.ts";
+import type { Path } from "../wire/path.ts";
+import type { Engine, EngineAccount } from "./engine.ts";
+import { checkPath } from "./hub-checks.ts";
+
+/** The name under which a hub exports its `HubAccountService`. */
+export const ACCOUNT_EXPORT = "account";
+
+/** What a client of a hub may ask about itself; an engine whose clients are nobody has nothing to say. */
+export class HubAccountService implements EngineAccount {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  whoami(): ReturnType<EngineAccount["whoami"]> {
+    return this.#account().whoami();
+  }
+
+  rights(path: Path): Promise<string> {
+    return this.#account().rights(checkPath(path));
+  }
+
+  changePassword(old: string, password: string): Promise<void> {
+    return this.#account().changePassword(old, password);
+  }
+
+  #account(): EngineAccount {
+    const { account } = this.#engine;
+    if (account === undefined)
+      throw new EngineError("ENGINE_UNSUPPORTED", "nobody is somebody here");
+    return account;
+  }
+}
