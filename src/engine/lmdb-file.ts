@@ -20,6 +20,7 @@ import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { newestMeta } from "./lmdb-meta.ts";
 import { restoreSafePoint } from "./safe-point.ts";
+import { rewriteUnflushed } from "./unflushed.ts";
 
 /** Raise it with every change to what lies in the rows or beside them. */
 const LMDB_FORMAT = 2;
@@ -61,6 +62,7 @@ export async function prepareDirectory(
     if (names.includes(DATA_FILE)) {
       await access(join(directory, DATA_FILE), constants.R_OK | constants.W_OK);
       const restored = await restoreSafePoint(directory, { dataFile: DATA_FILE, boot });
+      await rewriteUnflushed(directory, DATA_FILE);
       const checked = await checkData(join(directory, DATA_FILE));
       if (format === FORMAT_WITHOUT_SAFE_POINTS) {
         await convert();

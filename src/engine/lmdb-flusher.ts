@@ -7,6 +7,7 @@ import type { LmdbTables } from "./lmdb-tables.ts";
 import { DATA_FILE } from "./lmdb-file.ts";
 import { type LmdbMeta, newestMeta } from "./lmdb-meta.ts";
 import { SafePointFile } from "./safe-point.ts";
+import { markUnflushed } from "./unflushed.ts";
 
 /** How long a commit may wait for the disk where nobody waits for it. */
 const FLUSH_AFTER_MS = 100;
@@ -50,6 +51,7 @@ export class LmdbFlusher {
   /** Called once when the disk has refused; nothing is flushed any more. */
   onFailed: ((error: unknown) => void) | undefined;
   readonly #tables: LmdbTables;
+  readonly #directory: string;
   readonly #clock: Clock;
   readonly #data: FileHandle;
   readonly #safe: SafePointFile;
@@ -69,6 +71,7 @@ export class LmdbFlusher {
     options: LmdbFlusherOptions & { data: FileHandle; safe: SafePointFile },
   ) {
     this.#tables = tables;
+    this.#directory = options.directory;
     this.#clock = options.clock;
     this.#data = options.data;
     this.#safe = options.safe;
@@ -174,6 +177,7 @@ export class LmdbFlusher {
       }
     } catch (error) {
       pin.done();
+      markUnflushed(this.#directory);
       throw error;
     }
     this.#pin?.done();
