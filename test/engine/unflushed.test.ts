@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { openLmdb } from "../../src/engine/lmdb.ts";
-import { rewriteUnflushed } from "../../src/engine/unflushed.ts";
+import { markUnflushed, rewriteUnflushed } from "../../src/engine/unflushed.ts";
 import { listed, path, put, rejectsWith } from "../../src/testing/engine-suite-kit.ts";
 
 interface Folder extends AsyncDisposable {
@@ -102,7 +102,7 @@ test("rewriteUnflushed() leaves a file as it is, byte by byte, and writes all of
   {
     await using file = await open(data, "w");
     await file.writeFile(bytes);
-    await using _mark = await open(join(folder.path, "unflushed"), "w");
+    markUnflushed(folder.path);
   }
   const write = vi.spyOn(await fileHandles(), "write");
   await rewriteUnflushed(folder.path, "data");
