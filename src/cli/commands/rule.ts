@@ -127,7 +127,7 @@ interface RuleNoun<Definition> {
 function addVerbs<Definition>(command: Command, noun: RuleNoun<Definition>, act: Act): void {
   command
     .command("get <path>")
-    .description("print one, in the form that `set` takes from a file")
+    .description("print one; of types and codecs, what `set` takes from a file")
     .action(act((context, path: string) => get(context, noun, path)));
   command
     .command("ls [path]")
