@@ -1,5 +1,5 @@
 // Removes each check of the policy and each limit on its own, in a copy of the sources, and runs the tests that
-// have to notice: `node scripts/mutate-policy.mjs [part of a name or place]`; --list only lists them,
+// have to notice: `node scripts/mutate-policy.mjs [parts of names or places]`; --list only lists them,
 // --quick runs only the tests that are about nothing else, --fuzz only the fuzzer; --from=N begins with the Nth. To be built before. It ends with 1 if
 // any was not noticed. What is removed is found by how refusals are written; what is not written so is in `more`.
 import { spawn } from "node:child_process";
@@ -118,10 +118,11 @@ function listed({ file, find, replace }) {
   }));
 }
 
-const filter = process.argv.slice(2).find((argument) => !argument.startsWith("--")) ?? "";
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const isWanted = (name) => filters.length === 0 || filters.some((part) => name.includes(part));
 const from = Number(/--from=(\d+)/.exec(process.argv.join(" "))?.[1] ?? 1);
 const mutations = [...FILES.flatMap(mutationsOf), ...MORE.flatMap(listed)]
-  .filter(({ name }) => name.includes(filter) && !EQUIVALENT.some((part) => name.includes(part)))
+  .filter(({ name }) => isWanted(name) && !EQUIVALENT.some((part) => name.includes(part)))
   .slice(from - 1);
 const wrong = mutations.filter(({ text }) => !isValid(text)).map(({ name }) => name);
 if (wrong.length > 0) throw new Error(`these are no programs:\n${wrong.join("\n")}`);

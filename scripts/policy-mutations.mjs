@@ -13,6 +13,7 @@ export const FILES = [
   );
 
 const remote = (file, find, replace) => ({ file: `src/remote/${file}.ts`, find, replace });
+const channel = (file, find, replace) => ({ file: `src/channel/${file}.ts`, find, replace });
 const wire = (file, find, replace) => ({ file: `src/wire/${file}.ts`, find, replace });
 
 /** What is not written as a refusal: limits that are numbers, names in tables, and the order of things. */
@@ -231,6 +232,18 @@ export const MORE = [
     `new Set([...fields, ...writable])`,
     `new Set([...fields, ...writable, "secret"])`,
   ),
+  remote("sync/proxy", `if (!handle.#mayInherit(prototype)) malformed(`, `if (false) malformed(`),
+  remote("sync/proxy", ` || !this.#mayInherit(answer)`, ``),
+  remote("sync/proxy", `if (this.#asked < MAX_CHAIN) return answer;`, `return answer;`),
+  remote("sync/ordinary", `if (passed === MAX_CHAIN)`, `if (false)`),
+  remote("sync/types", `name.length > MAX_TYPE_NAME_LENGTH`, `false`),
+  remote("sync/types", `count > MAX_METHODS`, `false`),
+  remote("sync/thread", `, around?.deadline ?? Infinity)`, `)`),
+  remote("sync/thread", `performance.now() > this.#firstDeadline`, `false`),
+  remote("sync/thread", `if (this.#waits.length < MAX_NESTING) return;`, `return;`),
+  remote("serving", `this.#checkServed(this.running + this.#pinned);`, ``),
+  remote("errors", `exports.hasRoomForMore && `, ``),
+  channel("mailbox", `if (taken++ > 1 && performance.now() >= deadline) return false;`, ``),
   wire(
     "decode",
     `if (inherited) define(object, text, value);`,
@@ -267,6 +280,10 @@ export const EQUIVALENT = [
   "src/remote/graph.ts:",
   // What follows refuses a primitive too, in other words.
   'deny(key, operation, "it is no object")',
+  // What extends a class that makes no code makes none either.
+  'checkWhole("capability", newTarget, "construct");',
+  // No symbol is among the names that are offered.
+  'typeof key === "symbol" || !offered',
   // Its iterators have such methods on Node 22 and later only.
   'deny("", operation, "it may never end',
 ];

@@ -1,4 +1,4 @@
-import { KEEP, Operation } from "../remote/protocol.ts";
+import { KEEP, Operation, QUIET } from "../remote/protocol.ts";
 import { Reflection } from "../remote/reflect.ts";
 import { writeValue } from "../wire/value.ts";
 import { violations } from "./fuzz-violations.ts";
@@ -52,7 +52,8 @@ const whole =
 function reflect(path: string, ...operands: Operand[]): Uint8Array {
   // The path of a reflection is a key: what it is asked of is a result before it.
   return message((writer) => {
-    head(writer, { kind: Operation.get | KEEP, path });
+    // Nobody is told what became of that.
+    head(writer, { kind: Operation.get | KEEP | QUIET, path });
     head(writer, { kind: Operation.reflect, target: 3, count: operands.length });
     for (const operand of operands) {
       if (typeof operand === "function") operand(writer);
@@ -111,6 +112,12 @@ function policyProbes(): Probe[] {
     ),
     one("guessing an export", MISSING, ask({ kind: Operation.get, target: 2 * 77 })),
     one("guessing a result", MISSING, ask({ kind: Operation.get, target: 2 * 5 + 1 })),
+    ...each("calling a result:", "compiler reflector.get", (path) =>
+      message((writer) => {
+        head(writer, { kind: Operation.get | KEEP | QUIET, path });
+        head(writer, { target: 3, count: 0 });
+      }),
+    ),
     one("passing a compiler", DENIED, ask({ path: "call" }, ref("compiler"))),
   ];
 }
@@ -146,6 +153,13 @@ function reflectProbes(): Probe[] {
       "reflecting: calling a compiler",
       DENIED,
       reflect("data", Reflection.invoke, "constructor", "1"),
+    ),
+    one("reflecting: calling a compiler itself", DENIED, reflect("compiler", Reflection.apply)),
+    one("reflecting: constructing by one", DENIED, reflect("compiler", Reflection.construct)),
+    one(
+      "reflecting: calling what reflects",
+      DENIED,
+      reflect("reflector", Reflection.invoke, "get", other, "secret"),
     ),
     one("reflecting: calling on something else", DENIED, reflect("echo", Reflection.apply, other)),
     one(
