@@ -99,9 +99,9 @@ export const MORE = [
   remote("reflect", `  work?.spend(keys.length);\n  return keys.find`, `  return keys.find`),
   remote("reflect", `  work?.spend(keys.length);\n  if (typeof limit`, `  if (typeof limit`),
   remote(
-    "reflect",
-    `isContainerIterator(object) ? Math.min(Number(count) || 1, MAX_CHUNK) : 1`,
-    `Number(count)`,
+    "reflect-items",
+    `Math.floor(Number(wanted)) || 1), MAX_CHUNK)`,
+    `Number(wanted)), Infinity)`,
   ),
   remote("described", `if (policy === "trusted") return prototype;`, `return prototype;`),
   remote("described", `      checkAccess(policy, prototype, key, "get");\n`, ``),

@@ -35,7 +35,8 @@ const loose = runInThisContext("(function loose() {})") as () => void;
 const odd = { caller: 1, prototype: 2, a: 3 };
 const big = new Map(Array.from({ length: 400 }, (_, i) => [i, i]));
 const wide = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`k${i}`, i]));
-const exports = { account, Account, base, big, foreign, heir, hide, loose, odd, wide };
+const row = Array.from({ length: 1_000 }, () => 0).values();
+const exports = { account, Account, base, big, foreign, heir, hide, loose, odd, row, wide };
 
 async function setUp() {
   const pair = await sessionPair({ far: { exports, limits: { maxItems: 1_000 } } });
@@ -83,6 +84,15 @@ describe("capability policy", () => {
     await expect(pair.reflect("base", Reflection.get, "token", to)).rejects.toMatchObject(denied);
     const on = await pair.near.remote<Promise<object>>("account");
     await expect(pair.reflect("hide", Reflection.apply, on)).rejects.toMatchObject(denied);
+  });
+
+  it("gives 256 items of an iteration at once, however many are asked for", async () => {
+    await using pair = await setUp();
+    for (const wanted of [1e9, Number.POSITIVE_INFINITY]) {
+      const answer = await pair.reflect("row", Reflection.next, wanted);
+      const [done, , ...items] = answer instanceof List ? answer.values : [];
+      expect([done, items.length]).toEqual([false, 256]);
+    }
   });
 
   it.each(["big", "wide"])("counts what is listed in pairs: %s", async (name) => {
