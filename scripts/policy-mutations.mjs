@@ -41,6 +41,8 @@ export const MORE = [
   remote("policy", `kind === "primitive" || object instanceof RegExp`, `kind === "primitive"`),
   remote("policy", `kind === "primitive" || object instanceof RegExp`, `object instanceof RegExp`),
   remote("policy", `rules?.writable.has(key) === true`, `true`),
+  remote("policy", `if (kind === "prototype" && rulesOf`, `if (false && rulesOf`),
+  remote("policy", `if (kind === "instance") checkInstance(`, `if (false) checkInstance(`),
   remote("policy", `&& rules?.members?.has(key) !== false`, ``),
   remote("policy", `(operation === "delete" || typeof key`, `(typeof key`),
   remote("policy", `typeof key === "symbol" || !offered`, `!offered`),
@@ -236,6 +238,8 @@ export const MORE = [
   remote("sync/proxy", ` || !this.#mayInherit(answer)`, ``),
   remote("sync/proxy", `if (this.#asked < MAX_CHAIN) return answer;`, `return answer;`),
   remote("sync/ordinary", `if (passed === MAX_CHAIN)`, `if (false)`),
+  remote("sync/types", `    reader.count(ITEMS_OF_REFERENCE);\n`, ``),
+  remote("sync/types", `    reader.enter(0, 0);\n`, ``),
   remote("sync/types", `name.length > MAX_TYPE_NAME_LENGTH`, `false`),
   remote("sync/types", `count > MAX_METHODS`, `false`),
   remote("sync/thread", `, around?.deadline ?? Infinity)`, `)`),
@@ -282,6 +286,8 @@ export const EQUIVALENT = [
   'deny(key, operation, "it is no object")',
   // What extends a class that makes no code makes none either.
   'checkWhole("capability", newTarget, "construct");',
+  // What is offered by name is in an object that inherits from nothing.
+  "Object.hasOwn(root, name)) return; -> if (name === undefined || name in root",
   // No symbol is among the names that are offered.
   'typeof key === "symbol" || !offered',
   // Its iterators have such methods on Node 22 and later only.

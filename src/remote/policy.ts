@@ -63,12 +63,27 @@ export function checkAccess(
     deny(key, operation, "it belongs to Object.prototype or Function.prototype, not to the object");
   }
   if (isWrite(operation)) checkWrite(policy, kind, object, { key, operation });
-  else if (place === "class" && policy === "capability" && isCopied(object, kind)) {
+  else if (policy === "capability") checkUse(kind, place, object, { key, operation });
+}
+
+/** Of those who are not trusted. */
+function checkUse(
+  kind: Kind,
+  place: Place,
+  object: object,
+  { key, operation }: { key: string | symbol; operation: Access },
+): void {
+  if (place === "class" && isCopied(object, kind)) {
     deny(key, operation, "the object crosses as a copy; use that");
-  } else if (kind === "instance" && policy === "capability") {
-    checkInstance(object, place, { key, operation });
+  }
+  if (kind === "instance") checkInstance(object, place, { key, operation });
+  // What its instances don't offer would run as well with another `this`, or with none.
+  if (kind === "prototype" && rulesOf(object)?.members?.has(key) === false) {
+    deny(key, operation, NOT_EXPOSED);
   }
 }
+
+const NOT_EXPOSED = "the class does not expose it";
 
 function checkInstance(
   object: object,
@@ -77,7 +92,7 @@ function checkInstance(
 ): void {
   const rules = rulesOf(object);
   if (place === "class" && rules?.members?.has(key) === false) {
-    deny(key, operation, "the class does not expose it");
+    deny(key, operation, NOT_EXPOSED);
   }
   if (place !== "own" || rules?.readable.has(key) === true) return;
   deny(

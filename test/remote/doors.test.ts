@@ -9,6 +9,7 @@ import { Operation } from "../../src/remote/protocol.ts";
 import { Reflection } from "../../src/remote/reflect.ts";
 import { stubOf } from "../../src/remote/stub-handle.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
+import { syncPair } from "./sync/pair.ts";
 
 const denied = { code: "REMOTE_DENIED" };
 
@@ -86,6 +87,29 @@ describe("capability policy", () => {
     await expect(pair.reflect("hide", Reflection.apply, on)).rejects.toMatchObject(denied);
   });
 
+  it("tells proxies of no method that is not theirs to call", async () => {
+    let hidden = 0;
+    class Shy {
+      show(): string {
+        return "shown";
+      }
+      hide(): number {
+        return ++hidden;
+      }
+    }
+    expose(Shy, { members: ["show"] });
+    await using pair = syncPair({ exports: { shy: new Shy() }, policy: "capability" });
+    const remote = pair.near.remote<Shy>("shy");
+    const refused = expect.objectContaining(denied) as Error;
+    expect(remote.show()).toBe("shown");
+    expect(() => remote.hide).toThrow(refused);
+    const prototype = Object.getPrototypeOf(remote) as Shy;
+    expect(() => prototype.hide).toThrow(refused);
+    expect(() => prototype.hide()).toThrow(refused);
+    expect(() => Object.getOwnPropertyDescriptor(prototype, "hide")).toThrow(refused);
+    expect(hidden).toBe(0);
+  });
+
   it("gives 256 items of an iteration at once, however many are asked for", async () => {
     await using pair = await setUp();
     for (const wanted of [1e9, Number.POSITIVE_INFINITY]) {
@@ -109,4 +133,8 @@ it("restricted() gives what nobody changes who holds it, nor what it inherits fr
   const view = restricted(new Account(), ["show"]);
   expect(Object.isFrozen(view)).toBe(true);
   expect(Object.isFrozen(Object.getPrototypeOf(view))).toBe(true);
+  const box = { width: 5 };
+  const settable: { width?: number } = restricted(box, [], ["width"]);
+  settable.width = 6;
+  expect([settable.width, box.width]).toEqual([undefined, 6]);
 });

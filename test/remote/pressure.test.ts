@@ -48,6 +48,24 @@ describe("a peer that sends too much", () => {
     expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
   });
 
+  it("loses the session by more typed references in one message than maxItems allows for", async () => {
+    await using peer = await hostile({ limits: { maxItems: 1_000 } }, { types: true });
+    const send = (count: number): void =>
+      peer.send((writer) => {
+        request(writer, { path: echo, count });
+        for (let i = 1; i <= count; i++) {
+          writer.u8(FIRST_EXTENSION_TAG + 15);
+          writer.varint(i * 4);
+          writer.u8(0);
+        }
+      });
+    send(100);
+    await peer.answer;
+    expect(peer.session.stats().served).toBe(1);
+    send(130);
+    expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
+  });
+
   it("loses the session by more references in one message than maxItems allows for", async () => {
     await using peer = await hostile({ limits: { maxItems: 1_000 } });
     const send = (count: number): void =>

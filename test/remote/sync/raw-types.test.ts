@@ -174,6 +174,27 @@ describe("a type that a raw peer tells", () => {
     expect(await peer.near.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
   });
 
+  it("counts as eight items of a message, as every reference does", async () => {
+    for (const [count, code] of [
+      [120, undefined],
+      [130, "REMOTE_BROKEN"],
+    ] as const) {
+      await using peer = rawPeer(
+        ({ id }, { send }) => {
+          send(answer(id, list(...Array.from({ length: count }, (_, i) => thing(i + 1)))));
+        },
+        { limits: { maxItems: 1_000 } },
+      );
+      let error: { readonly code?: string } = {};
+      try {
+        peer.near.remote("thing");
+      } catch (thrown) {
+        error = thrown as { readonly code: string };
+      }
+      expect(error.code).toBe(code);
+    }
+  });
+
   it("ends the session where it is one too many", async () => {
     let told = 0;
     await using peer = rawPeer(({ id }, { send }) => {
