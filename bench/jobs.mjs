@@ -144,6 +144,7 @@ function takeoverRow(name, times) {
 async function memory() {
   const { cluster, jobs } = await prepared();
   const bare = await helper(processUrl("idle"));
+  const joined = await helper(processUrl("joined"), cluster.folder);
   const node = await cluster.start("n1");
   await cluster.beats("n1", { pid: node.pid, count: BEATS });
   const idle = residentMb(node.pid);
@@ -153,11 +154,13 @@ async function memory() {
   await cluster.beats("n1", { pid: node.pid, count: BEATS });
   const rows = [
     ["a bare Node.js process", residentMb(bare.child.pid)],
+    ["a process that has opened the tree", residentMb(joined.child.pid)],
     ["the hub", residentMb(hubPid(cluster.folder))],
     ["a node that has run nothing", idle],
     ["the same after its first job, with its lane", residentMb(node.pid)],
   ];
   await end(bare.child);
+  await end(joined.child);
   await cluster.close();
   return {
     title: "Memory of idle processes",

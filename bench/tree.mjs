@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { COMMITS, DATA, WATCH_WARM } from "./lib/data.mjs";
 import { interleave, pairRatio, processUrl } from "./lib/interleave.mjs";
 import { ask, endHub, helper, median, percentile, short, temporaryFolder } from "./lib/measure.mjs";
+import { startRedis } from "./lib/redis.mjs";
 import { PAIRS, part, ratio, wanted } from "./lib/report.mjs";
 
 const WATCH = "put seen by a watcher";
@@ -33,6 +34,12 @@ async function openFloor() {
   const hub = await helper(processUrl("floor-hub"), socket, at);
   const storer = await helper(processUrl("storer"), "floor", socket);
   return { caller: storer.child, children: [storer.child, hub.child], place: ["floor", socket] };
+}
+
+/** For the watch alone: it keeps nothing on disk. */
+async function openRedis(server) {
+  const storer = await helper(processUrl("storer"), "redis", server.socket);
+  return { caller: storer.child, children: [storer.child], place: ["redis", server.socket] };
 }
 
 async function openBanyan() {
@@ -66,7 +73,10 @@ function rateRow(numbers, row) {
 }
 
 function watchTable(numbers) {
-  const of = (name, part_) => short(median(numbers(name, WATCH).map((one) => one[part_])));
+  const of = (name, part_) => {
+    const found = numbers(name, WATCH);
+    return found === undefined ? "–" : short(median(found.map((one) => one[part_])));
+  };
   return {
     title: "From a put to a watcher in another process",
     says:
@@ -75,16 +85,22 @@ function watchTable(numbers) {
     head: ["", "p50 µs", "p99 µs"],
     rows: [
       ["floor of a hub", of("floor", "p50"), of("floor", "p99")],
+      ["Redis", of("redis", "p50"), of("redis", "p99")],
       ["Banyan", of("banyan", "p50"), of("banyan", "p99")],
     ],
-    notes: ["LMDB has no watches."],
+    notes: [
+      "LMDB has no watches.",
+      "*Redis*: a keyspace event, and a GET for the value; it keeps nothing on disk here, where the others wait for it.",
+    ],
   };
 }
 
 await part(async () => {
+  const server = wanted(WATCH) ? await startRedis(folder()) : undefined;
   const subjects = {
     lmdb: { open: openLmdb, rows: flushed.filter((row) => row !== "get, 64 in flight"), measure },
     floor: { open: openFloor, rows: wanted(WATCH) ? [...flushed, WATCH] : flushed, measure },
+    ...(server && { redis: { open: () => openRedis(server), rows: [WATCH], measure } }),
     banyan: { open: openBanyan, measure },
   };
   const numbers = await interleave(subjects, all);

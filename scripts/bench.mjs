@@ -12,7 +12,7 @@ import { build, install, requireNode, root, version } from "./prepare.mjs";
 
 const PAGE = `${root}/docs/benchmarks.md`;
 /** In this order, those which there are; others come behind them. */
-const ORDER = ["remote", "threads", "sync", "gateway", "tree", "reads", "code", "jobs"];
+const ORDER = ["remote", "threads", "sync", "gateway", "tree", "reads", "hub", "code", "jobs"];
 const PARTS = readdirSync(`${root}/bench`)
   .filter((name) => name.endsWith(".mjs"))
   .map((name) => name.slice(0, -".mjs".length))

@@ -44,7 +44,9 @@ function required(id, names) {
 /** Functions of a package that is loaded with the first call. */
 function requiredLate(id, names) {
   const load = `createRequire(import.meta.url)(${JSON.stringify(id)})`;
-  const late = names.map((name) => `export const ${name} = (...given) => ${load}.${name}(...given);`);
+  const late = names.map(
+    (name) => `export const ${name} = (...given) => ${load}.${name}(...given);`,
+  );
   return virtual(id, late.join("\n"));
 }
 

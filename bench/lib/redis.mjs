@@ -23,7 +23,8 @@ export async function startRedis(folder) {
   return existsSync(socket) ? { child, socket } : undefined;
 }
 
-export async function openRedis(socket) {
+/** `onPush` gets what comes without having been asked for. */
+export async function openRedis(socket, onPush) {
   const connection = connect(socket);
   await once(connection, "connect");
   const waiting = [];
@@ -45,6 +46,10 @@ export async function openRedis(socket) {
     let at = 0;
     for (let reply = replyAt(rest, at); reply !== undefined; reply = replyAt(rest, at)) {
       at = reply.end;
+      if (head === waiting.length) {
+        onPush(reply.value);
+        continue;
+      }
       waiting[head++](reply.value);
       if (head === 1024) {
         waiting.splice(0, head);

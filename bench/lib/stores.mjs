@@ -6,6 +6,7 @@ import { open as openTree } from "banyan";
 import { open as openLmdb } from "lmdb";
 
 import { Floor } from "./floor.mjs";
+import { openRedis } from "./redis.mjs";
 
 export const STORES = {
   /** In this process. A put resolves when it is on disk. */
@@ -52,6 +53,24 @@ export const STORES = {
       watch: async (top, onValue) => {
         changed = onValue;
         await floor.call("watch", `${top}/`);
+      },
+    };
+  },
+
+  /** Keeps nothing on disk; a watcher is told of the key, and gets the value then. */
+  redis: async (socket) => {
+    const redis = await openRedis(socket);
+    return {
+      dot: "/",
+      get: (key) => redis.call("GET", key),
+      put: (key, value) => redis.call("SET", key, value),
+      watch: async (top, onValue) => {
+        const prefix = "__keyspace@0__:";
+        const events = await openRedis(socket, ([, , channel]) => {
+          void redis.call("GET", channel.slice(prefix.length)).then(onValue);
+        });
+        await redis.call("CONFIG", "SET", "notify-keyspace-events", "K$");
+        await events.call("PSUBSCRIBE", `${prefix}${top}/*`);
       },
     };
   },

@@ -13,7 +13,7 @@ answer((row) => (row === "watch" ? putForWatcher() : DATA[row](api)));
 /** With pauses: this is about how soon, not how much. */
 async function putForWatcher() {
   for (let i = 0; i < WATCH_PUTS; i++) {
-    await api.put(`w${api.dot}${i % 50}`, stamp());
+    await (api.commit ?? api.put)(`w${api.dot}${i % 50}`, stamp());
     await pause(2);
   }
 }

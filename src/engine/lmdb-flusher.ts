@@ -1,6 +1,7 @@
 import { fdatasyncSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Clock } from "../base/clock.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
@@ -60,6 +61,8 @@ export class LmdbFlusher {
   #timer: Disposable | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  /** The one that runs knows what it flushes; what is committed from now on is not in it. */
+  #hasLooked = false;
   #othersGo = false;
   /** Until when the disk counts as slow. */
   #slowUntil = 0;
@@ -113,7 +116,7 @@ export class LmdbFlusher {
   /** Resolves when everything committed by now is on the disk. */
   flush(): Promise<void> {
     if (this.#running === undefined) return this.#start();
-    // The one that runs may have looked before.
+    if (!this.#hasLooked) return this.#running;
     this.#next ??= this.#running.then(() => this.#start());
     return this.#next;
   }
@@ -138,7 +141,10 @@ export class LmdbFlusher {
   async #run(): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
+    this.#hasLooked = false;
     try {
+      // Who watches hears of the commit first, and what has come meanwhile can be in it.
+      await nextTurn();
       if (this.#stopped) throw new Error("the store is closed");
       await this.#flush();
     } catch (error) {
@@ -161,6 +167,7 @@ export class LmdbFlusher {
   }
 
   async #flush(): Promise<void> {
+    this.#hasLooked = true;
     const few = this.#commits <= FEW_COMMITS;
     this.#commits = 0;
     const othersGo = this.#othersGo;
