@@ -81,6 +81,8 @@ await part(async () => {
       notes: [
         "A thread that waits for a thread looks for the answer a moment before it sleeps, where that has paid " +
           "lately: on a machine with a free core it is not woken at all, and faster than the floor.",
+        "Between processes as well, both sides look for a moment before they sleep, where there are two cores for it: " +
+          "on a machine that is busy with other work there are not, and they are woken as the others are.",
         ...(interpreter === undefined
           ? ["**RPyC was skipped**: it is not installed where this ran."]
           : []),

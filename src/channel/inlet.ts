@@ -63,11 +63,6 @@ export class Inlet {
     return Atomics.load(this.#words, Word.reader) === Reader.near;
   }
 
-  /** Whether the owner has been asked for it. */
-  get isWanted(): boolean {
-    return Atomics.load(this.#words, Word.reader) === Reader.wanted;
-  }
-
   /** Learns how long an answer was waited for; asks for the socket where that may pay. */
   waited(ms: number): void {
     this.#quick = ms < QUICK_MS ? this.#quick + 1 : 0;
