@@ -12,6 +12,7 @@ import type { EvaluateOptions } from "./evaluate.ts";
 import { Imported, Shape } from "./imports.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerOptions } from "./peer-options.ts";
+import { checkName } from "./names.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 import { QuietCalls } from "./quiet.ts";
 import { Receiver } from "./receiver.ts";
@@ -106,6 +107,7 @@ export class Peer implements Session, Caller {
   }
 
   remote<T, Mode extends PlainMode = "reference">(name: string): RemoteNamed<T, Mode> {
+    checkName(name);
     return this.#root.member(name) as RemoteNamed<T, Mode>;
   }
 

@@ -2,7 +2,7 @@ import { BanyanError } from "../base/errors.ts";
 import type { Call, Request } from "./call.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Outbox } from "./outbox.ts";
-import { Frame, KEEP, Operation, QUIET } from "./protocol.ts";
+import { Frame, KEEP, MAX_ARGUMENTS, Operation, QUIET } from "./protocol.ts";
 import { totals } from "./stats.ts";
 import { requestEvent, type Trace } from "./trace.ts";
 
@@ -70,6 +70,7 @@ export class Sender {
       encoder.writeTarget(writer, target);
       encoder.writePath(writer, path);
       if (operation <= Operation.construct || operation === Operation.reflect) {
+        checkCount(operands.length);
         writer.varint(operands.length);
       }
       writer.count(operands.length);
@@ -228,4 +229,10 @@ export class Sender {
     this.#busy = true;
     this.#encoder.begin(this.requests, isRequest);
   }
+}
+
+/** The peer ends the session of whoever sends more. */
+function checkCount(operands: number): void {
+  if (operands <= MAX_ARGUMENTS) return;
+  throw new RangeError(`a call of ${operands} arguments is over the limit of ${MAX_ARGUMENTS}`);
 }

@@ -1,6 +1,7 @@
 import { type Caller, Call, callerNow, RemotePromise, setMemberOf, type Target } from "./call.ts";
 import type { CallLimit } from "./deadlines.ts";
 import { type Imported, Shape } from "./imports.ts";
+import { isListenerCall } from "./listener-call.ts";
 import { bare } from "./marks.ts";
 import { perform } from "./perform.ts";
 import { Operation } from "./protocol.ts";
@@ -105,8 +106,9 @@ export class Stub implements ProxyHandler<object>, StubHandle {
     }
   }
 
-  apply(_: object, __: unknown, args: unknown[]): unknown {
-    return this.request(Operation.call, args);
+  apply(_: object, receiver: unknown, args: unknown[]): unknown {
+    const result = this.request(Operation.call, args);
+    return isListenerCall(receiver, args) ? undefined : result;
   }
 
   construct(_: object, args: unknown[]): object {

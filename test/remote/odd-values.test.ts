@@ -134,3 +134,49 @@ describe("instanceof", () => {
     expect(await instanceOf(dog, FarPicky)).toBe(true);
   });
 });
+
+function sum(...numbers: number[]): number {
+  return numbers.length;
+}
+
+function fail(): never {
+  throw new RangeError("no");
+}
+
+describe("mistakes of this side", () => {
+  const many = Array.from({ length: 70_000 }, (_, i) => i);
+
+  it("cost the call, and not the session: too many arguments, a name that is none", async () => {
+    await using pair = await sessionPair({ far: { exports: { sum } } });
+    const remote = pair.near.remote<typeof sum>("sum");
+    await expect(remote(...many)).rejects.toThrow(/70000 arguments is over the limit/);
+    expect(() => pair.near.remote(5 as never)).toThrow("a name is a string, not number 5");
+    expect(await remote(1, 2)).toBe(2);
+    await using other = syncPair({ exports: { sum } });
+    expect(() => other.near.remote<typeof sum>("sum")(...many)).toThrow(/arguments is over/);
+    expect(() => other.near.remote(undefined as never)).toThrow("not nothing");
+    expect(other.near.remote<typeof sum>("sum")(1)).toBe(1);
+  });
+});
+
+describe("a listener of the other side's", () => {
+  it("ends nothing here by what it throws, and hears of the event", async () => {
+    const heard: unknown[] = [];
+    const failing = (event: unknown): never => {
+      heard.push(event);
+      return fail();
+    };
+    const target = new EventTarget();
+    const listen = (where: EventTarget): void => {
+      where.addEventListener("x", failing);
+    };
+    // What the far side is given to listen to is the near one's.
+    await using pair = await sessionPair({ far: { exports: { listen } } });
+    await using other = syncPair({ exports: { listen } });
+    await pair.near.remote<typeof listen>("listen")(target);
+    other.near.remote<typeof listen>("listen")(target);
+    target.dispatchEvent(new Event("x"));
+    await pair.fence();
+    expect(heard).toHaveLength(2);
+  });
+});

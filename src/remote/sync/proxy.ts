@@ -3,6 +3,7 @@ import { malformed } from "../codec.ts";
 import { type Imported, Shape } from "../imports.ts";
 import { isContainerPrototype } from "../intrinsics.ts";
 import { List } from "../list.ts";
+import { isListenerCall, quietly } from "../listener-call.ts";
 import { Operation } from "../protocol.ts";
 import { Reflection } from "../reflect.ts";
 import { STUB, type StubHandle, stubOf } from "../stub-handle.ts";
@@ -248,7 +249,8 @@ export class SyncProxy implements ProxyHandler<object>, StubHandle, RemoteReceiv
       return read.holder.invoke(read.key, args);
     }
     syncThread.epoch++;
-    return this.#ask(Reflection.apply, [receiver, ...args]);
+    const call = (): unknown => this.#ask(Reflection.apply, [receiver, ...args]);
+    return isListenerCall(receiver, args) ? quietly(call) : call();
   }
 
   construct(_: object, args: unknown[], newTarget: object): object {
