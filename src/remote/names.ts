@@ -61,6 +61,7 @@ function isNumbered(name: string): boolean {
 }
 
 /** @throws TypeError at what is no name of something that a peer offers */
-export function checkName(name: unknown): void {
-  if (typeof name !== "string") throw new TypeError(`a name is a string, not ${kindOf(name)}`);
+export function checkedName(name: unknown): string {
+  if (typeof name === "string") return name;
+  throw new TypeError(`a name is a string, not ${kindOf(name)}`);
 }

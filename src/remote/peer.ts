@@ -12,7 +12,7 @@ import type { EvaluateOptions } from "./evaluate.ts";
 import { Imported, Shape } from "./imports.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerOptions } from "./peer-options.ts";
-import { checkName } from "./names.ts";
+import { checkedName } from "./names.ts";
 import { Operation, ROOT_ID, type SessionLimits } from "./protocol.ts";
 import { QuietCalls } from "./quiet.ts";
 import { Receiver } from "./receiver.ts";
@@ -107,8 +107,7 @@ export class Peer implements Session, Caller {
   }
 
   remote<T, Mode extends PlainMode = "reference">(name: string): RemoteNamed<T, Mode> {
-    checkName(name);
-    return this.#root.member(name) as RemoteNamed<T, Mode>;
+    return this.#root.member(checkedName(name)) as RemoteNamed<T, Mode>;
   }
 
   async names(): Promise<string[]> {

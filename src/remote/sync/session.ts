@@ -9,7 +9,7 @@ import { type Heartbeat, heartbeatOf, MIN_BEAT_MS } from "../heartbeat.ts";
 import { Imported, Shape } from "../imports.ts";
 import { Opening } from "../opening.ts";
 import { Peer } from "../peer.ts";
-import { checkName } from "../names.ts";
+import { checkedName } from "../names.ts";
 import { limitsOf, Operation, ROOT_ID, type SessionLimits } from "../protocol.ts";
 import type { Reflection } from "../reflect.ts";
 import type { Incoming, Serving } from "../serving.ts";
@@ -159,8 +159,7 @@ class SyncPeer implements SyncSession, Asker, Flavour {
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as above
   remote<T>(name: string): T {
-    checkName(name);
-    return this.#askRoot(Operation.get, [name]) as T;
+    return this.#askRoot(Operation.get, [checkedName(name)]) as T;
   }
 
   names(): string[] {
