@@ -1,4 +1,3 @@
-import { kindOf } from "../base/kind-of.ts";
 import type { Reader } from "../wire/reader.ts";
 import type { Writer } from "../wire/writer.ts";
 
@@ -58,10 +57,4 @@ function isNumbered(name: string): boolean {
   if (name.length > MAX_NAME_LENGTH) return false;
   const first = name.charCodeAt(0);
   return !(first >= 0x30 && first <= 0x39);
-}
-
-/** @throws TypeError at what is no name of something that a peer offers */
-export function checkedName(name: unknown): string {
-  if (typeof name === "string") return name;
-  throw new TypeError(`a name is a string, not ${kindOf(name)}`);
 }

@@ -1,3 +1,4 @@
+import { kindOf } from "../base/kind-of.ts";
 /**
  * What two sessions say to each other. A message of the channel holds any number of frames, one
  * behind the other; the first message each side sends is its hello (`handshake.ts`).
@@ -132,3 +133,9 @@ export const MAX_ATTACHMENTS = 4_096;
 /** Steps of a path, arguments of a call. */
 export const MAX_PATH_STEPS = 64;
 export const MAX_ARGUMENTS = 65_536;
+
+/** @throws TypeError at what is no name of something that a peer offers */
+export function checkedName(name: unknown): string {
+  if (typeof name === "string") return name;
+  throw new TypeError(`a name is a string, not ${kindOf(name)}`);
+}
