@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   TREE_NO_VERSION: { retryable: false, says: "that version of the entry is not kept" },
   TREE_NO_USER: { retryable: false, says: "there is no such user or role" },
   TREE_EXISTS: { retryable: false, says: "there is an entry already" },
+  TREE_BAD_INVITE: { retryable: false, says: "the invitation can't be used" },
   TREE_OVERFLOW: { retryable: true, says: "the reader fell behind and missed something" },
   TREE_RULE_VIOLATED: { retryable: false, says: "the value does not fit the type of its path" },
   TREE_RULE_FAILED: { retryable: false, says: "a rule on the entry could not be applied" },
@@ -119,6 +120,7 @@ export const ERROR_CODES = {
   RUNNER_CANCELLED: { retryable: false, says: "the job was cancelled" },
 
   NODE_NO_TREE: { retryable: false, says: "there is no tree here" },
+  NODE_JOINED: { retryable: false, says: "the folder belongs to a tree of another machine" },
   NODE_DENIED: { retryable: false, says: "the tree's folder can't be written" },
   NODE_BAD_URL: { retryable: false, says: "the tree's address is not valid" },
   NODE_TREE_IN_USE: { retryable: true, says: "another process has the tree for itself" },

@@ -35,6 +35,8 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   ENGINE_CONFLICT: EXIT.conflict,
   ENGINE_CONDITION: EXIT.conflict,
   TREE_EXISTS: EXIT.conflict,
+  TREE_BAD_INVITE: EXIT.denied,
+  NODE_JOINED: EXIT.conflict,
   NODE_TREE_IN_USE: EXIT.conflict,
   CODE_IN_USE: EXIT.conflict,
   RUNNER_NAME_TAKEN: EXIT.conflict,

@@ -9,6 +9,7 @@ import { addDoctorCommand } from "./commands/doctor.ts";
 import { addErrorCommands } from "./commands/error.ts";
 import { addJobCommands } from "./commands/job.ts";
 import { addModuleCommands } from "./commands/module.ts";
+import { addJoinCommands } from "./commands/join.ts";
 import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addRuleCommands } from "./commands/rule.ts";
@@ -58,6 +59,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addDevCommand,
   addUpCommand,
   addNodeCommands,
+  addJoinCommands,
   addDataCommands,
   addRuleCommands,
   addSnapshotCommands,

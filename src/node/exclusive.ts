@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.ts";
 import { type LmdbOptions, openLmdb } from "../engine/lmdb.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { readHubRecord } from "./hub-record.ts";
+import { refuseJoined } from "./joined.ts";
 import { LockFile } from "./lock-file.ts";
 import { placesOf } from "./tree-folder.ts";
 
@@ -19,6 +20,7 @@ export async function openExclusive(
   options: Pick<LmdbOptions, "durability">,
 ): Promise<Engine> {
   const places = placesOf(directory);
+  refuseJoined(places);
   await mkdir(places.store, { recursive: true, mode: 0o700 });
   const lock = await LockFile.take(places.hubLock, "exclusive");
   if (!(lock instanceof LockFile)) {

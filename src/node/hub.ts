@@ -20,6 +20,7 @@ import { removeDeadSockets } from "./dead-sockets.ts";
 import { offerOf } from "./direct.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
+import { refuseJoined } from "./joined.ts";
 import { LockFile } from "./lock-file.ts";
 import { NetworkDoor } from "./network-door.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
@@ -72,6 +73,7 @@ export async function runHub(options: RunHubOptions): Promise<HubEnd> {
   // Nobody is served while it blocks.
   using _ = refuseBlocking("it is the hub's, and all wait for that; use connect() and await");
   const places = placesOf(options.directory);
+  refuseJoined(places);
   const lock = await takeStart(places, options);
   let hub: Hub | undefined;
   try {
@@ -278,13 +280,16 @@ class Hub {
     if (this.#isClosing || !(await this.#door.look())) return false;
     const listening = this.#door.addresses;
     this.#record = { ...this.#record, listening };
+    this.#watchIdle();
     await writeHubRecord(this.#places.hubRecord, this.#record);
     return true;
   }
 
   #watchIdle(idleMs = this.#options.idleMs): void {
-    if (this.#sessions.size > 0 || idleMs === Infinity) return;
     this.#idle?.[Symbol.dispose]();
+    if (this.#sessions.size > 0 || idleMs === Infinity) return;
+    // Nobody who comes from the network could start another.
+    if (this.#door.addresses.length > 0) return;
     this.#idle = this.#clock.after(idleMs, () => {
       if (this.#sessions.size === 0) this.#end.resolve("idle");
     });

@@ -6,6 +6,7 @@ import type { Engine } from "../engine/engine.ts";
 import { type HubInfo, serveEngine } from "../engine/hub-server.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { GuardedEngine } from "../tree/users/guarded-engine.ts";
+import { JOIN_EXPORT, JoinService } from "./join-service.ts";
 import type { Access, Principal } from "./access.ts";
 import { type NetworkAddress, NetworkFront } from "./network-front.ts";
 import type { TreePlaces } from "./tree-folder.ts";
@@ -24,6 +25,8 @@ export interface NetworkDoorOptions {
 const MAX_STRANGERS = 64;
 /** A value of the largest size, or a page of a listing, and what goes with it. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** What somebody who shows an invitation has to do takes no longer. */
+const JOIN_MS = 20_000;
 /** Looking at a password takes a while, and longer for who was wrong before. */
 const HELLO_MS = 20_000;
 
@@ -67,7 +70,7 @@ export class NetworkDoor {
   }
 
   async #accept(channel: Channel, from: string): Promise<void> {
-    const { log, info, engine, hold } = this.#options;
+    const { log, info, engine, hold, clock } = this.#options;
     if (this.#strangers >= MAX_STRANGERS) {
       log.warn("a connection was refused: too many have not said who they are", { from });
       channel.abort(new ChannelError("CHANNEL_REFUSED", "too many connections"));
@@ -81,15 +84,21 @@ export class NetworkDoor {
       return principal;
     });
     const serving = serveEngine(guarded, info, log);
+    let principal: (Principal & Disposable) | undefined;
+    const serving = serveEngine(engine, info, log);
+    const join = new JoinService({ engine, clock, log, from });
     try {
       const end = (why: string): void => session?.abort(new RemoteError("REMOTE_DENIED", why));
       session = await openSession(channel, {
-        exports: serving.exports,
+        exports: { ...serving.exports, [JOIN_EXPORT]: join },
         plain: "copy",
         name: "hub",
         log,
         limits: { maxMessageBytes: MAX_MESSAGE_BYTES, helloMs: HELLO_MS },
         authenticate: async ({ credentials }) => {
+          const { invite } = Object(credentials) as { readonly invite?: unknown };
+          // Without a principal nothing else can be reached.
+          if (invite !== undefined) return join.show(invite);
           this.#access ??= openAccess(engine, this.#options);
           principal = await (await this.#access).login(credentials, from, end);
         },
@@ -97,6 +106,7 @@ export class NetworkDoor {
       using _ = hold(session);
       // The right to stay may have gone before there was a session to end.
       if (principal?.gone === true) end("");
+      using _late = principal === undefined ? clock.after(JOIN_MS, () => end("")) : undefined;
       await session.closed;
     } catch (error) {
       // What was wrong with a login is in the log already.

@@ -39,6 +39,10 @@ export function parseNetworkUrl(url: string): NetworkHub {
   if (/^(tcp|ws|wss):/i.test(address)) {
     throw new NodeError("NODE_BAD_URL", `a hub is reached by ${form}, not by ${address}`);
   }
+  if (given?.includes(".bt_") === true) {
+    const says = "that is an invitation: `banyan join` makes this machine a node by it";
+    throw new NodeError("NODE_BAD_URL", says);
+  }
   const fingerprint = given?.replaceAll(":", "").toLowerCase();
   if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint)) {
     const says = `behind the # belongs the hub's fingerprint, 64 hexadecimal digits: ${form}`;
@@ -72,7 +76,7 @@ export function credentialsFrom(
  */
 export async function dialNetworkHub(
   hub: NetworkHub,
-  credentials: Credentials | undefined,
+  credentials: Credentials | { readonly invite: string } | undefined,
   signal: AbortSignal,
 ): Promise<Session> {
   const { url, fingerprint } = hub;

@@ -14,7 +14,8 @@ import { openOffered } from "./direct.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
 import type { Credentials } from "./network.ts";
-import { treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
+import { readJoined } from "./joined.ts";
+import { placesOf, treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
 
 export { treeDirectory } from "./tree-folder.ts";
 
@@ -56,7 +57,7 @@ const OPEN_OPTIONS: OptionNames<OpenOptions> = {
 const NETWORK_SILENCE_MS = 10_000;
 
 /**
- * Opens a tree: a directory (its hub is started if need be), `unix:/socket` of a hub,
+ * Opens a tree: a directory (its hub is started if need be; one that has joined a tree on the network is that tree), `unix:/socket` of a hub,
  * `tls://host:port#fingerprint` of one on the network, `memory:` for one that lives and dies with this
  * process; without a URL the nearest `.banyan` upwards. Writing is what makes a tree: without `create`,
  * a place that has none is an error.
@@ -141,19 +142,14 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     });
   }
   if (url !== undefined && /^(tls|tcp|wss?):/i.test(url)) {
-    const { credentialsFrom, dialNetworkHub, parseNetworkUrl } = await import("./network.ts");
-    const hub = parseNetworkUrl(url);
-    const credentials = options.credentials ?? credentialsFrom(process.env);
-    return HubEngine.open({
-      connect: (closed) => dialNetworkHub(hub, credentials, closed),
-      request: { codecs },
-      silenceMs: NETWORK_SILENCE_MS,
-      durability,
-      signal,
-      log,
-    });
+    return networkEngine(url, options);
   }
   const directory = await treeDirectory(url, options);
+  const joined = await readJoined(placesOf(directory));
+  if (joined !== undefined && options.exclusive !== true) {
+    const { url: there, token } = joined;
+    return networkEngine(there, { ...options, credentials: options.credentials ?? { token } });
+  }
   if (options.exclusive === true) {
     // Only the owner of a store needs LMDB.
     const { openExclusive } = await import("./exclusive.ts");
@@ -163,6 +159,22 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     connect: (closed) => connectHub(directory, { signal: closed }),
     openStore: openOffered,
     request: { codecs },
+    durability,
+    signal,
+    log,
+  });
+}
+
+/** The engine of a hub on the network. */
+async function networkEngine(url: string, options: OpenOptions): Promise<Engine> {
+  const { codecs, durability, signal, log } = options;
+  const { credentialsFrom, dialNetworkHub, parseNetworkUrl } = await import("./network.ts");
+  const hub = parseNetworkUrl(url);
+  const credentials = options.credentials ?? credentialsFrom(process.env);
+  return HubEngine.open({
+    connect: (closed) => dialNetworkHub(hub, credentials, closed),
+    request: { codecs },
+    silenceMs: NETWORK_SILENCE_MS,
     durability,
     signal,
     log,

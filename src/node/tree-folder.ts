@@ -23,6 +23,8 @@ export interface TreePlaces {
   /** Held by `banyan dev`, so that two do not fight over the names of their nodes. */
   readonly devLock: string;
   readonly hubLog: string;
+  /** Instead of a store: which tree of another machine is meant. See `JoinedTree`. */
+  readonly joined: string;
   /** Where hubs listen besides their socket. */
   readonly listening: string;
   /** Who a hub is on the network. */
@@ -40,6 +42,7 @@ export function placesOf(directory: string): TreePlaces {
     startLock: at("start.lock"),
     devLock: at("dev.lock"),
     hubLog: at("hub.log"),
+    joined: at("joined.json"),
     listening: at("listen.json"),
     hubKey: at("hub.key"),
     hubCertificate: at("hub.crt"),

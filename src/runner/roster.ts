@@ -57,6 +57,7 @@ export class Roster implements AsyncDisposable {
   #check: Disposable | undefined;
   #closed = false;
   #stale: boolean;
+  #staleSince = 0;
   #told = "";
 
   private constructor(mirror: Mirror, options: RosterOptions) {
@@ -125,6 +126,7 @@ export class Roster implements AsyncDisposable {
 
   #apply(batch: MirrorBatch): void {
     const back = this.#stale && !batch.stale;
+    if (batch.stale !== this.#stale) this.#sayContact(batch.stale);
     this.#stale = batch.stale;
     for (const { path } of batch.changes) {
       const name = path[this.#mirror.path.length];
@@ -134,6 +136,17 @@ export class Roster implements AsyncDisposable {
     if (back) for (const [name, seen] of this.#seen) this.#arm(name, seen);
     if (batch.stale) for (const seen of this.#seen.values()) seen.expiry?.[Symbol.dispose]();
     this.#tell();
+  }
+
+  #sayContact(lost: boolean): void {
+    const { clock, log } = this.#options;
+    if (lost) {
+      this.#staleSince = clock.now();
+      log.warn("the hub is out of reach; jobs go on for as long as the lease holds");
+    } else {
+      const seconds = (clock.now() - this.#staleSince) / 1000;
+      log.info("the hub is back", { seconds: Math.round(seconds * 10) / 10 });
+    }
   }
 
   /** Renewals that change nothing else are no news. */

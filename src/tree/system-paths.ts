@@ -31,6 +31,8 @@ export interface SystemPaths {
   readonly rule: Path;
   /** `.banyan.user.<name>`: who may use the tree over a network. */
   readonly user: Path;
+  /** `.banyan.invite.<id>`: invitations of machines, see `Invites`. */
+  readonly invite: Path;
   /** `.banyan.role.<name>`: what they may do there. */
   readonly role: Path;
 }
@@ -51,6 +53,7 @@ export function systemPaths(name: string): SystemPaths {
     error: root.append("error"),
     rule: root.append("rule"),
     user: root.append("user"),
+    invite: root.append("invite"),
     role: root.append("role"),
   };
 }

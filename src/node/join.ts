@@ -1,0 +1,99 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { NodeError } from "../base/errors.ts";
+import type { Remote } from "../remote/types.ts";
+import type { JoinService } from "./join-service.ts";
+import { JOIN_EXPORT } from "./join-service.ts";
+import { type JoinedTree, writeJoined } from "./joined.ts";
+import { dialNetworkHub, parseNetworkUrl } from "./network.ts";
+import { placesOf, type TreePlaces } from "./tree-folder.ts";
+
+export interface JoinOptions {
+  /** The folder that gets the `.banyan` by which programs here find the tree. */
+  readonly directory: string;
+  /** What this machine is called there. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
+/** An invitation, as `banyan invite` prints it. */
+export interface InviteLine {
+  /** `tls://host:port#fingerprint` */
+  readonly url: string;
+  readonly text: string;
+}
+
+/** The one line for another machine. */
+export function formatInviteLine({ url, text }: InviteLine): string {
+  return `${url}.${text}`;
+}
+
+/** @throws NodeError `NODE_BAD_URL` */
+export function parseInviteLine(line: string): InviteLine {
+  const at = line.indexOf(".bt_");
+  const url = line.slice(0, at);
+  if (at < 0 || !url.includes("#")) {
+    throw new NodeError(
+      "NODE_BAD_URL",
+      "that is no invitation: give what `banyan invite` prints, tls://host:port#fingerprint.token",
+    );
+  }
+  parseNetworkUrl(url);
+  return { url, text: line.slice(at + 1) };
+}
+
+/**
+ * Makes this machine a node of another one's tree: uses the invitation up, and keeps what lets it in
+ * from now on in `.banyan/joined.json`, which `open()` and the command find.
+ *
+ * @throws NodeError `NODE_BAD_URL`, `NODE_JOINED`, `NODE_TREE_IN_USE`; ChannelError `CHANNEL_REFUSED`;
+ *   RemoteError `REMOTE_DENIED`; TreeError `TREE_BAD_INVITE`, `TREE_EXISTS`
+ */
+export async function joinTree(line: string, options: JoinOptions): Promise<JoinedTree> {
+  const { url, text } = parseInviteLine(line);
+  const places = placesOf(options.directory);
+  const undo = await prepare(places);
+  try {
+    const session = await dialNetworkHub(parseNetworkUrl(url), { invite: text }, options.signal);
+    try {
+      const door: Remote<JoinService, "copy"> = session.remote<JoinService, "copy">(JOIN_EXPORT);
+      const { user, token } = await door.redeem(options.name);
+      const joined = { url, user, token };
+      await writeJoined(places, joined);
+      return joined;
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+/** Makes the folder first: an invitation that is used up must not be lost for want of a place. */
+async function prepare(places: TreePlaces): Promise<() => Promise<void>> {
+  if (existsSync(places.joined)) {
+    throw new NodeError(
+      "NODE_JOINED",
+      `${places.directory} has joined a tree already; remove ${places.joined} to leave it`,
+    );
+  }
+  if (existsSync(places.store)) {
+    throw new NodeError(
+      "NODE_TREE_IN_USE",
+      `there is a tree in ${places.directory}; join elsewhere`,
+    );
+  }
+  const folder = dirname(places.joined);
+  try {
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    return async () => {
+      if (made !== undefined) await rm(made, { recursive: true, force: true });
+    };
+  } catch (cause) {
+    const says = `can't make ${folder}: ${(cause as Error).message}`;
+    throw new NodeError("NODE_DENIED", says, { cause });
+  }
+}

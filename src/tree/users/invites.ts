@@ -1,0 +1,201 @@
+import type { AbortOptions } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
+import { BanyanError, TreeError } from "../../base/errors.ts";
+import type { Path } from "../../wire/path.ts";
+import type { TreeEntry } from "../entry.ts";
+import type { Tree } from "../tree.ts";
+import { isSameHash, newToken, parseToken } from "./token.ts";
+import { checkUserName } from "./user-record.ts";
+
+/** What an entry `.banyan.invite.<id>` holds. Times are milliseconds since 1970. */
+interface InviteRecord {
+  readonly hash: Uint8Array;
+  readonly created: number;
+  readonly expires: number;
+  /** The only name it is for. */
+  readonly name?: string | undefined;
+  /** Whose it was, when and from where: it stays for a while, because it may be shown again. */
+  readonly used?:
+    | { readonly name: string; readonly from: string; readonly time: number }
+    | undefined;
+}
+
+export interface InviteOptions {
+  /** How long it holds, in milliseconds. Default: an hour. */
+  readonly forMs?: number | undefined;
+  /** The only name that the machine may take. */
+  readonly name?: string | undefined;
+}
+
+/** An invitation as it is shown: nothing by which one could use it. */
+export interface Invite {
+  readonly id: string;
+  readonly created: number;
+  readonly expires: number;
+  readonly name: string | undefined;
+  readonly state: "open" | "used" | "expired";
+  readonly used:
+    | { readonly name: string; readonly from: string; readonly time: number }
+    | undefined;
+}
+
+/** What a machine is known by from then on. */
+export interface Joined {
+  readonly user: string;
+  readonly token: string;
+}
+
+const DEFAULT_FOR_MS = 60 * 60 * 1000;
+/** How long one that can't be used any more is kept, to tell what became of it. */
+const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
+const MAX_INVITES = 1_000;
+
+/** Invitations of machines to a tree: each lets one machine become a node, once, and for a while. */
+export class Invites {
+  readonly #tree: Tree;
+  readonly #clock: Clock;
+
+  constructor(tree: Tree, clock: Clock) {
+    this.#tree = tree;
+    this.#clock = clock;
+  }
+
+  /** The text is given this once. */
+  async add(options: InviteOptions = {}): Promise<{ text: string; invite: Invite }> {
+    const { forMs = DEFAULT_FOR_MS, name } = options;
+    if (!(forMs > 0 && forMs < Infinity)) throw new RangeError("forMs is more than 0");
+    if (name !== undefined) checkUserName(name, "a node's name");
+    await this.#tidy();
+    const { id, text, hash } = newToken();
+    const created = this.#clock.wall();
+    const record: InviteRecord = {
+      hash,
+      created,
+      expires: created + forMs,
+      ...(name === undefined ? {} : { name }),
+    };
+    await this.#tree.set(this.#path(id), record, { onlyNew: true });
+    return { text, invite: this.#shown(id, record) };
+  }
+
+  /** Those that there are, the oldest first. */
+  async list(options: AbortOptions = {}): Promise<Invite[]> {
+    const all = await this.#all(options);
+    return all
+      .map(({ id, record }) => this.#shown(id, record))
+      .toSorted((a, b) => a.created - b.created);
+  }
+
+  /** @returns whether there was one */
+  async remove(id: string): Promise<boolean> {
+    return (await this.#tree.delete(this.#path(id))).changed;
+  }
+
+  /** Whether this is the text of an invitation, of one that can't be used any more, too. */
+  async has(text: unknown): Promise<boolean> {
+    return (await this.#find(text)) !== undefined;
+  }
+
+  /**
+   * Makes a node's user of an invitation, which is used by that, for whoever is first.
+   *
+   * @throws TreeError `TREE_BAD_INVITE` where it can't be used; `TREE_EXISTS` where there is a user of
+   *   that name, and the invitation stays
+   */
+  async redeem(text: unknown, name: string, from: string): Promise<Joined> {
+    checkUserName(name, "a node's name");
+    const found = await this.#find(text);
+    if (found === undefined) throw badInvite("there is no such invitation");
+    const { path, record, entry } = found;
+    const { why } = this.#state(record);
+    if (why !== undefined) throw badInvite(why);
+    if (record.name !== undefined && record.name !== name) {
+      throw badInvite(`the invitation is for a node named ${record.name}`);
+    }
+    const { users } = this.#tree;
+    if ((await users.get(name)) !== undefined) throw taken(name);
+    const used = { name, from, time: this.#clock.wall() };
+    try {
+      await this.#tree.set(path, { ...record, used }, { ifRevision: entry.revision });
+    } catch (error) {
+      if (!BanyanError.has(error, "ENGINE_CONFLICT")) throw error;
+      throw badInvite("the invitation was used by another machine in this moment");
+    }
+    await users.add(name, { kind: "node", roles: ["node"] });
+    const { token } = await users.addToken(name, { note: `joined from ${from}` });
+    return { user: name, token };
+  }
+
+  async #find(
+    text: unknown,
+  ): Promise<{ path: Path; entry: TreeEntry; record: InviteRecord } | undefined> {
+    const token = parseToken(text);
+    if (token === undefined) return undefined;
+    const path = this.#path(token.id);
+    const entry = await this.#tree.entry(path);
+    const record = readInvite(entry?.value);
+    if (entry === undefined || record === undefined) return undefined;
+    return isSameHash(record.hash, token.hash) ? { path, entry, record } : undefined;
+  }
+
+  #state({ used, expires }: InviteRecord): { state: Invite["state"]; why?: string } {
+    if (used !== undefined) {
+      const when = new Date(used.time).toISOString();
+      return {
+        state: "used",
+        why: `the invitation was used by ${used.name} from ${used.from} at ${when}`,
+      };
+    }
+    if (expires > this.#clock.wall()) return { state: "open" };
+    return { state: "expired", why: "the invitation has expired" };
+  }
+
+  #shown(id: string, record: InviteRecord): Invite {
+    const { created, expires, name, used } = record;
+    return { id, created, expires, name, state: this.#state(record).state, used };
+  }
+
+  async #all(options: AbortOptions = {}): Promise<{ id: string; record: InviteRecord }[]> {
+    const all: { id: string; record: InviteRecord }[] = [];
+    for await (const { name: id, entry } of this.#tree.list(this.#tree.system.invite, options)) {
+      const record = readInvite(entry?.value);
+      if (record !== undefined && typeof id === "string") all.push({ id, record });
+    }
+    return all;
+  }
+
+  /** What nobody needs to know any more goes. */
+  async #tidy(): Promise<void> {
+    const all = await this.#all();
+    const old = this.#clock.wall() - KEEP_MS;
+    const gone = all.filter(({ record }) => Math.max(record.expires, record.used?.time ?? 0) < old);
+    for (const { id } of gone) await this.remove(id);
+    if (all.length - gone.length < MAX_INVITES) return;
+    throw new RangeError(`there are ${MAX_INVITES} invitations; remove old ones`);
+  }
+
+  #path(id: string): Path {
+    return this.#tree.system.invite.append(id);
+  }
+}
+
+function badInvite(why: string): TreeError {
+  return new TreeError("TREE_BAD_INVITE", `${why}; ask for another one`);
+}
+
+function taken(name: string): TreeError {
+  const says = `there is a user or node ${JSON.stringify(name)} already; take another name, or remove it first`;
+  return new TreeError("TREE_EXISTS", says);
+}
+
+function readInvite(value: unknown): InviteRecord | undefined {
+  const { hash, created, expires, name, used } = Object(value) as Partial<InviteRecord>;
+  if (!(hash instanceof Uint8Array) || typeof expires !== "number") return undefined;
+  return {
+    hash,
+    created: typeof created === "number" ? created : 0,
+    expires,
+    ...(typeof name === "string" ? { name } : {}),
+    ...(typeof used === "object" ? { used } : {}),
+  };
+}
