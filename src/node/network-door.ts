@@ -86,21 +86,26 @@ export class NetworkDoor {
     const serving = serveEngine(guarded, info, log);
     let principal: (Principal & Disposable) | undefined;
     const serving = serveEngine(engine, info, log);
-    const join = new JoinService({ engine, clock, log, from });
+    // What there is for a peer is known when it was let in.
+    const exports: Record<string, unknown> = {};
     try {
       const end = (why: string): void => session?.abort(new RemoteError("REMOTE_DENIED", why));
       session = await openSession(channel, {
-        exports: { ...serving.exports, [JOIN_EXPORT]: join },
+        exports,
         plain: "copy",
         name: "hub",
         log,
         limits: { maxMessageBytes: MAX_MESSAGE_BYTES, helloMs: HELLO_MS },
         authenticate: async ({ credentials }) => {
           const { invite } = Object(credentials) as { readonly invite?: unknown };
-          // Without a principal nothing else can be reached.
-          if (invite !== undefined) return join.show(invite);
+          if (invite !== undefined) {
+            const join = new JoinService({ engine, clock, log, from });
+            exports[JOIN_EXPORT] = join;
+            return join.show(invite);
+          }
           this.#access ??= openAccess(engine, this.#options);
           principal = await (await this.#access).login(credentials, from, end);
+          Object.assign(exports, serving.exports);
         },
       }).finally(() => this.#strangers--);
       using _ = hold(session);

@@ -52,7 +52,9 @@ export class Machine {
 
   /** As when the power goes: nothing of what runs there says good-bye. */
   async crash(): Promise<void> {
-    const gone = this.#children.filter((child) => child.exitCode === null && child.signalCode === null);
+    const gone = this.#children.filter(
+      (child) => child.exitCode === null && child.signalCode === null,
+    );
     await Promise.all(
       gone.map(async (child) => {
         const exit = once(child, "exit");
@@ -83,7 +85,19 @@ export class Cable implements AsyncDisposable {
     this.near = new Machine(`${name}a`, `${net}.1`);
     this.far = new Machine(`${name}b`, `${net}.2`);
     for (const { namespace } of [this.near, this.far]) ip("netns", "add", namespace);
-    ip("-n", this.near.namespace, "link", "add", "name", "cable", "type", "veth", "peer", "name", "other");
+    ip(
+      "-n",
+      this.near.namespace,
+      "link",
+      "add",
+      "name",
+      "cable",
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "other",
+    );
     ip("-n", this.near.namespace, "link", "set", "other", "netns", this.far.namespace);
     for (const [{ namespace, address }, device] of this.#ends()) {
       ip("-n", namespace, "address", "add", `${address}/24`, "dev", device);
@@ -96,11 +110,13 @@ export class Cable implements AsyncDisposable {
   cut(): void {
     // The far side's own link stays up: it can't tell this from silence.
     ip("-n", this.near.namespace, "neigh", "flush", "all");
-    for (const [{ namespace }, device] of this.#ends()) ip("-n", namespace, "link", "set", device, "down");
+    for (const [{ namespace }, device] of this.#ends())
+      ip("-n", namespace, "link", "set", device, "down");
   }
 
   heal(): void {
-    for (const [{ namespace }, device] of this.#ends()) ip("-n", namespace, "link", "set", device, "up");
+    for (const [{ namespace }, device] of this.#ends())
+      ip("-n", namespace, "link", "set", device, "up");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

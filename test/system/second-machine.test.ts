@@ -45,7 +45,13 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     await expect.poll(() => counted(what), poll).toBeGreaterThan(from + 2);
   };
   const invite = async (...flags: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await at("near", "invite", "--host", cable.near.address, ...flags);
+    const { code, stdout, stderr } = await at(
+      "near",
+      "invite",
+      "--host",
+      cable.near.address,
+      ...flags,
+    );
     expect([code, stderr]).toEqual([0, expect.stringContaining("once")]);
     expect(stdout).toMatch(/^banyan join tls:\/\/\S+#\S+\n$/);
     return stdout.trim().split(" ").at(-1) as string;
@@ -114,7 +120,9 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     expect(await at("far", "join", line, "thief", "-n", "thief")).toMatchObject({ code: 0 });
     const second = await at("far", "join", line, "owner", "-n", "owner");
     expect(second.code).toBe(5);
-    expect(second.stderr).toMatch(new RegExp(`used by thief from ${cable.far.address}.*TREE_BAD_INVITE`));
+    expect(second.stderr).toMatch(
+      new RegExp(`used by thief from ${cable.far.address}.*TREE_BAD_INVITE`),
+    );
     const { stdout } = await at("near", "error", "ls");
     expect(stdout).toContain("shown again");
     expect(await at("near", "user", "rm", "thief")).toMatchObject({ code: 0 });

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 
@@ -9,13 +8,13 @@ import { invite, reachableAt } from "../../node/invite.ts";
 import { joinTree } from "../../node/join.ts";
 import { parseNetworkUrl } from "../../node/network.ts";
 import { treeDirectory } from "../../node/open.ts";
-import { systemdUnit } from "../../node/systemd.ts";
 import { placesOf } from "../../node/tree-folder.ts";
 import { systemClock } from "../../base/clock.ts";
 import { type Invite, Invites } from "../../tree/users/invites.ts";
 import type { CommandContext } from "../context.ts";
 import { ago, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
+import { giveUnit } from "../unit.ts";
 import { durationArgument } from "../words.ts";
 
 /** `banyan invite` and `banyan join`: the second machine. */
@@ -111,13 +110,7 @@ async function join(
     output.note(`run the node with: banyan ${args.join(" ")}`);
     return;
   }
-  const unit = systemdUnit({ description: `Banyan node ${user}`, directory, args });
-  if (systemd === true) {
-    output.value(unit);
-    return;
-  }
-  await writeFile(resolve(io.cwd, systemd), unit);
-  output.note(`the unit is in ${systemd}; then: systemctl daemon-reload, systemctl enable --now`);
+  await giveUnit(context, { description: `Banyan node ${user}`, directory, args }, systemd);
 }
 
 const COLUMNS: readonly Column<Invite>[] = [

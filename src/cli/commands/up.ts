@@ -10,6 +10,7 @@ import { placesOf } from "../../node/tree-folder.ts";
 import type { CommandContext } from "../context.ts";
 import type { Act } from "../act.ts";
 import { consoleLog } from "../log.ts";
+import { giveUnit } from "../unit.ts";
 
 /** `banyan up`: the hub in the foreground, and where hubs listen. */
 export function addUpCommand(program: Command, act: Act): void {
@@ -23,12 +24,13 @@ export function addUpCommand(program: Command, act: Act): void {
       "also on the network, as tls://0.0.0.0:7800; kept with the tree for every hub to come",
     )
     .option("--no-listen", "no longer on the network")
+    .option("--systemd [file]", "print, or write, a unit by which systemd does that")
     .action(act(up));
 }
 
 async function up(
   context: CommandContext,
-  { listen }: { readonly listen?: readonly string[] | boolean },
+  { listen, systemd }: { listen?: readonly string[] | boolean; systemd?: string | true },
 ): Promise<void> {
   const urls = Array.isArray(listen) ? listen.map((url) => checkListenUrl(String(url))) : undefined;
   const directory = await treeDirectory(context.treeUrl, {
@@ -37,6 +39,11 @@ async function up(
   });
   if (urls !== undefined) await writeListening(placesOf(directory), urls);
   else if (listen === false) await writeListening(placesOf(directory), []);
+  if (systemd !== undefined) {
+    const description = `Banyan hub of ${directory}`;
+    await giveUnit(context, { description, directory, args: ["-t", directory, "up"] }, systemd);
+    return;
+  }
   const log = consoleLog("hub");
   const { runHub } = await import("../../node/hub.ts");
   for (;;) {
