@@ -19,7 +19,7 @@ export interface JoinOptions {
 }
 
 /** An invitation, as `banyan invite` prints it. */
-export interface InviteLine {
+interface InviteLine {
   /** `tls://host:port#fingerprint` */
   readonly url: string;
   readonly text: string;
@@ -31,7 +31,7 @@ export function formatInviteLine({ url, text }: InviteLine): string {
 }
 
 /** @throws NodeError `NODE_BAD_URL` */
-export function parseInviteLine(line: string): InviteLine {
+function parseInviteLine(line: string): InviteLine {
   const at = line.indexOf(".bt_");
   const url = line.slice(0, at);
   if (at < 0 || !url.includes("#")) {

@@ -111,7 +111,7 @@ export class NetworkDoor {
       using _ = hold(session);
       // The right to stay may have gone before there was a session to end.
       if (principal?.gone === true) end("");
-      using _late = principal === undefined ? clock.after(JOIN_MS, () => end("")) : undefined;
+      using _timer = principal === undefined ? clock.after(JOIN_MS, () => end("")) : undefined;
       await session.closed;
     } catch (error) {
       // What was wrong with a login is in the log already.

@@ -102,7 +102,8 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
       encoding: "utf8",
     });
     // Where there is no systemd, nobody uses the unit.
-    if (verified.error === undefined) expect([verified.status, verified.stderr]).toEqual([0, ""]);
+    const { error, status, stderr } = verified;
+    expect(error === undefined ? [status, stderr] : [0, ""]).toEqual([0, ""]);
 
     await tree.users.set("n2", { roles: ["node", "admin"] });
     far = cable.far.start(["node", "run", "-n", "n2"], away);
