@@ -84,8 +84,6 @@ export class NetworkDoor {
       return principal;
     });
     const serving = serveEngine(guarded, info, log);
-    let principal: (Principal & Disposable) | undefined;
-    const serving = serveEngine(engine, info, log);
     // What there is for a peer is known when it was let in.
     const exports: Record<string, unknown> = {};
     try {

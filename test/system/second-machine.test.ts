@@ -105,7 +105,6 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     const { error, status, stderr } = verified;
     expect(error === undefined ? [status, stderr] : [0, ""]).toEqual([0, ""]);
 
-    await tree.users.set("n2", { roles: ["node", "admin"] });
     far = cable.far.start(["node", "run", "-n", "n2"], away);
     await expect.poll(states, poll).toEqual({ n1: "live", n2: "live" });
     const { stdout } = await at("far", "-o", "json", "node", "ls");
