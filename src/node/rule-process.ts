@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import type { Log } from "../base/log.ts";
 import { childChannel } from "../channel/child.ts";
+import type { BenchWorker } from "../code/rules/rule-bench.ts";
 import type { RuleWork, RuleWorker } from "../code/rules/rule-work.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
@@ -26,7 +27,7 @@ const ANSWER_MS = 6_000;
 class RuleProcessLost extends Error {}
 
 /** A process that runs the code of rules, from its start to its end. */
-export class RuleProcess {
+export class RuleProcess implements BenchWorker {
   readonly #options: RuleProcessOptions;
   readonly #child: ChildProcess;
   readonly #session: Promise<Session>;

@@ -1,50 +1,44 @@
 import type { RuleOutcome, RuleRunner, RuleTask } from "../../tree/rules/rule-runner.ts";
+import { RuleBench, type BenchWorker } from "./rule-bench.ts";
 import type { RuleMachineOptions } from "./rule-machine.ts";
-import { MAX_UNITS, workOf, type RuleWorker } from "./rule-work.ts";
+import type { RuleWorker } from "./rule-work.ts";
 
 /**
  * Runs the code of rules on this thread: for a store that is this process's own. Code that loops holds
  * the thread up for as long as the limit has it. The compiler is loaded with the first task.
  */
 export class RulesHere implements RuleRunner {
-  readonly #options: RuleMachineOptions;
-  readonly #known = new Set<string>();
-  #machine: Promise<RuleWorker> | undefined;
-  #closed = false;
+  readonly #bench: RuleBench;
 
   constructor(options: RuleMachineOptions = {}) {
-    this.#options = options;
+    this.#bench = new RuleBench({ open: () => workerHere(options) });
   }
 
-  async run(task: RuleTask): Promise<RuleOutcome> {
-    this.#machine ??= this.#load();
-    const machine = await this.#machine;
-    if (this.#closed) {
-      return {
-        ok: false,
-        why: "lost",
-        unit: task.units[0]?.name ?? "",
-        reason: "the tree is closed",
-      };
-    }
-    const forget = this.#known.size >= MAX_UNITS;
-    if (forget) this.#known.clear();
-    const units = task.units.filter(({ id }) => !this.#known.has(id));
-    for (const { id } of units) this.#known.add(id);
-    const [outcome] = await machine.work(units, [workOf(task)], forget);
-    return outcome as RuleOutcome;
+  run(task: RuleTask): Promise<RuleOutcome> {
+    return this.#bench.run(task);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#bench.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
 
-  async #load(): Promise<RuleWorker> {
+function workerHere(options: RuleMachineOptions): BenchWorker {
+  let machine: Promise<RuleWorker> | undefined;
+  const load = async (): Promise<RuleWorker> => {
     const { RuleMachine } = await import("./rule-machine.ts");
-    return new RuleMachine(this.#options);
-  }
+    return new RuleMachine(options);
+  };
+  return {
+    gone: false,
+    end: () => {},
+    work: async (units, tasks, forget) => {
+      machine ??= load();
+      return (await machine).work(units, tasks, forget);
+    },
+  };
 }
