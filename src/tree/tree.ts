@@ -51,7 +51,7 @@ import { Rules } from "./rules/rules.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
 import { Roles } from "./users/roles.ts";
 import { Users } from "./users/users.ts";
-import { TreeWatch, type TreeWatchOptions, WATCH_OPTIONS } from "./watch.ts";
+import { checkWatchOptions, TreeWatch, type TreeWatchOptions } from "./watch.ts";
 import {
   checkDeleteOptions,
   checkDurability,
@@ -224,8 +224,7 @@ export class Tree implements AsyncDisposable {
 
   /** Tells what is there and what changes. It is made at once, and begins when it is read. */
   watch(path: PathLike, options: TreeWatchOptions = {}): TreeWatch {
-    checkOptions(options, WATCH_OPTIONS, "tree.watch");
-    checkDepth(options);
+    checkWatchOptions(options);
     const prefix = toPath(path);
     const { after, maxBacklog, signal } = options;
     const source = this.#engine().watch(prefix, { after, maxBacklog, signal });

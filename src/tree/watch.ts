@@ -1,8 +1,8 @@
 import type { AbortOptions } from "../base/abort.ts";
-import { ABORT_OPTIONS, type OptionNames } from "../base/options.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Cursor, EngineEvent, EngineWatch, Revision } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
-import { DEPTH_OPTIONS, type DepthOptions, isWithinDepth } from "./depth.ts";
+import { checkDepth, DEPTH_OPTIONS, type DepthOptions, isWithinDepth } from "./depth.ts";
 import { type TreeEntry, toTreeEntry } from "./entry.ts";
 
 /** What a watch tells its reader. */
@@ -36,13 +36,32 @@ export interface TreeWatchOptions extends DepthOptions, AbortOptions {
   maxBacklog?: number | undefined;
 }
 
-export const WATCH_OPTIONS: OptionNames<TreeWatchOptions> = {
+const WATCH_OPTIONS: OptionNames<TreeWatchOptions> = {
   ...DEPTH_OPTIONS,
   ...ABORT_OPTIONS,
   after: true,
   current: true,
   maxBacklog: true,
 };
+
+/** @throws TypeError, RangeError for what are no options of a watch */
+export function checkWatchOptions(options: TreeWatchOptions): void {
+  checkOptions(options, WATCH_OPTIONS, "tree.watch");
+  checkDepth(options);
+  const { after, maxBacklog } = options;
+  if (after !== undefined && !isCursor(after)) {
+    throw new TypeError("`after` of tree.watch is a cursor, as `watch.cursor` gives it");
+  }
+  if (maxBacklog !== undefined && !(maxBacklog >= 1)) {
+    throw new RangeError("`maxBacklog` of tree.watch is a number from 1 on");
+  }
+}
+
+function isCursor(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { store, revision } = value as Partial<Cursor>;
+  return typeof store === "string" && Number.isSafeInteger(revision) && Number(revision) >= 0;
+}
 
 /**
  * The events of a subtree, one by one, for one reader: the current entries, "ready", then every
