@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import pc from "picocolors";
 
 import { BanyanError } from "../base/errors.ts";
+import { addAuditCommand } from "./commands/audit.ts";
 import { addCodeCommands } from "./commands/code.ts";
 import { addDataCommands } from "./commands/data.ts";
 import { addDevCommand } from "./commands/dev.ts";
@@ -71,6 +72,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addMessageCommands,
   addUserCommands,
   addRoleCommands,
+  addAuditCommand,
 ];
 
 function base(io: Pick<CliIo, "stdout" | "stderr">): Command {

@@ -4,10 +4,11 @@ import type { Log } from "../base/log.ts";
 import type { Engine, Revision } from "../engine/engine.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import { Tree } from "../tree/tree.ts";
-import type { GuardedUser } from "../tree/users/guarded-engine.ts";
+import type { GuardedUser, Refusal } from "../tree/users/guarded-engine.ts";
 import { isPassword, type PasswordHash } from "../tree/users/password.ts";
 import { isSameHash, parseToken } from "../tree/users/token.ts";
 import { isUserName, readUserRecord, type UserRecord } from "../tree/users/user-record.ts";
+import { Audit } from "./audit.ts";
 import { LoginGate } from "./login-gate.ts";
 import { RoleBook, UserRights } from "./user-rights.ts";
 
@@ -53,6 +54,7 @@ export class Access implements AsyncDisposable {
   readonly #log: Log;
   readonly #gate: LoginGate;
   readonly #guests = new Set<Guest>();
+  readonly #audit: Audit;
 
   private constructor(tree: Tree, users: Mirror, roles: Mirror, { clock, log }: AccessOptions) {
     this.#tree = tree;
@@ -61,6 +63,7 @@ export class Access implements AsyncDisposable {
     this.#clock = clock;
     this.#log = log;
     this.#gate = new LoginGate(clock);
+    this.#audit = new Audit(tree, { clock, log });
     for (const mirror of [users, roles]) {
       mirror.subscribe(({ revision, stale }) => {
         // While it begins anew it shows what was; what it finds then is announced.
@@ -94,6 +97,8 @@ export class Access implements AsyncDisposable {
     const why = typeof found === "string" ? found : this.#whyNot(found);
     if (typeof found === "string" || why !== undefined) {
       this.#log.warn("a login was refused", { from, why });
+      const user = typeof found === "string" ? undefined : found.name;
+      this.#audit.note({ user, from, operation: "login", why: why ?? "" });
       throw new RemoteError("REMOTE_DENIED", "the credentials were not accepted");
     }
     const rights = new UserRights(this.#roles);
@@ -115,7 +120,19 @@ export class Access implements AsyncDisposable {
     }
   }
 
+  /** Keeps that something was refused to somebody who was let in. */
+  refused({ user, operation, right, path }: Refusal, from: string): void {
+    const why = right === undefined ? "admins only" : `no right ${right}`;
+    this.#audit.note({ user, from, operation, path, why });
+  }
+
+  /** Writes what was refused until now. */
+  flush(): Promise<void> {
+    return this.#audit.flush();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#audit[Symbol.asyncDispose]();
     await this.#tree.close();
   }
 
@@ -157,6 +174,8 @@ export class Access implements AsyncDisposable {
     });
     if (isRight !== true) {
       this.#log.warn("a change of password was refused", { from, user: name });
+      const why = "the old password was wrong";
+      this.#audit.note({ user: name, from, operation: "changePassword", why });
       throw new EngineError("ENGINE_DENIED", "the old password was not accepted");
     }
     guest.changing = true;

@@ -79,10 +79,15 @@ export class NetworkDoor {
     this.#strangers++;
     let session: Session | undefined;
     let principal: Principal | undefined;
-    const guarded = new GuardedEngine(engine, () => {
-      if (principal === undefined) throw new EngineError("ENGINE_DENIED");
-      return principal;
-    });
+    let access: Access | undefined;
+    const guarded = new GuardedEngine(
+      engine,
+      () => {
+        if (principal === undefined) throw new EngineError("ENGINE_DENIED");
+        return principal;
+      },
+      (refusal) => access?.refused(refusal, from),
+    );
     const serving = serveEngine(guarded, info, log);
     // What there is for a peer is known when it was let in.
     const exports: Record<string, unknown> = {};
@@ -102,7 +107,8 @@ export class NetworkDoor {
             return join.show(invite);
           }
           this.#access ??= openAccess(engine, this.#options);
-          principal = await (await this.#access).login(credentials, from, end);
+          access = await this.#access;
+          principal = await access.login(credentials, from, end);
           Object.assign(exports, serving.exports);
         },
       }).finally(() => this.#strangers--);

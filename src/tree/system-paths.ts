@@ -35,6 +35,8 @@ export interface SystemPaths {
   readonly invite: Path;
   /** `.banyan.role.<name>`: what they may do there. */
   readonly role: Path;
+  /** `.banyan.audit:<slot>`: what was refused to them. */
+  readonly audit: Path;
 }
 
 export function systemPaths(name: string): SystemPaths {
@@ -55,5 +57,6 @@ export function systemPaths(name: string): SystemPaths {
     user: root.append("user"),
     invite: root.append("invite"),
     role: root.append("role"),
+    audit: root.append("audit"),
   };
 }

@@ -9,6 +9,7 @@ import { MemoryEngine } from "../../src/engine/memory.ts";
 import { Access, type Principal } from "../../src/node/access.ts";
 import { openSession, type Session } from "../../src/remote/session.ts";
 import { Tree } from "../../src/tree/tree.ts";
+import type { Refused } from "../../src/tree/users/refused.ts";
 import { GuardedEngine, type Refusal } from "../../src/tree/users/guarded-engine.ts";
 
 /** A hub in this process whose clients are users, each over a pair of channels in memory. */
@@ -47,6 +48,12 @@ export class GuardedHub implements AsyncDisposable {
     return this.tree({ token });
   }
 
+  /** What the tree has on record of what was refused. */
+  async audit(): Promise<Refused[]> {
+    await this.#access.flush();
+    return this.owner.users.refused();
+  }
+
   /** What a hub does every half second. */
   check(): void {
     this.#access.check();
@@ -73,7 +80,10 @@ export class GuardedHub implements AsyncDisposable {
         if (principal === undefined) throw new EngineError("ENGINE_DENIED");
         return principal;
       },
-      (refusal) => void this.refusals.push(refusal),
+      (refusal) => {
+        this.refusals.push(refusal);
+        this.#access.refused(refusal, from);
+      },
     );
     const { exports, end } = serveEngine(guarded, { pid: 1, epoch: "1" });
     const cut = (why: string): void => far?.abort(new RemoteError("REMOTE_DENIED", why));

@@ -8,6 +8,7 @@ import { contend } from "../contend.ts";
 import type { TreeEntry } from "../entry.ts";
 import type { Tree } from "../tree.ts";
 import { hashPassword } from "./password.ts";
+import { readRefused, type Refused } from "./refused.ts";
 import { RIGHTS, type Right } from "./rights.ts";
 import { newToken } from "./token.ts";
 import {
@@ -181,6 +182,13 @@ export class Users {
   /** Who this is, for a tree that is used over a network; undefined for one where that does not matter. */
   async me(): Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined> {
     return this.#tree.engine.account?.whoami();
+  }
+
+  /** What was refused to users and strangers, the latest first: the last 1,000. For admins. */
+  async refused(options: AbortOptions = {}): Promise<Refused[]> {
+    const entries = await this.#tree.list(this.#tree.system.audit, options).toArray();
+    const all = entries.flatMap(({ entry }) => readRefused(entry?.value) ?? []);
+    return all.toSorted((a, b) => b.last - a.last);
   }
 
   /** The letters of the rights that hold for this user at a path: "arwcdxen" are all. */
