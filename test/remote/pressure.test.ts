@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
 import { isRemote, release } from "../../src/remote.ts";
-import { Operation } from "../../src/remote/protocol.ts";
+import { KEEP, Operation, QUIET } from "../../src/remote/protocol.ts";
 import { turn } from "../../src/testing/channel-pair.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
@@ -46,6 +46,40 @@ describe("a peer that sends too much", () => {
       writer.bytes(new Uint8Array(65_537));
     });
     expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
+  });
+
+  it("loses the session by more symbols of its own than it may have", async () => {
+    const send = async (count: number): Promise<string> => {
+      await using peer = await hostile();
+      peer.send((writer) => {
+        request(writer, { path: echo, count });
+        for (let i = 1; i <= count; i++) {
+          writer.u8(SCALAR);
+          writer.u8(4);
+          writer.varint(i);
+          writer.string("");
+        }
+      });
+      return new TextDecoder().decode(await peer.answer);
+    };
+    expect(await send(4_096)).not.toContain("REMOTE_PROTOCOL");
+    expect(await send(4_097)).toContain("REMOTE_PROTOCOL");
+  });
+
+  it("gets no number for more than 4,096 names", async () => {
+    const naming = async (number: number): Promise<string> => {
+      await using peer = await hostile();
+      peer.send((writer) => {
+        for (let i = 0; i < 4_200; i++) {
+          request(writer, { kind: Operation.get | KEEP | QUIET, path: [`name${i}`] });
+        }
+        for (const byte of [Operation.get, 0, 0, 1]) writer.u8(byte);
+        writer.varint(number);
+      });
+      return new TextDecoder().decode(await peer.answer);
+    };
+    expect(await naming(4_096)).toContain("REMOTE_NOT_FOUND");
+    expect(await naming(4_097)).toContain("REMOTE_PROTOCOL");
   });
 
   it("loses the session by more typed references in one message than maxItems allows for", async () => {
