@@ -231,6 +231,27 @@ describe("connectSync() with another process", () => {
     expect([result.stdout, result.status]).toEqual(["5", 0]);
   });
 
+  it("works in a finaliser, and fails at once where the process ends (S13)", async () => {
+    await using far = await startProcess();
+    const code = `
+      const { connectSync } = await import(${JSON.stringify(`file://${DIST}/remote.js`)});
+      const api = connectSync(${JSON.stringify(far.url)}).remote("api");
+      const told = [];
+      process.on("exit", () => {
+        try { told.push(api.value); } catch (error) { told.push(error.code); }
+        process.stdout.write(told.join(" "));
+      });
+      const registry = new FinalizationRegistry(() => { told.push(api.value); process.exit(0); });
+      (() => registry.register({}, 1))();
+      setInterval(() => globalThis.gc(), 5);`;
+    const flags = ["--expose-gc", "--input-type=module", "-e", code];
+    const { stdout, status } = spawnSync(process.execPath, flags, {
+      encoding: "utf8",
+      timeout: 20_000,
+    });
+    expect([stdout, status]).toEqual(["1 REMOTE_BROKEN", 0]);
+  });
+
   it("is told of by listenSync(), which takes no more once it is closed", async () => {
     using folder = temporaryFolder();
     const url = `unix:${join(folder.path, "s.sock")}`;
