@@ -14,6 +14,34 @@ const SIGNAL = FIRST_EXTENSION_TAG + 4;
 const SCALAR = FIRST_EXTENSION_TAG + 6;
 const echo = ["offered", "echo"];
 
+/** What it is told that sends so many symbols. */
+async function sendingSymbols(count: number): Promise<string> {
+  await using peer = await hostile();
+  peer.send((writer) => {
+    request(writer, { path: echo, count });
+    for (let i = 1; i <= count; i++) {
+      writer.u8(SCALAR);
+      writer.u8(4);
+      writer.varint(i);
+      writer.string("");
+    }
+  });
+  return new TextDecoder().decode(await peer.answer);
+}
+
+/** What it is told that sends many names, and then the number of one. */
+async function naming(number: number): Promise<string> {
+  await using peer = await hostile();
+  peer.send((writer) => {
+    for (let i = 0; i < 4_200; i++) {
+      request(writer, { kind: Operation.get | KEEP | QUIET, path: [`name${i}`] });
+    }
+    for (const byte of [Operation.get, 0, 0, 1]) writer.u8(byte);
+    writer.varint(number);
+  });
+  return new TextDecoder().decode(await peer.answer);
+}
+
 describe("a peer that sends too much", () => {
   it("loses the session by more arguments in one message than maxItems", async () => {
     await using peer = await hostile({ limits: { maxItems: 1_000 } });
@@ -49,35 +77,11 @@ describe("a peer that sends too much", () => {
   });
 
   it("loses the session by more symbols of its own than it may have", async () => {
-    const send = async (count: number): Promise<string> => {
-      await using peer = await hostile();
-      peer.send((writer) => {
-        request(writer, { path: echo, count });
-        for (let i = 1; i <= count; i++) {
-          writer.u8(SCALAR);
-          writer.u8(4);
-          writer.varint(i);
-          writer.string("");
-        }
-      });
-      return new TextDecoder().decode(await peer.answer);
-    };
-    expect(await send(4_096)).not.toContain("REMOTE_PROTOCOL");
-    expect(await send(4_097)).toContain("REMOTE_PROTOCOL");
+    expect(await sendingSymbols(4_096)).not.toContain("REMOTE_PROTOCOL");
+    expect(await sendingSymbols(4_097)).toContain("REMOTE_PROTOCOL");
   });
 
   it("gets no number for more than 4,096 names", async () => {
-    const naming = async (number: number): Promise<string> => {
-      await using peer = await hostile();
-      peer.send((writer) => {
-        for (let i = 0; i < 4_200; i++) {
-          request(writer, { kind: Operation.get | KEEP | QUIET, path: [`name${i}`] });
-        }
-        for (const byte of [Operation.get, 0, 0, 1]) writer.u8(byte);
-        writer.varint(number);
-      });
-      return new TextDecoder().decode(await peer.answer);
-    };
     expect(await naming(4_096)).toContain("REMOTE_NOT_FOUND");
     expect(await naming(4_097)).toContain("REMOTE_PROTOCOL");
   });
