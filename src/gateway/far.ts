@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { hostname, setPriority } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 
 import { deferred } from "../base/deferred.ts";
 import { byRef } from "../remote/by-value.ts";
@@ -164,8 +164,7 @@ export class FarPort extends GatewayPort {
     this.#far.id = id;
     Object.assign(process.env, env);
     if (chdir !== undefined) {
-      // As execnet does.
-      mkdirSync(resolve(chdir), { recursive: true });
+      makeFolder(resolve(chdir));
       process.chdir(chdir);
     }
     if (nice !== undefined) setPriority(nice);
@@ -205,4 +204,14 @@ export class FarPort extends GatewayPort {
 function info(): GatewayInfo {
   const { pid, platform, versions } = process;
   return { pid, node: versions.node, platform, host: hostname(), cwd: process.cwd() };
+}
+
+/**
+ * As execnet does. One step at a time: where nothing can be made, as below `/proc`, Node's own way of
+ * making them all never ends.
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path);
 }

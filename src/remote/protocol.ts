@@ -1,4 +1,3 @@
-import { kindOf } from "../base/kind-of.ts";
 /**
  * What two sessions say to each other. A message of the channel holds any number of frames, one
  * behind the other; the first message each side sends is its hello (`handshake.ts`).
@@ -22,6 +21,7 @@ import { kindOf } from "../base/kind-of.ts";
  * twice the distance back to an earlier request of the same sender, plus 1, which stands for that
  * request's result; such a request was sent with `KEEP` and holds until `FINISH`.
  */
+import { kindOf } from "../base/kind-of.ts";
 
 /** The versions of the protocol that this code speaks. */
 export const VERSIONS = { min: 1, max: 1 } as const;
