@@ -67,6 +67,7 @@ export const ERROR_CODES = {
 
   TREE_BAD_VALUE: { retryable: false, says: "the value can't be stored" },
   TREE_NO_VERSION: { retryable: false, says: "that version of the entry is not kept" },
+  TREE_NO_KEY: { retryable: false, says: "the key to a secret is missing, or another one" },
   TREE_NO_USER: { retryable: false, says: "there is no such user or role" },
   TREE_EXISTS: { retryable: false, says: "there is an entry already" },
   TREE_BAD_INVITE: { retryable: false, says: "the invitation can't be used" },

@@ -42,6 +42,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   RUNNER_NAME_TAKEN: EXIT.conflict,
   RUNNER_IN_USE: EXIT.conflict,
   ENGINE_DENIED: EXIT.denied,
+  TREE_NO_KEY: EXIT.denied,
   NODE_DENIED: EXIT.denied,
   REMOTE_DENIED: EXIT.denied,
   ENGINE_UNAVAILABLE: EXIT.unreachable,

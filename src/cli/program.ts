@@ -15,6 +15,7 @@ import { addMessageCommands } from "./commands/msg.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addRuleCommands } from "./commands/rule.ts";
 import { addRoleCommands } from "./commands/role.ts";
+import { addSecretCommands } from "./commands/secret.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { addUserCommands } from "./commands/user.ts";
@@ -73,6 +74,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addUserCommands,
   addRoleCommands,
   addAuditCommand,
+  addSecretCommands,
 ];
 
 function base(io: Pick<CliIo, "stdout" | "stderr">): Command {

@@ -8,6 +8,7 @@ import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { RuledEngine } from "../tree/rules/ruled-engine.ts";
 import { systemPaths } from "../tree/system-paths.ts";
+import type { SecretKey } from "../tree/secrets/secrets.ts";
 import { Tree } from "../tree/tree.ts";
 import { checkDurability } from "../tree/write.ts";
 import { openOffered } from "./direct.ts";
@@ -68,7 +69,18 @@ const NETWORK_SILENCE_MS = 10_000;
 export async function open(url?: string, options: OpenOptions = {}): Promise<Tree> {
   checkOpening(url, options, "open");
   const engine = await openChecked(url, options);
-  return Tree.over(engine, { author: options.author, log: options.log });
+  const { author, log } = options;
+  return Tree.over(engine, { author, log, secretKey: await keyOf(url, options) });
+}
+
+/** Secrets are for who has the tree's folder. */
+async function keyOf(
+  url: string | undefined,
+  options: OpenOptions,
+): Promise<SecretKey | undefined> {
+  if (url !== undefined && /^(memory|unix|tls):/i.test(url)) return undefined;
+  const directory = await treeDirectory(url, options);
+  return async (create) => (await import("./secret-key.ts")).secretKey(directory, create);
 }
 
 /** The engine under `open`, for who needs no tree. It belongs to the caller. */

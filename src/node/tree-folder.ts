@@ -30,6 +30,8 @@ export interface TreePlaces {
   /** Who a hub is on the network. */
   readonly hubKey: string;
   readonly hubCertificate: string;
+  /** What secrets are encrypted with. */
+  readonly secretKey: string;
 }
 
 export function placesOf(directory: string): TreePlaces {
@@ -46,6 +48,7 @@ export function placesOf(directory: string): TreePlaces {
     listening: at("listen.json"),
     hubKey: at("hub.key"),
     hubCertificate: at("hub.crt"),
+    secretKey: at("secret.key"),
   };
 }
 

@@ -35,6 +35,8 @@ export interface SystemPaths {
   readonly invite: Path;
   /** `.banyan.role.<name>`: what they may do there. */
   readonly role: Path;
+  /** `.banyan.secret.<path>`: what is kept encrypted. */
+  readonly secret: Path;
   /** `.banyan.audit:<slot>`: what was refused to them. */
   readonly audit: Path;
 }
@@ -57,6 +59,7 @@ export function systemPaths(name: string): SystemPaths {
     user: root.append("user"),
     invite: root.append("invite"),
     role: root.append("role"),
+    secret: root.append("secret"),
     audit: root.append("audit"),
   };
 }

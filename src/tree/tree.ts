@@ -48,6 +48,7 @@ import {
 import { Mirror } from "./mirror.ts";
 import { Peers } from "./peers.ts";
 import { Rules } from "./rules/rules.ts";
+import { type SecretKey, Secrets } from "./secrets/secrets.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
 import { Roles } from "./users/roles.ts";
 import { Users } from "./users/users.ts";
@@ -75,6 +76,8 @@ export interface TreeOptions {
   readonly system?: string | undefined;
   /** Whether `close()` closes the engine. Default true; false for all but one where trees share it. */
   readonly ownsEngine?: boolean | undefined;
+  /** Gives the key of its secrets; without it they can't be used. */
+  readonly secretKey?: SecretKey | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
 }
@@ -84,6 +87,7 @@ const TREE_OPTIONS: OptionNames<TreeOptions> = {
   durability: true,
   system: true,
   ownsEngine: true,
+  secretKey: true,
   clock: true,
   log: true,
 };
@@ -117,6 +121,8 @@ export class Tree implements AsyncDisposable {
   readonly peers: Peers;
   /** What values may be, and how they are converted. */
   readonly rules: Rules;
+  /** Values that are kept encrypted. */
+  readonly secrets: Secrets;
   /** What they may do there. */
   readonly roles: Roles;
 
@@ -146,6 +152,7 @@ export class Tree implements AsyncDisposable {
     });
     this.rules = new Rules(this);
     this.roles = new Roles(this);
+    this.secrets = new Secrets(this, options.secretKey);
   }
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */
