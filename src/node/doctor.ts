@@ -9,6 +9,7 @@ import { isCertainlyGone, isStopped } from "../runner/process-identity.ts";
 import { sharesMemory } from "./direct.ts";
 import type { StoreReport } from "./examine-store.ts";
 import { type HubRecord, readHubRecord } from "./hub-record.ts";
+import { readJoined } from "./joined.ts";
 import { LockFile } from "./lock-file.ts";
 import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
 
@@ -31,6 +32,7 @@ const run = promisify(execFile);
  */
 export async function examineTree(directory: string): Promise<Finding[]> {
   const places = placesOf(directory);
+  if (existsSync(places.joined)) return [...(await folder(places)), await joinedTree(places)];
   const record = await readHubRecord(places.hubRecord);
   return [
     ...(await folder(places)),
@@ -42,9 +44,27 @@ export async function examineTree(directory: string): Promise<Finding[]> {
   ];
 }
 
+async function joinedTree(places: TreePlaces): Promise<Finding> {
+  try {
+    const { url = "", user = "" } = (await readJoined(places)) ?? {};
+    const there = url.split("#", 1)[0] ?? url;
+    return ok(
+      "joined",
+      `the tree is at ${there}, and this machine ${user} in it; examine it there`,
+    );
+  } catch (error) {
+    return problem("joined", (error as Error).message);
+  }
+}
+
 async function folder(places: TreePlaces): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const path of [dirname(places.store), places.store, join(places.store, "data.mdb")]) {
+  for (const path of [
+    dirname(places.store),
+    places.joined,
+    places.store,
+    join(places.store, "data.mdb"),
+  ]) {
     const stats = await stat(path).catch(() => undefined);
     if (stats === undefined) continue;
     const why = notPrivate(stats);

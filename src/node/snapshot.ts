@@ -9,6 +9,7 @@ import type { RestoredChange } from "../engine/lmdb-restore.ts";
 import { Path } from "../wire/path.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { readHubRecord } from "./hub-record.ts";
+import { refuseJoined } from "./joined.ts";
 import { LockFile } from "./lock-file.ts";
 import { type SnapshotHead, SnapshotReader, SnapshotWriter } from "./snapshot-file.ts";
 import { placesOf } from "./tree-folder.ts";
@@ -107,6 +108,7 @@ export async function inspectSnapshot(file: string): Promise<SnapshotInfo> {
 export async function loadSnapshot(file: string, directory: string): Promise<SnapshotInfo> {
   const info = await inspectSnapshot(file);
   const places = placesOf(directory);
+  refuseJoined(places);
   await mkdir(dirname(places.store), { recursive: true, mode: 0o700 });
   const lock = await LockFile.take(places.hubLock, "load");
   if (!(lock instanceof LockFile)) throw inUse(`process ${lock.pid} has the tree`, directory);

@@ -113,6 +113,8 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     const again = await at("far", "join", await invite(), "-n", "n4");
     expect(again).toMatchObject({ code: 4 });
     expect(await at("far", "up")).toMatchObject({ code: 4 });
+    const examined = await at("far", "doctor");
+    expect(examined).toMatchObject({ code: 0, stdout: expect.stringContaining("n2 in it") });
   });
 
   it("a token that is shown a second time is refused, and people are told", async () => {
