@@ -97,7 +97,7 @@ function mutationsOf(file) {
         : text.slice(0, index) +
           match[0].replace(/throw new \w+\(|\w+\($/, "((..._) => undefined)(") +
           text.slice(index + match[0].length);
-    found.push({ name: `${file}:${line} ${shown}`, file, text: mutated, original: text });
+    found.push({ name: `${file}:${line} ${shown}`, file, text: mutated });
   }
   return found;
 }
@@ -114,7 +114,6 @@ function listed({ file, find, replace }) {
     ),
     file,
     text: [parts.slice(0, i + 1).join(find), parts.slice(i + 1).join(find)].join(replace),
-    original: text,
   }));
 }
 
@@ -167,12 +166,21 @@ async function passes(tests) {
   return code === 0;
 }
 
-/** A file, and what is built of it, as they are with a mutation, or were. */
-function write(file, text) {
-  writeFileSync(join(scratch, file), text);
+/** Puts a mutation in a file and in what is built of it. Answers with what takes it out again. */
+function mutate(file, text) {
+  const places = [file, file.replace(/^src\//, "dist/").replace(/\.ts$/, ".js")].map((name) =>
+    join(scratch, name),
+  );
+  const before = places.map((place) => readFileSync(place));
   const { code } = transformSync(text, { mode: "strip-only", module: true });
-  const built = file.replace(/^src\//, "dist/").replace(/\.ts$/, ".js");
-  writeFileSync(join(scratch, built), code.replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"'));
+  const built = code
+    .replaceAll(/(from "\.[^"]*)\.ts"/g, '$1.js"')
+    // Node 20 doesn't know it. What is not disposed of here are timers, which run out.
+    .replaceAll(/^( *)(?:await )?using /gm, "$1const ");
+  for (const [i, content] of [text, built].entries()) writeFileSync(places[i], content);
+  return () => {
+    for (const [i, place] of places.entries()) writeFileSync(place, before[i]);
+  };
 }
 
 const last = process.argv.includes("--fuzz")
@@ -185,12 +193,11 @@ for (const tests of stages) {
   if (!(await passes(tests))) throw new Error(`${tests} fails without any mutation`);
 }
 const survived = [];
-for (const [i, { name, file, text, original }] of mutations.entries()) {
-  write(file, text);
+for (const [i, { name, file, text }] of mutations.entries()) {
+  const takeOut = mutate(file, text);
   let isSeen = false;
   for (const tests of stages) isSeen ||= !(await passes(tests));
-  // What was read before: the sources may have been edited since.
-  write(file, original);
+  takeOut();
   if (!isSeen) survived.push(name);
   process.stdout.write(
     `${from + i}/${from - 1 + mutations.length} ${isSeen ? "seen    " : "SURVIVED"} ${name}\n`,
