@@ -1,3 +1,4 @@
+import { Iteration } from "../base/iteration.ts";
 import { onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { BanyanError } from "../base/errors.ts";
@@ -18,7 +19,7 @@ interface Batch {
  * A watch over whatever session there is: begins again behind what it has received when a new one
  * comes, and tells its reader of the time in between.
  */
-export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
+export class HubWatch extends Iteration<readonly EngineEvent[]> implements EngineWatch {
   readonly id: number;
   readonly #prefix: Path;
   readonly #options: WatchOptions;
@@ -45,6 +46,7 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
     prefix: Path,
     options: WatchOptions & { store: string; onEnd: () => void },
   ) {
+    super();
     this.id = id;
     this.#prefix = prefix;
     this.#options = options;
@@ -118,7 +120,7 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
     this.#wake();
   }
 
-  async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
+  override async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
     while (this.#batches.length === 0 && !this.#ended) {
       this.#waiting ??= deferred();
       await this.#waiting.promise;
@@ -135,16 +137,7 @@ export class HubWatch implements EngineWatch, AsyncIterator<readonly EngineEvent
     return { done: true, value: undefined };
   }
 
-  async return(): Promise<IteratorResult<readonly EngineEvent[]>> {
-    this.end();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.end();
   }
 

@@ -1,3 +1,4 @@
+import { Iteration } from "../base/iteration.ts";
 import { onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { randomId } from "../base/ids.ts";
@@ -64,7 +65,7 @@ export class PresenceBoard {
 }
 
 /** What one reader has not heard yet: never more than there are members, present and gone. */
-export class PresenceReader implements EnginePresence, AsyncIterator<readonly PresenceEvent[]> {
+export class PresenceReader extends Iteration<readonly PresenceEvent[]> implements EnginePresence {
   /** By the member's id, or the type of a mark. */
   readonly #events = new Map<string, PresenceEvent>();
   readonly #onEnd: () => void;
@@ -74,6 +75,7 @@ export class PresenceReader implements EnginePresence, AsyncIterator<readonly Pr
   #listener: Disposable | undefined;
 
   constructor(onEnd: () => void) {
+    super();
     this.#onEnd = onEnd;
   }
 
@@ -112,7 +114,7 @@ export class PresenceReader implements EnginePresence, AsyncIterator<readonly Pr
     this.#waiting = undefined;
   }
 
-  async next(): Promise<IteratorResult<readonly PresenceEvent[]>> {
+  override async next(): Promise<IteratorResult<readonly PresenceEvent[]>> {
     while (this.#events.size === 0 && !this.#ended) {
       this.#waiting ??= deferred();
       await this.#waiting.promise;
@@ -128,16 +130,7 @@ export class PresenceReader implements EnginePresence, AsyncIterator<readonly Pr
     return { done: true, value: undefined };
   }
 
-  async return(): Promise<IteratorResult<readonly PresenceEvent[]>> {
-    this.end();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.end();
   }
 }

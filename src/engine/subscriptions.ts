@@ -1,3 +1,4 @@
+import { Iteration } from "../base/iteration.ts";
 import { onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { formatPath } from "../wire/path-format.ts";
@@ -81,7 +82,7 @@ export interface TopicSubscriptionOptions {
 }
 
 /** The messages of one reader, those that came last where it lags. */
-export class TopicSubscription implements EngineSubscription, AsyncIterator<EngineMessage> {
+export class TopicSubscription extends Iteration<EngineMessage> implements EngineSubscription {
   readonly ready: Promise<void>;
   readonly maxBacklog: number;
   readonly #group: SubscriptionGroup | undefined;
@@ -95,6 +96,7 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
   #listener: Disposable | undefined;
 
   constructor(options: TopicSubscriptionOptions) {
+    super();
     this.maxBacklog = options.maxBacklog ?? DEFAULT_MAX_BACKLOG;
     this.ready = options.ready;
     this.#group = options.group;
@@ -152,7 +154,7 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
     this.#wake();
   }
 
-  async next(): Promise<IteratorResult<EngineMessage>> {
+  override async next(): Promise<IteratorResult<EngineMessage>> {
     while (this.#queue.length === 0 && !this.#ended) {
       this.#waiting ??= deferred();
       const { promise } = this.#waiting;
@@ -170,16 +172,7 @@ export class TopicSubscription implements EngineSubscription, AsyncIterator<Engi
     return { done: true, value: undefined };
   }
 
-  async return(): Promise<IteratorResult<EngineMessage>> {
-    this.end();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.end();
   }
 

@@ -1,3 +1,4 @@
+import { Iteration } from "../base/iteration.ts";
 import { type AbortOptions, onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import type { Path } from "../wire/path.ts";
@@ -74,7 +75,7 @@ interface StoreWatchOptions extends Omit<WatchOptions, keyof AbortOptions> {
  * One reader's watch. Memory is bounded: pages are read when they are asked for, and a queue that
  * runs over is dropped for a "reset", after which nothing is queued until the reader comes back.
  */
-class StoreWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
+class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatch {
   readonly #source: WatchSource;
   readonly #range: KeyRange;
   readonly #maxBacklog: number;
@@ -97,6 +98,7 @@ class StoreWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
   #listener: Disposable | undefined;
 
   constructor(source: WatchSource, range: KeyRange, options: StoreWatchOptions) {
+    super();
     const { after, maxBacklog = DEFAULT_MAX_BACKLOG, onEnd } = options;
     this.#source = source;
     this.#range = range;
@@ -153,7 +155,7 @@ class StoreWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
     this.#wake();
   }
 
-  async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
+  override async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
     for (;;) {
       if (this.#phase === "ended") {
         const error = this.#error;
@@ -170,16 +172,7 @@ class StoreWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
     }
   }
 
-  async return(): Promise<IteratorResult<readonly EngineEvent[]>> {
-    this.end();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.end();
   }
 

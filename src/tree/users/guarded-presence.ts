@@ -1,3 +1,4 @@
+import { Iteration } from "../../base/iteration.ts";
 import type { EngineMember, EnginePresence, PresenceEvent } from "../../engine/engine.ts";
 import type { Path } from "../../wire/path.ts";
 import type { Rights } from "./rights.ts";
@@ -14,7 +15,7 @@ export interface GuardedPresenceOptions {
  * Who is there, as far as its reader may know, by the rights of that moment. When they change, those who
  * may not be seen any more are told to be lost, and those who may be seen now to have come.
  */
-export class GuardedPresence implements EnginePresence, AsyncIterator<readonly PresenceEvent[]> {
+export class GuardedPresence extends Iteration<readonly PresenceEvent[]> implements EnginePresence {
   readonly #open: () => EnginePresence;
   readonly #options: GuardedPresenceOptions;
   readonly #listener: Disposable;
@@ -27,6 +28,7 @@ export class GuardedPresence implements EnginePresence, AsyncIterator<readonly P
   #ended = false;
 
   constructor(open: () => EnginePresence, options: GuardedPresenceOptions) {
+    super();
     this.#open = open;
     this.#options = options;
     this.#presence = open();
@@ -38,7 +40,7 @@ export class GuardedPresence implements EnginePresence, AsyncIterator<readonly P
     });
   }
 
-  async next(): Promise<IteratorResult<readonly PresenceEvent[]>> {
+  override async next(): Promise<IteratorResult<readonly PresenceEvent[]>> {
     for (;;) {
       const value = this.#outdated && !this.#ended ? this.#restart() : await this.#pull();
       if (value === undefined) return { done: true, value: undefined };
@@ -46,16 +48,7 @@ export class GuardedPresence implements EnginePresence, AsyncIterator<readonly P
     }
   }
 
-  async return(): Promise<IteratorResult<readonly PresenceEvent[]>> {
-    await this[Symbol.asyncDispose]();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     this.#listener[Symbol.dispose]();
     await this.#presence[Symbol.asyncDispose]();

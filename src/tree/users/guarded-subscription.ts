@@ -1,3 +1,4 @@
+import { Iteration } from "../../base/iteration.ts";
 import type { Path } from "../../wire/path.ts";
 import type { EngineMessage, EngineSubscription } from "../../engine/engine.ts";
 import { sameBytes } from "../same-bytes.ts";
@@ -15,7 +16,7 @@ export interface GuardedSubscriptionOptions {
 const MAX_TAKEN = 256;
 
 /** A subscription that gives only what its reader may hear, by the rights of that moment. */
-export class GuardedSubscription implements EngineSubscription, AsyncIterator<EngineMessage> {
+export class GuardedSubscription extends Iteration<EngineMessage> implements EngineSubscription {
   readonly #source: EngineSubscription;
   readonly #messages: AsyncIterator<EngineMessage>;
   readonly #options: GuardedSubscriptionOptions;
@@ -28,6 +29,7 @@ export class GuardedSubscription implements EngineSubscription, AsyncIterator<En
 
   /** Owns `source`. */
   constructor(source: EngineSubscription, options: GuardedSubscriptionOptions) {
+    super();
     this.#source = source;
     this.#messages = source[Symbol.asyncIterator]();
     this.#options = options;
@@ -49,7 +51,7 @@ export class GuardedSubscription implements EngineSubscription, AsyncIterator<En
     return this.#source.ready;
   }
 
-  async next(): Promise<IteratorResult<EngineMessage>> {
+  override async next(): Promise<IteratorResult<EngineMessage>> {
     for (;;) {
       const result = await this.#messages.next();
       const error = this.#error;
@@ -76,16 +78,7 @@ export class GuardedSubscription implements EngineSubscription, AsyncIterator<En
     if (message !== undefined) this.#source.giveBack(message);
   }
 
-  async return(): Promise<IteratorResult<EngineMessage>> {
-    await this[Symbol.asyncDispose]();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.#listener[Symbol.dispose]();
     await this.#source[Symbol.asyncDispose]();
   }

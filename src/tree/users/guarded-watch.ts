@@ -1,3 +1,4 @@
+import { Iteration } from "../../base/iteration.ts";
 import type { Path } from "../../wire/path.ts";
 import type {
   Cursor,
@@ -24,7 +25,7 @@ const NO_STORE = "";
  * starts over with a "reset", after which its reader has exactly what it may have: no more than that,
  * and what it may see only now as well.
  */
-export class GuardedWatch implements EngineWatch, AsyncIterator<readonly EngineEvent[]> {
+export class GuardedWatch extends Iteration<readonly EngineEvent[]> implements EngineWatch {
   readonly #engine: Engine;
   readonly #prefix: Path;
   readonly #options: GuardedWatchOptions;
@@ -38,6 +39,7 @@ export class GuardedWatch implements EngineWatch, AsyncIterator<readonly EngineE
   #ended = false;
 
   constructor(engine: Engine, prefix: Path, options: GuardedWatchOptions) {
+    super();
     this.#engine = engine;
     this.#prefix = prefix;
     this.#options = options;
@@ -57,7 +59,7 @@ export class GuardedWatch implements EngineWatch, AsyncIterator<readonly EngineE
     return this.#watch.cursor;
   }
 
-  async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
+  override async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
     for (;;) {
       if (this.#outdated && !this.#ended) this.#restart();
       const { done, value } = await this.#events.next();
@@ -68,16 +70,7 @@ export class GuardedWatch implements EngineWatch, AsyncIterator<readonly EngineE
     }
   }
 
-  async return(): Promise<IteratorResult<readonly EngineEvent[]>> {
-    await this[Symbol.asyncDispose]();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
     this.#listener[Symbol.dispose]();
     await this.#watch[Symbol.asyncDispose]();
