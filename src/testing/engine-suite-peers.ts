@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { deferred } from "../base/deferred.ts";
+import { type Deferred, deferred } from "../base/deferred.ts";
 import type { Engine, EngineAnswer, EngineResponder, PresenceEvent } from "../engine/engine.ts";
 import { formatPath } from "../wire/path-text.ts";
 import { bytes, type EngineTest, path, rejectsWith, soon, text } from "./engine-suite-kit.ts";
@@ -21,6 +21,16 @@ const echo =
   });
 
 const refuse: EngineResponder = async () => ({ failed: true, data: bytes("no"), by: "me" });
+
+/** Answers nothing until it is told that nobody waits any more. */
+function untilTold(signal: AbortSignal, told: Deferred<string>): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => {
+      told.resolve("told");
+      reject(signal.reason);
+    });
+  });
+}
 
 async function responding(
   engine: Engine,
@@ -54,10 +64,7 @@ function requestTests(test: EngineTest): void {
 
   test("request() gives up in time, and tells the responder", async (engine) => {
     const stopped = deferred<string>();
-    await responding(engine, "slow", ({ signal }) => {
-      signal.addEventListener("abort", () => stopped.resolve("told"));
-      return new Promise(() => {});
-    });
+    await responding(engine, "slow", ({ signal }) => untilTold(signal, stopped));
     const late = engine.peers.request(path("slow"), bytes(""), { timeoutMs: 30 });
     await rejectsWith(late, "ENGINE_NO_ANSWER");
     assert.equal(await soon(stopped.promise, "the responder's signal"), "told");
@@ -67,9 +74,9 @@ function requestTests(test: EngineTest): void {
     const controller = new AbortController();
     const stopped = deferred<string>();
     await responding(engine, "slow", ({ signal }) => {
-      signal.addEventListener("abort", () => stopped.resolve("told"));
+      const told = untilTold(signal, stopped);
       controller.abort("enough");
-      return new Promise(() => {});
+      return told;
     });
     const { signal } = controller;
     const asked = engine.peers.request(path("slow"), bytes(""), { signal });
