@@ -112,9 +112,13 @@ describe("exec()", () => {
         return process.memoryUsage().heapUsed`;
       return await gateway.exec<number>(collect).result;
     };
+    // What went before may have left errors, whose originals are held until these are collected here.
+    const { imports } = gateway.session.stats();
     const before = await heapAfter(1_000);
     expect((await heapAfter(5_000)) - before).toBeLessThan(2_000_000);
-    expect(gateway.session.stats()).toMatchObject({ exports: 0, imports: 0, pending: 0 });
+    const after = gateway.session.stats();
+    expect(after).toMatchObject({ exports: 0, pending: 0 });
+    expect(after.imports).toBeLessThanOrEqual(imports);
     await expectIdle();
   });
 
