@@ -62,7 +62,11 @@ export class HubSubscription extends TopicSubscription {
     this.#unread.clear();
     let dropped = 0;
     const sink: MessageSink = (topic, data, droppedThere) => {
-      if (this.#session !== session) return undefined;
+      if (this.#session !== session) {
+        // On its way while this one ended: another of the group gets it.
+        if (this.#group !== undefined) throw new EngineError("ENGINE_CLOSED");
+        return undefined;
+      }
       this.lose(droppedThere - dropped);
       dropped = droppedThere;
       return this.#receive({ topic, data });
