@@ -1,6 +1,7 @@
 import type { AbortOptions } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { BanyanError, TreeError } from "../../base/errors.ts";
+import { checkOptions, type OptionNames } from "../../base/options.ts";
 import type { Path } from "../../wire/path.ts";
 import type { TreeEntry } from "../entry.ts";
 import type { Tree } from "../tree.ts";
@@ -45,6 +46,7 @@ export interface Joined {
   readonly token: string;
 }
 
+const INVITE_OPTIONS: OptionNames<InviteOptions> = { forMs: true, name: true };
 const DEFAULT_FOR_MS = 60 * 60 * 1000;
 /** How long one that can't be used any more is kept, to tell what became of it. */
 const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
@@ -62,6 +64,7 @@ export class Invites {
 
   /** The text is given this once. */
   async add(options: InviteOptions = {}): Promise<{ text: string; invite: Invite }> {
+    checkOptions(options, INVITE_OPTIONS, "invites.add");
     const { forMs = DEFAULT_FOR_MS, name } = options;
     if (!(forMs > 0 && forMs < Infinity)) throw new RangeError("forMs is more than 0");
     if (name !== undefined) checkUserName(name, "a node's name");

@@ -87,5 +87,6 @@ describe("Invites.redeem()", () => {
     expect((await invites.list()).map(({ id }) => id)).not.toContain(invite.id);
     await expect(invites.add({ forMs: 0 })).rejects.toThrow(RangeError);
     await expect(invites.add({ name: "a b" })).rejects.toThrow(RangeError);
+    await expect(invites.add({ nam: "pi" } as object)).rejects.toThrow(/did you mean name/);
   });
 });
