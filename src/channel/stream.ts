@@ -5,6 +5,7 @@ import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { BanyanError, ChannelError } from "../base/errors.ts";
 import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
 import { attention } from "./attention.ts";
+import { giveBack } from "../wire/lent-bytes.ts";
 import {
   BaseChannel,
   type ChannelOptions,
@@ -218,11 +219,21 @@ export class StreamChannel extends BaseChannel {
       this.#write(last);
     } else {
       this.#stream.cork();
-      for (const piece of pieces) this.#stream.write(piece);
+      for (const piece of pieces) this.#writePiece(piece);
       this.#write(last);
       this.#stream.uncork();
     }
     this.roomMade();
+  }
+
+  #writePiece(piece: Uint8Array): void {
+    if (piece.length <= MAX_COPIED_BYTES) this.#stream.write(piece);
+    else {
+      this.#stream.write(piece, (error) => {
+        // One that failed may still be read by the system.
+        if (!error) giveBack(piece);
+      });
+    }
   }
 
   #write(last: Uint8Array | undefined): void {

@@ -19,7 +19,7 @@ export class Outbox {
   readonly #onError: (error: unknown) => void;
   /** Twice what refuses calls: answers to what is being served must have room. */
   readonly #maxWaitingBytes: number;
-  #waiting: Uint8Array[] = [];
+  #waiting: (readonly Uint8Array[])[] = [];
   #waitingBytes = 0;
   #scheduled = false;
   #full = false;
@@ -77,13 +77,13 @@ export class Outbox {
     this.message++;
     const attached = this.writer.takeAttached();
     const message = this.writer.take();
-    if (attached.length > 0) {
-      this.writer.u8(Frame.attached);
-      this.writer.varint(attached.length);
-      this.#send(this.writer.take());
-      for (const bytes of attached) this.#send(bytes);
+    if (attached.length === 0) {
+      this.#send([message]);
+      return;
     }
-    this.#send(message);
+    this.writer.u8(Frame.attached);
+    this.writer.varint(attached.length);
+    this.#send([this.writer.take(), ...attached, message]);
   }
 
   /** Nothing leaves any more. */
@@ -98,26 +98,34 @@ export class Outbox {
     while (this.#full && !this.#closed) await this.#channel.drained();
   }
 
-  #send(message: Uint8Array): void {
+  /** Messages that belong together leave together: the last says what the others are for. */
+  #send(messages: readonly Uint8Array[]): void {
     if (this.#full) {
-      this.#waiting.push(message);
-      this.#waitingBytes += message.length;
-      if (this.#waitingBytes > this.#maxWaitingBytes) {
-        const says = `the peer leaves ${this.#waitingBytes} bytes unread`;
-        this.#onError(new RemoteError("REMOTE_LIMIT", says));
-      }
+      this.#wait(messages);
       return;
     }
-    this.sentMessages++;
-    this.sentBytes += message.length;
+    let hasRoom = true;
     try {
-      if (this.#channel.send(message)) return;
+      for (const message of messages) {
+        this.sentMessages++;
+        this.sentBytes += message.length;
+        hasRoom = this.#channel.send(message);
+      }
     } catch (error) {
       this.#onError(error);
       return;
     }
+    if (hasRoom) return;
     this.#full = true;
     void this.#channel.drained().then(() => this.#roomMade());
+  }
+
+  #wait(messages: readonly Uint8Array[]): void {
+    this.#waiting.push(messages);
+    for (const { length } of messages) this.#waitingBytes += length;
+    if (this.#waitingBytes <= this.#maxWaitingBytes) return;
+    const says = `the peer leaves ${this.#waitingBytes} bytes unread`;
+    this.#onError(new RemoteError("REMOTE_LIMIT", says));
   }
 
   #roomMade(): void {
@@ -126,7 +134,7 @@ export class Outbox {
     this.#waiting = [];
     this.#waitingBytes = 0;
     if (this.#closed) return;
-    for (const message of waiting) this.#send(message);
+    for (const messages of waiting) this.#send(messages);
   }
 }
 

@@ -1,4 +1,5 @@
 import { WireError } from "../base/errors.ts";
+import { lendCopy } from "./lent-bytes.ts";
 import { DEFAULT_VALUE_LIMITS, type ValueLimits } from "./limits.ts";
 
 const BLOCK_BYTES = 16 * 1024;
@@ -71,10 +72,8 @@ export class Writer {
     if (!this.#canAttach || bytes.length < MIN_ATTACHED_BYTES) return false;
     const size = this.size + bytes.length;
     if (size > this.limits.maxBytes) this.#tooLarge(size);
-    // Made of the other: its memory isn't zeroed first.
-    const copy = new Uint8Array(bytes);
-    this.#attached.push(copy);
-    this.#attachedBytes += copy.length;
+    this.#attached.push(lendCopy(bytes));
+    this.#attachedBytes += bytes.length;
     return true;
   }
 

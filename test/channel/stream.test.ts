@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { ChannelError } from "../../src/base/errors.ts";
 import { StreamChannel } from "../../src/channel/stream.ts";
+import { lendCopy } from "../../src/wire/lent-bytes.ts";
 import { bytes, collect, turn } from "../../src/testing/channel-pair.ts";
 
 /** The bytes that one system call would have taken. */
@@ -12,6 +13,9 @@ type Write = readonly Uint8Array[];
 /** A transport whose other side is the test: it sees each write, and pushes what the peer sends. */
 class FakeStream extends Duplex {
   readonly writes: Write[] = [];
+  /** Whether what several pieces make is taken only when `held` is called. */
+  holds = false;
+  held: ((error?: Error) => void) | undefined;
 
   constructor() {
     super({ allowHalfOpen: true });
@@ -24,9 +28,10 @@ class FakeStream extends Duplex {
     done();
   }
 
-  override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
+  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error) => void): void {
     this.writes.push(chunks.map(({ chunk }) => chunk));
-    done();
+    if (this.holds) this.held = done;
+    else done();
   }
 }
 
@@ -40,7 +45,35 @@ function frame(message: readonly number[]): Buffer {
   return Buffer.from([message.length, 0, 0, 0, ...message]);
 }
 
+/** Sends what was lent, as a message between others, to a stream that holds it. */
+async function sendLent(size: number) {
+  const { stream, channel } = open();
+  stream.holds = true;
+  const lent = lendCopy(new Uint8Array(size));
+  channel.send(lent);
+  channel.send(Uint8Array.of(1));
+  await turn();
+  expect(stream.writes[0]?.[1]?.buffer).toBe(lent.buffer);
+  const isSpare = () => lendCopy(new Uint8Array(size)).buffer === lent.buffer;
+  return { stream, isSpare };
+}
+
 describe("StreamChannel", () => {
+  it("gives memory back when the system has taken what was in it, and not before", async () => {
+    const { stream, isSpare } = await sendLent(200_000);
+    expect(isSpare()).toBe(false);
+    stream.held?.();
+    await turn();
+    expect(isSpare()).toBe(true);
+  });
+
+  it("doesn't give memory back that a broken transport may still read", async () => {
+    const { stream, isSpare } = await sendLent(210_000);
+    stream.held?.(new Error("EPIPE"));
+    await turn();
+    expect(isSpare()).toBe(false);
+  });
+
   it("writes once for all messages of a tick, also those that promises send", async () => {
     const { stream, channel } = open();
     for (let i = 0; i < 100; i++) channel.send(Uint8Array.of(i));

@@ -3,10 +3,13 @@ import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 
 import { Frame, MAX_ATTACHMENTS } from "../../src/remote/protocol.ts";
+import { connect, listen } from "../../src/remote.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
 import { hostile } from "./hostile-peer.ts";
 
 const MANY = 300_000;
+
+const sum = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 const classes = [
   Int8Array,
@@ -23,7 +26,7 @@ function shown(value: ArrayBufferView | ArrayBuffer): unknown[] {
     "buffer" in value
       ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
       : new Uint8Array(value);
-  return [value.constructor.name, bytes.length, createHash("sha256").update(bytes).digest("hex")];
+  return [value.constructor.name, bytes.length, sum(bytes)];
 }
 
 it("V09 large arrays arrive as copies of their class in buffers of their own", async () => {
@@ -78,4 +81,27 @@ it("a peer that attaches more than a message may hold loses the session", async 
   peer.send((writer) => writer.bytes(new Uint8Array(60_000)));
   expect(await peer.session.closed).toMatchObject({ code: "REMOTE_PROTOCOL" });
   expect(MAX_ATTACHMENTS).toBeLessThan(10_000);
+});
+
+it("large arrays that are sent again and again over a socket arrive as they were at the call", async () => {
+  const exports = { sum, echo: (bytes: Uint8Array) => bytes };
+  await using listener = await listen("tcp://127.0.0.1:0", {
+    exports: { api: exports },
+    plain: "copy",
+  });
+  await using session = await connect(listener.address, { plain: "copy" });
+  const far = session.remote<typeof exports>("api");
+  const bytes = new Uint8Array(1_000_000);
+  for (let round = 0; round < 20; round++) {
+    const calls: Promise<unknown>[] = [];
+    const sent: unknown[] = [];
+    for (let i = 0; i < 4; i++) {
+      bytes.fill(round * 4 + i);
+      const part = bytes.subarray(i * 1000);
+      sent.push(sum(part), sum(part));
+      calls.push(far.sum(part), far.echo(part).then(sum));
+    }
+    bytes.fill(255);
+    expect(await Promise.all(calls)).toStrictEqual(sent);
+  }
 });
