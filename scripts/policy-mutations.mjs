@@ -178,7 +178,7 @@ export const MORE = [
   ),
   remote("errors", `const MAX_KNOWN = 256;`, `const MAX_KNOWN = Infinity;`),
   remote("iteration-source", `Math.min(Math.max(1, Math.floor(count) || 1), MAX_CHUNK)`, `count`),
-  remote("outbox", `this.#waitingBytes > this.#maxWaitingBytes`, `false`),
+  remote("outbox", `this.#waitingBytes <= this.#maxWaitingBytes`, `true`),
   remote("outbox", `maxBigintBytes: 16 * 1024,`, `maxBigintBytes: Infinity,`),
   remote("outbox", `    maxDepth,\n`, `    maxDepth: Infinity,\n`),
   remote("outbox", `    maxItems,\n`, `    maxItems: Infinity,\n`),
