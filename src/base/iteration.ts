@@ -1,3 +1,6 @@
+import { onAbort } from "./abort.ts";
+import { type Deferred, deferred } from "./deferred.ts";
+
 /**
  * Something to be iterated once, that is ended by whoever leaves the loop: a subclass says what comes
  * next, and what it is to end.
@@ -13,5 +16,71 @@ export abstract class Iteration<T> implements AsyncIterableIterator<T>, AsyncDis
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+}
+
+/**
+ * An iteration whose items come by themselves: its reader waits for them, and what has not been taken
+ * when it ends is not given any more. A subclass keeps the items and calls `wake()` when there are any.
+ */
+export abstract class Feed<T> extends Iteration<T> {
+  #ended = false;
+  #error: { readonly reason: unknown } | undefined;
+  #waiting: Deferred<void> | undefined;
+  #listener: Disposable | undefined;
+
+  /** The next item; `undefined` where its reader has to wait. */
+  protected abstract take(): T | undefined;
+
+  /** Called once, when it has ended in whatever way: forgets what was not taken, and tells others. */
+  protected abstract whenEnded(): void;
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Ends it with the signal's reason. */
+  abortWith(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return;
+    const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
+    if (!this.#ended) this.#listener = listener;
+  }
+
+  /** Whoever reads gets the error once, if there is one, and then the end. Idempotent. */
+  end(error?: { readonly reason: unknown }): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    this.#listener?.[Symbol.dispose]();
+    this.whenEnded();
+    this.wake();
+  }
+
+  override async next(): Promise<IteratorResult<T>> {
+    while (!this.#ended) {
+      const value = this.take();
+      if (value !== undefined) return { done: false, value };
+      this.#waiting ??= deferred();
+      const { promise } = this.#waiting;
+      this.whenAsked();
+      await promise;
+    }
+    const error = this.#error;
+    this.#error = undefined;
+    if (error !== undefined) throw error.reason;
+    return { done: true, value: undefined };
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+  }
+
+  /** Called each time before its reader waits. */
+  protected whenAsked(): void {}
+
+  /** Has the reader look again whether there is something to take. */
+  protected wake(): void {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
   }
 }

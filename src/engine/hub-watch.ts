@@ -1,7 +1,6 @@
-import { Iteration } from "../base/iteration.ts";
-import { onAbort } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { BanyanError } from "../base/errors.ts";
+import { Feed } from "../base/iteration.ts";
 import type { Path } from "../wire/path.ts";
 import type { Cursor, EngineEvent, EngineWatch, WatchOptions } from "./engine.ts";
 import { type HubSession, isLost } from "./hub-link.ts";
@@ -19,7 +18,7 @@ interface Batch {
  * A watch over whatever session there is: begins again behind what it has received when a new one
  * comes, and tells its reader of the time in between.
  */
-export class HubWatch extends Iteration<readonly EngineEvent[]> implements EngineWatch {
+export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   readonly id: number;
   readonly #prefix: Path;
   readonly #options: WatchOptions;
@@ -35,11 +34,7 @@ export class HubWatch extends Iteration<readonly EngineEvent[]> implements Engin
   #begun = false;
   #session: HubSession | undefined;
   #stale = false;
-  #ended = false;
-  #error: { reason: unknown } | undefined;
-  #waiting: Deferred<void> | undefined;
   #room: Deferred<void> | undefined;
-  #listener: Disposable | undefined;
 
   constructor(
     id: number,
@@ -61,16 +56,9 @@ export class HubWatch extends Iteration<readonly EngineEvent[]> implements Engin
     return this.#cursor;
   }
 
-  /** Ends it with the signal's reason. */
-  abortWith(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
-    if (!this.#ended) this.#listener = listener;
-  }
-
   /** Goes on over this session. */
   start(session: HubSession): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     this.#session = session;
     // A listing that broke off can't be gone on with: what it did not mention may be gone.
     const resumable =
@@ -78,7 +66,7 @@ export class HubWatch extends Iteration<readonly EngineEvent[]> implements Engin
     const after = resumable ? this.#received : undefined;
     let restarted = !resumable && this.#begun;
     const sink: WatchSink = (events, cursor, error) => {
-      if (this.#session !== session || this.#ended) return undefined;
+      if (this.#session !== session || this.ended) return undefined;
       if (error !== undefined) {
         this.#failed(session, error);
         return undefined;
@@ -102,43 +90,26 @@ export class HubWatch extends Iteration<readonly EngineEvent[]> implements Engin
   /** Contact is lost. */
   lost(): void {
     this.#session = undefined;
-    if (this.#ended || this.#stale || !this.#begun) return;
+    if (this.ended || this.#stale || !this.#begun) return;
     this.#stale = true;
     this.#push([{ type: "stale" }], this.#received ?? this.#cursor);
   }
 
-  end(error?: { reason: unknown }): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
+  protected override take(): readonly EngineEvent[] | undefined {
+    const batch = this.#batches.shift();
+    if (batch === undefined) return undefined;
+    this.#cursor = batch.cursor;
+    if (this.#batches.length < MAX_BATCHES) this.#makeRoom();
+    return batch.events;
+  }
+
+  protected override whenEnded(): void {
     this.#batches = [];
-    this.#listener?.[Symbol.dispose]();
     const session = this.#session;
     this.#session = undefined;
     if (session !== undefined) stopAt(session, this.id);
     this.#onEnd();
-    this.#wake();
-  }
-
-  override async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
-    while (this.#batches.length === 0 && !this.#ended) {
-      this.#waiting ??= deferred();
-      await this.#waiting.promise;
-    }
-    const batch = this.#batches.shift();
-    if (batch !== undefined) {
-      this.#cursor = batch.cursor;
-      if (this.#batches.length < MAX_BATCHES) this.#makeRoom();
-      return { done: false, value: batch.events };
-    }
-    const error = this.#error;
-    this.#error = undefined;
-    if (error !== undefined) throw error.reason;
-    return { done: true, value: undefined };
-  }
-
-  override async [Symbol.asyncDispose](): Promise<void> {
-    this.end();
+    this.#makeRoom();
   }
 
   /** The hub says "live" where a watch was resumed; where it began anew, its "ready" means that. */
@@ -159,7 +130,7 @@ export class HubWatch extends Iteration<readonly EngineEvent[]> implements Engin
   #push(events: readonly EngineEvent[], cursor: Cursor): void {
     this.#begun = true;
     this.#batches.push({ events, cursor });
-    this.#wake();
+    this.wake();
   }
 
   #whenRoom(): Promise<void> | undefined {
@@ -171,12 +142,6 @@ export class HubWatch extends Iteration<readonly EngineEvent[]> implements Engin
   #makeRoom(): void {
     this.#room?.resolve();
     this.#room = undefined;
-  }
-
-  #wake(): void {
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
-    if (this.#ended) this.#makeRoom();
   }
 }
 

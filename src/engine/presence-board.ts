@@ -1,7 +1,6 @@
-import { Iteration } from "../base/iteration.ts";
 import { onAbort } from "../base/abort.ts";
-import { type Deferred, deferred } from "../base/deferred.ts";
 import { randomId } from "../base/ids.ts";
+import { Feed } from "../base/iteration.ts";
 import type { Path } from "../wire/path.ts";
 import type {
   AnnounceOptions,
@@ -65,33 +64,18 @@ export class PresenceBoard {
 }
 
 /** What one reader has not heard yet: never more than there are members, present and gone. */
-export class PresenceReader extends Iteration<readonly PresenceEvent[]> implements EnginePresence {
+export class PresenceReader extends Feed<readonly PresenceEvent[]> implements EnginePresence {
   /** By the member's id, or the type of a mark. */
   readonly #events = new Map<string, PresenceEvent>();
   readonly #onEnd: () => void;
-  #ended = false;
-  #error: { reason: unknown } | undefined;
-  #waiting: Deferred<void> | undefined;
-  #listener: Disposable | undefined;
 
   constructor(onEnd: () => void) {
     super();
     this.#onEnd = onEnd;
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /** Ends it with the signal's reason. */
-  abortWith(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
-    if (!this.#ended) this.#listener = listener;
-  }
-
   push(event: PresenceEvent): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     const key = "member" in event ? event.member.id : ` ${event.type}`;
     const before = this.#events.get(key);
     this.#events.delete(key);
@@ -99,38 +83,18 @@ export class PresenceReader extends Iteration<readonly PresenceEvent[]> implemen
     const neverThere = event.type === "leave" && before?.type === "join";
     const neverGone = event.type === "live" && this.#events.delete(" stale");
     if (!neverThere && !neverGone) this.#events.set(key, event);
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
+    this.wake();
   }
 
-  end(error?: { reason: unknown }): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
+  protected override take(): readonly PresenceEvent[] | undefined {
+    if (this.#events.size === 0) return undefined;
+    const events = [...this.#events.values()];
     this.#events.clear();
-    this.#listener?.[Symbol.dispose]();
+    return events;
+  }
+
+  protected override whenEnded(): void {
+    this.#events.clear();
     this.#onEnd();
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
-  }
-
-  override async next(): Promise<IteratorResult<readonly PresenceEvent[]>> {
-    while (this.#events.size === 0 && !this.#ended) {
-      this.#waiting ??= deferred();
-      await this.#waiting.promise;
-    }
-    if (this.#events.size > 0) {
-      const value = [...this.#events.values()];
-      this.#events.clear();
-      return { done: false, value };
-    }
-    const error = this.#error;
-    this.#error = undefined;
-    if (error !== undefined) throw error.reason;
-    return { done: true, value: undefined };
-  }
-
-  override async [Symbol.asyncDispose](): Promise<void> {
-    this.end();
   }
 }

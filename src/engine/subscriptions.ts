@@ -1,6 +1,4 @@
-import { Iteration } from "../base/iteration.ts";
-import { onAbort } from "../base/abort.ts";
-import { type Deferred, deferred } from "../base/deferred.ts";
+import { Feed } from "../base/iteration.ts";
 import { formatPath } from "../wire/path-format.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type { EngineMessage, EngineSubscription, SubscribeOptions } from "./engine.ts";
@@ -82,7 +80,7 @@ export interface TopicSubscriptionOptions {
 }
 
 /** The messages of one reader, those that came last where it lags. */
-export class TopicSubscription extends Iteration<EngineMessage> implements EngineSubscription {
+export class TopicSubscription extends Feed<EngineMessage> implements EngineSubscription {
   readonly ready: Promise<void>;
   readonly maxBacklog: number;
   readonly #group: SubscriptionGroup | undefined;
@@ -90,10 +88,6 @@ export class TopicSubscription extends Iteration<EngineMessage> implements Engin
   readonly #onEnd: () => void;
   readonly #queue: EngineMessage[] = [];
   #dropped = 0;
-  #ended = false;
-  #error: { reason: unknown } | undefined;
-  #waiting: Deferred<void> | undefined;
-  #listener: Disposable | undefined;
 
   constructor(options: TopicSubscriptionOptions) {
     super();
@@ -108,10 +102,6 @@ export class TopicSubscription extends Iteration<EngineMessage> implements Engin
     return this.#dropped;
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   /** What came and was not taken is forgotten. */
   clear(): void {
     this.#queue.length = 0;
@@ -121,21 +111,14 @@ export class TopicSubscription extends Iteration<EngineMessage> implements Engin
     this.#group?.giveBack([message], this);
   }
 
-  /** Ends it with the signal's reason. */
-  abortWith(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
-    if (!this.#ended) this.#listener = listener;
-  }
-
   push(message: EngineMessage): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     this.#queue.push(message);
     if (this.#queue.length > this.maxBacklog) {
       this.#queue.shift();
       this.#dropped++;
     }
-    this.#wake();
+    this.wake();
   }
 
   /** Counts messages that were lost before they came here. */
@@ -143,41 +126,19 @@ export class TopicSubscription extends Iteration<EngineMessage> implements Engin
     this.#dropped += count;
   }
 
-  end(error?: { reason: unknown }): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
+  protected override take(): EngineMessage | undefined {
+    const message = this.#queue.shift();
+    if (message !== undefined) this.#onTaken?.(message);
+    return message;
+  }
+
+  protected override whenAsked(): void {
+    this.#group?.ask(this);
+  }
+
+  protected override whenEnded(): void {
     this.#group?.leave(this, this.#queue);
     this.#queue.length = 0;
-    this.#listener?.[Symbol.dispose]();
     this.#onEnd();
-    this.#wake();
-  }
-
-  override async next(): Promise<IteratorResult<EngineMessage>> {
-    while (this.#queue.length === 0 && !this.#ended) {
-      this.#waiting ??= deferred();
-      const { promise } = this.#waiting;
-      this.#group?.ask(this);
-      await promise;
-    }
-    const message = this.#queue.shift();
-    if (message !== undefined) {
-      this.#onTaken?.(message);
-      return { done: false, value: message };
-    }
-    const error = this.#error;
-    this.#error = undefined;
-    if (error !== undefined) throw error.reason;
-    return { done: true, value: undefined };
-  }
-
-  override async [Symbol.asyncDispose](): Promise<void> {
-    this.end();
-  }
-
-  #wake(): void {
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
   }
 }

@@ -1,6 +1,5 @@
-import { Iteration } from "../base/iteration.ts";
-import { type AbortOptions, onAbort } from "../base/abort.ts";
-import { type Deferred, deferred } from "../base/deferred.ts";
+import type { AbortOptions } from "../base/abort.ts";
+import { Feed } from "../base/iteration.ts";
 import type { Path } from "../wire/path.ts";
 import { subtreeRange } from "../wire/path-key.ts";
 import type { Cursor, EngineEvent, EngineWatch, Revision, WatchOptions } from "./engine.ts";
@@ -38,7 +37,7 @@ export class Watches {
     });
     this.#open.add(watch);
     this.#byPrefix.add(prefix, watch);
-    watch.start(options.signal);
+    watch.abortWith(options.signal);
     return watch;
   }
 
@@ -75,7 +74,7 @@ interface StoreWatchOptions extends Omit<WatchOptions, keyof AbortOptions> {
  * One reader's watch. Memory is bounded: pages are read when they are asked for, and a queue that
  * runs over is dropped for a "reset", after which nothing is queued until the reader comes back.
  */
-class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatch {
+class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   readonly #source: WatchSource;
   readonly #range: KeyRange;
   readonly #maxBacklog: number;
@@ -93,9 +92,6 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
   #reset: (EngineEvent & { type: "reset" })["cause"] | undefined;
   /** A resumed watch says "live" once, when it has caught up. */
   #owesLive: boolean;
-  #error: { reason: unknown } | undefined;
-  #waiting: Deferred<void> | undefined;
-  #listener: Disposable | undefined;
 
   constructor(source: WatchSource, range: KeyRange, options: StoreWatchOptions) {
     super();
@@ -124,12 +120,6 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
     };
   }
 
-  start(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const listener = onAbort(signal, () => this.end({ reason: signal.reason }));
-    if (this.#phase !== "ended") this.#listener = listener;
-  }
-
   push(change: Change): void {
     if (this.#phase === "pending" || this.#phase === "ended") return;
     this.#queue.push(change);
@@ -137,43 +127,26 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
     if (this.#queue.length > this.#maxBacklog || this.#queueBytes > MAX_BACKLOG_BYTES) {
       this.#restart("overflow");
     }
-    this.#wake();
+    this.wake();
   }
 
   /** Something was announced, perhaps what a scan waits for. */
   announced(): void {
-    if (this.#phase === "settle") this.#wake();
+    if (this.#phase === "settle") this.wake();
   }
 
-  end(error?: { reason: unknown }): void {
-    if (this.#phase === "ended") return;
-    this.#phase = "ended";
-    this.#error = error;
-    this.#clear();
-    this.#listener?.[Symbol.dispose]();
-    this.#onEnd();
-    this.#wake();
-  }
-
-  override async next(): Promise<IteratorResult<readonly EngineEvent[]>> {
-    for (;;) {
-      if (this.#phase === "ended") {
-        const error = this.#error;
-        this.#error = undefined;
-        if (error !== undefined) throw error.reason;
-        return { done: true, value: undefined };
-      }
+  protected override take(): readonly EngineEvent[] | undefined {
+    do {
       const batch = this.#produce();
-      if (batch.length > 0) return { done: false, value: batch };
-      if (this.#idle) {
-        this.#waiting ??= deferred();
-        await this.#waiting.promise;
-      }
-    }
+      if (batch.length > 0) return batch;
+    } while (!this.#idle);
+    return undefined;
   }
 
-  override async [Symbol.asyncDispose](): Promise<void> {
-    this.end();
+  protected override whenEnded(): void {
+    this.#phase = "ended";
+    this.#clear();
+    this.#onEnd();
   }
 
   /** Nothing can be produced before something is announced. */
@@ -193,7 +166,7 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
       case "catch-up":
         return this.#catchUp();
       case "follow":
-        return this.#take();
+        return this.#shift();
       case "ended":
       default:
         return [];
@@ -236,7 +209,7 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
   #settle(): EngineEvent[] {
     // An entry that such a commit replaced was in no page: "ready" would be a lie.
     if (this.#source.revision < this.#seen) return [];
-    const events = this.#take();
+    const events = this.#shift();
     if (this.#queue.length > 0) return events;
     this.#phase = "follow";
     this.#delivered = this.#source.revision;
@@ -272,7 +245,7 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
   }
 
   /** The queue, as much as makes one batch. */
-  #take(): EngineEvent[] {
+  #shift(): EngineEvent[] {
     const events: EngineEvent[] = [];
     let bytes = 0;
     for (const change of this.#queue) {
@@ -298,10 +271,5 @@ class StoreWatch extends Iteration<readonly EngineEvent[]> implements EngineWatc
   #clear(): void {
     this.#queue = [];
     this.#queueBytes = 0;
-  }
-
-  #wake(): void {
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
   }
 }
