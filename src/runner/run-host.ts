@@ -8,10 +8,13 @@ import { Tree } from "../tree/tree.ts";
 import { decodeValue } from "../wire/value.ts";
 import type { Path } from "../wire/path.ts";
 import type { LogLine } from "./job.ts";
+import { encodeMessage } from "../tree/messages.ts";
 import type {
+  RunAnswer,
   RunDeleteOptions,
   RunHostApi,
   RunMessage,
+  RunRequestOptions,
   RunSetOptions,
   RunSetResult,
   RunWatchOptions,
@@ -105,6 +108,37 @@ export class RunHost implements RunHostApi {
   async publish(topic: Path, data: Uint8Array): Promise<void> {
     this.#check();
     return this.#tree.publishRaw(topic, data);
+  }
+
+  async request(
+    stream: number,
+    topic: Path,
+    value: Uint8Array,
+    options: RunRequestOptions,
+  ): Promise<unknown> {
+    const asked = new AbortController();
+    const ended = new RunnerError("RUNNER_CANCELLED", "the request was given up");
+    this.#keep(stream, { close: async () => asked.abort(ended) });
+    try {
+      const { signal } = asked;
+      return await this.#tree.peers.request(topic, decodeValue(value), { ...options, signal });
+    } finally {
+      this.#streams.delete(stream);
+    }
+  }
+
+  async respond(stream: number, topic: Path, answer: RunAnswer): Promise<void> {
+    this.#check();
+    const offer = this.#tree.peers.respond(topic, async (value: unknown, request) => {
+      this.#check();
+      return decodeValue(await answer(request.topic, encodeMessage(value)));
+    });
+    const close = async (): Promise<void> => {
+      await offer.close();
+      (answer as Partial<Disposable>)[Symbol.dispose]?.();
+    };
+    this.#keep(stream, { close });
+    await offer.ready;
   }
 
   async watch(stream: number, path: Path, options: RunWatchOptions): Promise<void> {

@@ -133,6 +133,9 @@ export const LIVE_CASES: TreeCases = {
     mirror.subscribe(() => {
       throw new Error("this listener is broken");
     });
+    mirror.subscribe(async () => {
+      throw new Error("this one is, too");
+    });
     const listener = mirror.subscribe((batch) => heard.push(...changesOf(batch)));
     await near.set("foo", 3);
     await near.set("foo.b", 4);

@@ -1,9 +1,9 @@
 import type { AbortOptions } from "../base/abort.ts";
-import { BanyanError, WireError } from "../base/errors.ts";
+import { BanyanError, TreeError, WireError } from "../base/errors.ts";
 import { ABORT_OPTIONS, type OptionNames } from "../base/options.ts";
 import type { EngineMessage, EngineSubscription } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
-import { decodeValue } from "../wire/value.ts";
+import { decodeValue, encodeValue } from "../wire/value.ts";
 
 export interface SubscribeOptions extends AbortOptions {
   /** Leaves the bytes as they are. */
@@ -119,5 +119,15 @@ export function toTreeMessage({ topic, data }: EngineMessage): TreeMessage {
       ? cause
       : new WireError("WIRE_MALFORMED", "the message is no value", { cause });
     return { topic, data, value: undefined, error };
+  }
+}
+
+/** Unlike what is stored, what is asked and answered may be `undefined`. @throws TreeError `TREE_BAD_VALUE` */
+export function encodeMessage(value: unknown): Uint8Array {
+  try {
+    return encodeValue(value);
+  } catch (cause) {
+    if (!BanyanError.is(cause)) throw cause;
+    throw new TreeError("TREE_BAD_VALUE", cause.message, { cause });
   }
 }

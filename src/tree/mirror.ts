@@ -1,8 +1,10 @@
 import { type AbortOptions, abortable } from "../base/abort.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { TreeError } from "../base/errors.ts";
+import { kindOf } from "../base/kind-of.ts";
 import type { Log } from "../base/log.ts";
 import { ABORT_OPTIONS, checkOptions } from "../base/options.ts";
+import { onRejection } from "../base/rejection.ts";
 import type { EngineEvent, EngineWatch, Revision } from "../engine/engine.ts";
 import { formatPath, toPath } from "../wire/path-text.ts";
 import type { Path, PathElement, PathLike } from "../wire/path.ts";
@@ -55,7 +57,7 @@ export class Mirror implements AsyncDisposable {
   readonly #log: Log;
   readonly #onEnd: () => void;
   readonly #ready = deferred<void>();
-  readonly #listeners = new Set<{ readonly call: (batch: MirrorBatch) => void }>();
+  readonly #listeners = new Set<{ readonly call: (batch: MirrorBatch) => unknown }>();
   readonly #waiters = new Set<Waiter>();
   #index = new EntryIndex();
   /** Collects a listing until its "ready". */
@@ -129,9 +131,13 @@ export class Mirror implements AsyncDisposable {
 
   /**
    * Calls `listener` after each step, synchronously and in order; what was there before is not
-   * announced. One that throws is logged and does not keep the others from hearing.
+   * announced. One that throws, or whose promise rejects, is logged and does not keep the others from
+   * hearing. Promises are not waited for.
    */
-  subscribe(listener: (batch: MirrorBatch) => void): Disposable {
+  subscribe(listener: (batch: MirrorBatch) => unknown): Disposable {
+    if (typeof listener !== "function") {
+      throw new TypeError(`a listener is a function, not ${kindOf(listener)}`);
+    }
     const entry = { call: listener };
     this.#listeners.add(entry);
     return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
@@ -270,11 +276,14 @@ export class Mirror implements AsyncDisposable {
     const batch: MirrorBatch = { changes, revision: this.#revision, stale: this.stale };
     // A copy: who subscribes meanwhile hears of the next batch.
     const listeners = [...this.#listeners];
+    const path = formatPath(this.path);
+    const failed = (error: unknown): void =>
+      this.#log.error("a listener of a mirror threw", { path, error });
     for (const listener of listeners) {
       try {
-        listener.call(batch);
+        onRejection(listener.call(batch), failed);
       } catch (error) {
-        this.#log.error("a listener of a mirror threw", { path: formatPath(this.path), error });
+        failed(error);
       }
     }
   }

@@ -1,7 +1,8 @@
 import type { AbortOptions } from "../base/abort.ts";
-import { BanyanError, TreeError } from "../base/errors.ts";
+import { ChannelError } from "../base/errors.ts";
 import { kindOf } from "../base/kind-of.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
+import { onRejection } from "../base/rejection.ts";
 import type { Channel } from "../channel/channel.ts";
 import type {
   Engine,
@@ -16,6 +17,7 @@ import { formatPath } from "../wire/path-format.ts";
 import type { Path, PathLike } from "../wire/path.ts";
 import { decodeValue, encodeValue } from "../wire/value.ts";
 import { LinkChannel } from "./link-channel.ts";
+import { encodeMessage } from "./messages.ts";
 
 export interface RequestOptions extends AbortOptions {
   /** How long to wait for the answer, in milliseconds. Default 10,000. */
@@ -95,7 +97,7 @@ export class Peers {
   async request(topic: PathLike, value?: unknown, options: RequestOptions = {}): Promise<unknown> {
     checkRequestOptions(options, "request");
     const { peers } = this.#context.engine();
-    const answer = toAnswer(await peers.request(toPath(topic), encode(value), options));
+    const answer = toAnswer(await peers.request(toPath(topic), encodeMessage(value), options));
     if ("error" in answer) throw answer.error;
     return answer.value;
   }
@@ -108,7 +110,7 @@ export class Peers {
   ): AsyncGenerator<TreeAnswer, void> {
     checkRequestOptions(options, "requestAll");
     const { peers } = this.#context.engine();
-    const answers = peers.requestAll(toPath(topic), encode(value), options);
+    const answers = peers.requestAll(toPath(topic), encodeMessage(value), options);
     for await (const answer of answers) yield toAnswer(answer);
   }
 
@@ -127,7 +129,7 @@ export class Peers {
   announce(place: PathLike, about?: unknown, options: AbortOptions = {}): TreeOffer {
     checkOptions(options, ABORT_OPTIONS, "peers.announce");
     const { engine } = this.#context;
-    return this.#offer(engine().peers.announce(toPath(place), encode(about), options));
+    return this.#offer(engine().peers.announce(toPath(place), encodeMessage(about), options));
   }
 
   /** Who is there at `place` and below it, as of now. */
@@ -157,11 +159,11 @@ export class Peers {
 
   /**
    * Takes the channels that others open to `door`. They belong to `onChannel`; what it throws refuses
-   * one. See `connect`.
+   * one, and where its promise rejects the channel is aborted. See `connect`.
    */
   accept(
     door: PathLike,
-    onChannel: (channel: Channel) => void,
+    onChannel: (channel: Channel) => unknown,
     options: AbortOptions = {},
   ): TreeOffer {
     checkOptions(options, ABORT_OPTIONS, "peers.accept");
@@ -173,7 +175,9 @@ export class Peers {
       (caller) => {
         const channel = new LinkChannel(`${formatPath(at)}#${++count}`);
         channel.join(caller);
-        onChannel(channel);
+        onRejection(onChannel(channel), (error) =>
+          channel.abort(new ChannelError("CHANNEL_CLOSED", "who took it failed", { cause: error })),
+        );
         return channel.near;
       },
       options,
@@ -214,7 +218,7 @@ async function answerTo(
   try {
     const value = decodeValue(data);
     const result = await responder(value, { topic, value, signal });
-    return { failed: false, data: encode(result), by };
+    return { failed: false, data: encodeMessage(result), by };
   } catch (error) {
     return { failed: true, data: encodeFailure(error), by };
   }
@@ -242,16 +246,6 @@ function toMember({ place, id, since, about }: EngineMember): TreeMember {
     said = about;
   }
   return { place, id, since, about: said };
-}
-
-/** Unlike what is stored, a message may be `undefined`. */
-function encode(value: unknown): Uint8Array {
-  try {
-    return encodeValue(value);
-  } catch (cause) {
-    if (!BanyanError.is(cause)) throw cause;
-    throw new TreeError("TREE_BAD_VALUE", cause.message, { cause });
-  }
 }
 
 /** Something always arrives. */

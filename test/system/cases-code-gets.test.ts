@@ -1,4 +1,5 @@
 /** DistKV's cases of what the code of a job is given, on node processes over a hub. */
+import { parsePath } from "banyan";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { Cluster } from "./cluster.ts";
@@ -10,8 +11,13 @@ beforeAll(async () => {
 afterAll(() => cluster[Symbol.asyncDispose]());
 
 /** Runs code as a job, to its end. */
-async function result(job: string, code: string, data: object = {}): Promise<unknown> {
-  await cluster.proc(job, code, { vars: Object.keys(data) });
+async function result(
+  job: string,
+  code: string,
+  data: object = {},
+  more: object = {},
+): Promise<unknown> {
+  await cluster.proc(job, code, { vars: Object.keys(data), ...more });
   await cluster.jobs.set(job, { code: job, data });
   const state = await cluster.stopped(job);
   expect(state).toMatchObject({ backoff: 0 });
@@ -168,6 +174,57 @@ describe("CX: what the code gets", () => {
       if (messages.length === 2) break;
     }
     expect(messages.at(-1)).toBe(2);
+  });
+});
+
+describe("_client: messages", () => {
+  const ASKS = (wait: string): string => `
+    const errors = [];
+    const tried = ${wait === "" ? "(ask) => ask()" : "async (ask) => await ask()"};
+    for (const [topic, value] of [["asks.no", 1], ["asks.add", "text"], ["asks.add", () => 1]]) {
+      try { ${wait} tried(() => _client.request(topic, value)); }
+      catch (error) { errors.push(error.code ?? error.name); }
+    }
+    ${wait} _client.publish("asks.heard", "hello");
+    return [${wait} _client.request("asks.add", [40n, 2n], { timeoutMs: 20000 }), errors];`;
+
+  it("request() gives an answer or what the responder threw, in code that waits and code that blocks", async () => {
+    const { tree } = cluster;
+    await using adder = tree.peers.respond("asks.add", ([a, b]: [bigint, bigint]) => {
+      if (typeof a !== "bigint") throw new RangeError("only bigints");
+      return { sum: a + b, at: parsePath("a:2") };
+    });
+    await using heard = tree.subscribe("asks.heard");
+    await Promise.all([adder.ready, heard.ready]);
+    const errors = ["ENGINE_NO_RESPONDER", "RangeError", "TREE_BAD_VALUE"];
+    const answers = [{ sum: 42n, at: parsePath("a:2") }, errors];
+    expect(await result("asks.async", ASKS("await"))).toEqual(answers);
+    expect(await result("asks.blocks", ASKS(""), {}, { is_async: false })).toEqual(answers);
+    expect(heard.dropped).toBe(0);
+    for (let n = 0; n < 2; n++) expect((await heard.next()).value?.value).toBe("hello");
+  });
+
+  it("respond() answers until the run ends", async () => {
+    const { tree, jobs } = cluster;
+    const job = result(
+      "answers.job",
+      `await _client.respond("answers.+", async (value, { topic }) => {
+         if (value === "bad") throw new RangeError("bad value");
+         return [topic.name, value];
+       });
+       await _self.monitor("answers-end");
+       await _self.progress("ready");
+       for await (const event of _info) if (event.type === "message") return "done";`,
+    );
+    await ready("answers.job");
+    expect(await tree.peers.request("answers.x", 5n)).toEqual(["x", 5n]);
+    await expect(tree.peers.request("answers.x", "bad")).rejects.toThrow(RangeError);
+    await tree.publish("answers-end", 1);
+    expect(await job).toBe("done");
+    await expect(tree.peers.request("answers.x", 5)).rejects.toMatchObject({
+      code: "ENGINE_NO_RESPONDER",
+    });
+    expect((await jobs.runs("answers.job")).length).toBe(1);
   });
 });
 

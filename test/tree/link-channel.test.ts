@@ -112,4 +112,17 @@ describe("Peers.connect()", () => {
       message: expect.stringContaining("not today"),
     });
   });
+
+  test("is aborted where who took it fails later, and the next is taken", async () => {
+    await using tree = Tree.over(new MemoryEngine());
+    let taken = 0;
+    tree.peers.accept("door", async (channel) => {
+      if (++taken === 1) throw new Error("not this one");
+      await openSession(channel, { exports: { taken } });
+    });
+    const refused = await tree.peers.connect("door");
+    expect(await refused.closed).toMatchObject({ code: "CHANNEL_CLOSED" });
+    await using session = await openSession(await tree.peers.connect("door"));
+    expect(await session.remote("taken")).toBe(2);
+  });
 });

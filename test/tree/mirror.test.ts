@@ -158,17 +158,27 @@ describe("Mirror", () => {
     ]);
   });
 
-  it("logs a listener that throws, and tells the others", async () => {
+  it("logs a listener that throws, at once or later, and tells the others", async () => {
     const error = vi.fn<Log["error"]>();
     await using fixture = await open({ ...silentLog, error });
-    const thrown = new Error("broken");
+    const thrown = [new Error("broken"), new Error("later"), new Error("late thenable")];
     fixture.mirror.subscribe(() => {
-      throw thrown;
+      throw thrown[0];
     });
+    fixture.mirror.subscribe(async () => {
+      throw thrown[1];
+    });
+    fixture.mirror.subscribe(() => ({
+      then: (_done: unknown, fail: (error: unknown) => void) => fail(thrown[2]),
+    }));
     const others = heard(fixture.mirror);
     fixture.watch.send(put("a", 3, 3));
     await others;
-    expect(error).toHaveBeenCalledWith(expect.any(String), { path: "a", error: thrown });
+    await vi.waitUntil(() => error.mock.calls.length === 3);
+    expect(error.mock.calls.map(([, fields]) => fields)).toEqual(
+      thrown.map((one) => ({ path: "a", error: one })),
+    );
+    expect(() => fixture.mirror.subscribe(5 as never)).toThrow(TypeError);
   });
 
   it("tells a listener that subscribes meanwhile of the next batch, and not one that left", async () => {

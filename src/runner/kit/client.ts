@@ -1,19 +1,26 @@
+import { abortable, type AbortOptions, onAbort } from "../../base/abort.ts";
 import type { DepthOptions } from "../../tree/depth.ts";
 import { encodeTreeValue, valueOf, type TreeEntry } from "../../tree/entry.ts";
 import type { TreeChild } from "../../tree/list.ts";
+import { encodeMessage } from "../../tree/messages.ts";
 import type { TreeEvent } from "../../tree/watch.ts";
 import { toPath } from "../../wire/path-text.ts";
-import type { PathLike } from "../../wire/path.ts";
+import type { Path, PathLike } from "../../wire/path.ts";
+import { decodeValue } from "../../wire/value.ts";
 import type {
   RunDeleteOptions,
   RunHostApi,
   RunMessage,
+  RunRequestOptions,
   RunSetOptions,
   RunSetResult,
   RunWatchOptions,
 } from "./host-api.ts";
 import { pickOptions } from "./options.ts";
-import { StreamReader, type Streams } from "./streams.ts";
+import { type OpenStream, StreamReader, type Streams } from "./streams.ts";
+
+/** Returns the answer, or throws. */
+type RunResponder = (value: never, request: { readonly topic: Path }) => unknown;
 
 /**
  * `_client`: the tree as the code of a run has it. The same words as `Tree`; each call goes to the
@@ -89,6 +96,43 @@ export class Client {
     const at = toPath(topic);
     const raw = options.raw === true;
     return StreamReader.open(this.#streams, (stream) => this.#host.subscribe(stream, at, { raw }));
+  }
+
+  /**
+   * Asks one of those who respond to the topic, once, and gives its answer; throws what it threw.
+   *
+   * @throws EngineError as `Peers.request`; `signal.reason` when that aborts, and the responder is told
+   */
+  async request(
+    topic: PathLike,
+    value?: unknown,
+    options: RunRequestOptions & AbortOptions = {},
+  ): Promise<unknown> {
+    const { signal, ...rest } = pickOptions(options, ["timeoutMs", "signal"]);
+    signal?.throwIfAborted();
+    const stream = this.#streams.nextId();
+    const answer = this.#host.request(stream, toPath(topic), encodeMessage(value), rest);
+    if (signal === undefined) return answer;
+    const giveUp = onAbort(signal, () => void this.#host.closeStream(stream).catch(() => {}));
+    try {
+      return await abortable(answer, signal);
+    } finally {
+      giveUp[Symbol.dispose]();
+    }
+  }
+
+  /**
+   * Answers requests to the topic, and with "+" and "#" in it to all that fit, until it is closed or the
+   * run ends. What `responder` throws, whoever asked gets thrown.
+   */
+  async respond(topic: PathLike, responder: RunResponder): Promise<AsyncDisposable & OpenStream> {
+    if (typeof responder !== "function") throw new TypeError("a responder is a function");
+    const stream = this.#streams.nextId();
+    await this.#host.respond(stream, toPath(topic), async (asked, data) =>
+      encodeMessage(await responder(decodeValue(data) as never, { topic: asked })),
+    );
+    const close = (): Promise<void> => this.#host.closeStream(stream);
+    return { close, [Symbol.asyncDispose]: close };
   }
 
   async *#pages<T>(begin: (stream: number) => Promise<void>): AsyncGenerator<T, void> {

@@ -35,6 +35,13 @@ export interface RunWatchOptions extends DepthOptions {
   readonly current?: boolean | undefined;
 }
 
+export interface RunRequestOptions {
+  /** How long to wait for the answer, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export type RunAnswer = (topic: Path, value: Uint8Array) => Promise<Uint8Array>;
+
 /** One message as it travels: `value` is left out where it was asked for raw, or is none. */
 export interface RunMessage {
   readonly topic: Path;
@@ -64,6 +71,15 @@ export interface RunHostApi {
   set(path: Path, value: Uint8Array, options: RunSetOptions): Promise<RunSetResult>;
   delete(path: Path, options: RunDeleteOptions): Promise<RunSetResult>;
   publish(topic: Path, data: Uint8Array): Promise<void>;
+  /** Asks one of those who respond to the topic; `closeStream` gives it up. */
+  request(
+    stream: number,
+    topic: Path,
+    value: Uint8Array,
+    options: RunRequestOptions,
+  ): Promise<unknown>;
+  /** Answers requests to the topic with `answer`, a value's bytes for a value's bytes, until `closeStream`. */
+  respond(stream: number, topic: Path, answer: RunAnswer): Promise<void>;
   watch(stream: number, path: Path, options: RunWatchOptions): Promise<void>;
   /** Resolves when every message published from now on will be heard. */
   subscribe(stream: number, topic: Path, options: { readonly raw: boolean }): Promise<void>;

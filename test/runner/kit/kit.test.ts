@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { BanyanError, RunnerError } from "../../../src/base/errors.ts";
 import { ErrorRecorded, type RunnerMsg } from "../../../src/runner/kit/messages.ts";
@@ -136,6 +136,66 @@ describe("_client", () => {
         null,
       ].map((code) => code ?? undefined),
     );
+  });
+
+  it("asks whoever responds, answers itself, and throws what a responder threw", async () => {
+    await using kit = openKit();
+    await using far = kit.tree.peers.respond("far", ([a, b]: [number, bigint]) => {
+      if (b === 0n) throw new RangeError("not by 0");
+      return { a, b, at: parsePath("a:2") };
+    });
+    await far.ready;
+    const run = kit.run(async ({ _client }) => {
+      const own = await _client.respond("own.+", (value: unknown, { topic }) => [
+        value,
+        topic.name,
+      ]);
+      const answers = [
+        await _client.request("far", [1, 2n]),
+        await codeOf(() => _client.request("far", [1, 0n])),
+        await codeOf(() => _client.request("nobody", 1)),
+        await codeOf(() => _client.request("far", () => 1)),
+        await codeOf(() => _client.request("far", 1, { timeout: 1 } as object)),
+        await codeOf(() => _client.respond("own", 5 as never)),
+        await kit.tree.peers.request("own.b"),
+      ];
+      await own.close();
+      return [...answers, await codeOf(() => _client.request("own.b")), run.host.open];
+    });
+    expect(await run.ended).toEqual([
+      { a: 1, b: 2n, at: parsePath("a:2") },
+      "RangeError",
+      "ENGINE_NO_RESPONDER",
+      "TREE_BAD_VALUE",
+      "TypeError",
+      "TypeError",
+      [undefined, "b"],
+      "ENGINE_NO_RESPONDER",
+      0,
+    ]);
+  });
+
+  it("gives a request up with its signal and with the run, and the responder is told", async () => {
+    await using kit = openKit();
+    const asked: AbortSignal[] = [];
+    await using never = kit.tree.peers.respond("never", (_value, { signal }) => {
+      asked.push(signal);
+      return new Promise(() => {});
+    });
+    await never.ready;
+    const reason = new Error("enough");
+    const { ended } = kit.run(async ({ _client }) => {
+      const controller = new AbortController();
+      const answer = _client.request("never", 1, { signal: controller.signal });
+      await vi.waitUntil(() => asked.length === 1);
+      controller.abort(reason);
+      const failure = await answer.catch((error: unknown) => error);
+      void _client.request("never", 2).catch(() => {});
+      await vi.waitUntil(() => asked.length === 2);
+      return failure === reason;
+    });
+    expect(await ended).toBe(true);
+    await vi.waitUntil(() => asked.every((signal) => signal.aborted));
   });
 
   it("breaks out of a long listing and a watch and leaves nothing open", async () => {

@@ -1,12 +1,14 @@
 import type { DepthOptions } from "../../../tree/depth.ts";
 import { encodeTreeValue, valueOf, type TreeEntry } from "../../../tree/entry.ts";
 import type { TreeChild } from "../../../tree/list.ts";
+import { encodeMessage } from "../../../tree/messages.ts";
 import type { TreeEvent } from "../../../tree/watch.ts";
 import { toPath } from "../../../wire/path-text.ts";
 import type { PathLike } from "../../../wire/path.ts";
 import type {
   RunDeleteOptions,
   RunMessage,
+  RunRequestOptions,
   RunSetOptions,
   RunSetResult,
   RunWatchOptions,
@@ -22,7 +24,7 @@ import { BlockingReader } from "./reader.ts";
 export class BlockingClient {
   readonly #host: BlockingHost;
   readonly #events: BlockingEvents;
-  #lastListing = 0;
+  #last = 0;
 
   constructor(host: BlockingHost, events: BlockingEvents) {
     this.#host = host;
@@ -87,9 +89,23 @@ export class BlockingClient {
     return new BlockingReader(this.#events, this.#events.readTopic(toPath(topic), { raw }));
   }
 
+  /**
+   * Asks one of those who respond to the topic, once, and gives its answer; throws what it threw.
+   *
+   * @throws EngineError as `Peers.request`
+   */
+  request(topic: PathLike, value?: unknown, options: RunRequestOptions = {}): unknown {
+    const picked = pickOptions(options, ["timeoutMs"]);
+    return this.#host.request(this.#nextId(), toPath(topic), encodeMessage(value), picked);
+  }
+
+  /** Below those that the node numbers for the readers. */
+  #nextId(): number {
+    return --this.#last;
+  }
+
   *#pages<T>(begin: (listing: number) => void): Generator<T, void> {
-    // Below those that the node numbers for the readers.
-    const listing = --this.#lastListing;
+    const listing = this.#nextId();
     begin(listing);
     let open = true;
     try {

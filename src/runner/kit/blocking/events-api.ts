@@ -36,5 +36,5 @@ type Blocking<Api> = {
     : Api[Name];
 };
 
-export type BlockingHost = Blocking<Omit<RunHostApi, "attach" | "watch" | "subscribe">>;
+export type BlockingHost = Blocking<Omit<RunHostApi, "attach" | "watch" | "subscribe" | "respond">>;
 export type BlockingEvents = Blocking<RunEventsApi>;
