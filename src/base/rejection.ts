@@ -3,6 +3,5 @@
  * hears of ends the process.
  */
 export function onRejection(returned: unknown, hear: (error: unknown) => void): void {
-  if (returned instanceof Promise) returned.catch(hear);
-  else if (typeof Object(returned).then === "function") Promise.resolve(returned).catch(hear);
+  if (typeof Object(returned).then === "function") Promise.resolve(returned).catch(hear);
 }

@@ -177,17 +177,18 @@ describe("CX: what the code gets", () => {
   });
 });
 
-describe("_client: messages", () => {
-  const ASKS = (wait: string): string => `
-    const errors = [];
-    const tried = ${wait === "" ? "(ask) => ask()" : "async (ask) => await ask()"};
-    for (const [topic, value] of [["asks.no", 1], ["asks.add", "text"], ["asks.add", () => 1]]) {
-      try { ${wait} tried(() => _client.request(topic, value)); }
-      catch (error) { errors.push(error.code ?? error.name); }
-    }
-    ${wait} _client.publish("asks.heard", "hello");
-    return [${wait} _client.request("asks.add", [40n, 2n], { timeoutMs: 20000 }), errors];`;
+/** Asks three times in vain, and once well. */
+const asks = (wait: string): string => `
+  const errors = [];
+  const tried = ${wait === "" ? "(ask) => ask()" : "async (ask) => await ask()"};
+  for (const [topic, value] of [["asks.no", 1], ["asks.add", "text"], ["asks.add", () => 1]]) {
+    try { ${wait} tried(() => _client.request(topic, value)); }
+    catch (error) { errors.push(error.code ?? error.name); }
+  }
+  ${wait} _client.publish("asks.heard", "hello");
+  return [${wait} _client.request("asks.add", [40n, 2n], { timeoutMs: 20000 }), errors];`;
 
+describe("_client: messages", () => {
   it("request() gives an answer or what the responder threw, in code that waits and code that blocks", async () => {
     const { tree } = cluster;
     await using adder = tree.peers.respond("asks.add", ([a, b]: [bigint, bigint]) => {
@@ -198,8 +199,8 @@ describe("_client: messages", () => {
     await Promise.all([adder.ready, heard.ready]);
     const errors = ["ENGINE_NO_RESPONDER", "RangeError", "TREE_BAD_VALUE"];
     const answers = [{ sum: 42n, at: parsePath("a:2") }, errors];
-    expect(await result("asks.async", ASKS("await"))).toEqual(answers);
-    expect(await result("asks.blocks", ASKS(""), {}, { is_async: false })).toEqual(answers);
+    expect(await result("asks.async", asks("await"))).toEqual(answers);
+    expect(await result("asks.blocks", asks(""), {}, { is_async: false })).toEqual(answers);
     expect(heard.dropped).toBe(0);
     for (let n = 0; n < 2; n++) expect((await heard.next()).value?.value).toBe("hello");
   });
