@@ -1,4 +1,4 @@
-/** What is kept, per thread, of memory that came back; more is left to the garbage collector. */
+/** What is kept, per thread, of memory that came back; the oldest is left to the garbage collector. */
 const MAX_SPARE_BYTES = 8 * 1024 * 1024;
 
 /** By the very array that was handed out: another view of its memory is somebody else's to read. */
@@ -20,15 +20,15 @@ export function lendCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export function giveBack(bytes: Uint8Array): void {
   if (!lent.delete(bytes)) return;
   const { buffer } = bytes as Uint8Array<ArrayBuffer>;
-  if (spareBytes + buffer.byteLength > MAX_SPARE_BYTES) return;
   spareBytes += buffer.byteLength;
   spare.push(buffer);
+  while (spareBytes > MAX_SPARE_BYTES) spareBytes -= spare.shift()?.byteLength ?? 0;
 }
 
-/** Not in memory of twice the size: small arrays would use up what large ones need. */
+/** The latest that fits, but not memory of twice the size: small arrays would use up what large ones need. */
 function inSpare(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   const size = bytes.length;
-  const at = spare.findIndex(({ byteLength }) => byteLength >= size && byteLength < size * 2);
+  const at = spare.findLastIndex(({ byteLength }) => byteLength >= size && byteLength < size * 2);
   const buffer = spare[at];
   if (buffer === undefined) return undefined;
   spare.splice(at, 1);
