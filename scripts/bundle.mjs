@@ -1,10 +1,12 @@
 // Programs that are one file each; runs after tsc, on what that has written.
-import { renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 
 import { rolldown } from "rolldown";
 
 import { root } from "./prepare.mjs";
 
+/** Finds what lmdb needs: no other package has to see it. */
+const OF_LMDB = 'require("node:module").createRequire(require.resolve("lmdb"))';
 /** Names stay, for stacks. */
 const COMPACT = { mangle: false, compress: false, codegen: { removeWhitespace: true } };
 
@@ -16,48 +18,65 @@ await bundle("gateway.js", {
 });
 
 // The hub's process: it is started while others wait for it, and 130 small modules take Node 20 longer to
-// load than all the rest of its start. In the entry's own folder, so that what is found by import.meta.url
-// is found from there as well; packages with native parts, or rarely needed, stay where they are.
-await bundle("hub.js", {
-  file: "hub.whole.js",
-  format: "esm",
+// load than all the rest of its start; so do the modules of lmdb. As CommonJS, it does without the loader
+// of modules. In the entry's own folder, so that what is found by import.meta.url is found from there as
+// well; packages that are rarely needed stay where they are.
+await bundle("hub.js", { file: "hub.cjs", format: "cjs" });
+await bundle("hub-program.js", {
+  file: "hub-program.cjs",
+  format: "cjs",
   // Half as much to be read and compiled.
   minify: COMPACT,
   external: ["ws", "selfsigned"],
   plugins: [
-    // As CommonJS it is one file, and takes half the time of its modules.
-    required("lmdb", ["open", "ABORT", "nativeAddon"]),
+    lmdbInside(),
+    // Only a store of other than bytes would need it.
+    requiredLate("msgpackr", ["Encoder"], OF_LMDB),
+    // It evaluates, and where that is done nothing can be told of the names around it.
+    required("ordered-binary", OF_LMDB),
     // For hubs that listen for other machines.
     requiredLate("node:tls", ["connect", "createServer"]),
   ],
 });
-renameSync(`${root}/dist/entry/hub.whole.js`, `${root}/dist/entry/hub.js`);
-// It is of the file that was there before.
-rmSync(`${root}/dist/entry/hub.js.map`, { force: true });
 
-/** What `names` of a package come from `require`. */
-function required(id, names) {
-  const load = `createRequire(import.meta.url)(${JSON.stringify(id)})`;
-  return virtual(id, `export const { ${names.join(", ")} } = ${load};`);
+/** The JavaScript of lmdb becomes part of the bundle, and finds its native part where the package is. */
+function lmdbInside() {
+  const file = createRequire(import.meta.url).resolve("lmdb");
+  const own = /new \(require\('u' \+ 'rl'\)\.URL\)\('file:' \+ __filename\)\.href/g;
+  const there = "require('node:url').pathToFileURL(require.resolve('lmdb')).href";
+  return {
+    name: "lmdb inside",
+    resolveId: (source) => (source === "lmdb" ? file : undefined),
+    transform: (code, id) => {
+      if (id !== file) return undefined;
+      const [count, changed] = [code.match(own)?.length, code.replaceAll(own, there)];
+      if (count !== 3) throw new Error("lmdb looks for its files in another way than it did");
+      return changed;
+    },
+  };
+}
+
+/** A package that stays where it is. */
+function required(id, from) {
+  return virtual(id, `module.exports = ${from}(${JSON.stringify(id)});`);
 }
 
 /** Functions of a package that is loaded with the first call. */
-function requiredLate(id, names) {
-  const load = `createRequire(import.meta.url)(${JSON.stringify(id)})`;
-  const late = names.map(
-    (name) => `export const ${name} = (...given) => ${load}.${name}(...given);`,
-  );
+function requiredLate(id, names, from = "require") {
+  const late = names.map((name) => {
+    const of = `${from}(${JSON.stringify(id)}).${name}`;
+    return `exports.${name} = function (...given) { return new.target ? new (${of})(...given) : ${of}(...given); };`;
+  });
   return virtual(id, late.join("\n"));
 }
 
-/** A module of this text in the place of `id`. */
+/** A CommonJS module of this text in the place of `id`. */
 function virtual(id, text) {
   const own = `\0${id}`;
   return {
     name: `instead of ${id}`,
     resolveId: (source) => (source === id ? own : undefined),
-    load: (source) =>
-      source === own ? `import { createRequire } from "node:module";\n${text}` : undefined,
+    load: (source) => (source === own ? { code: text, moduleType: "js" } : undefined),
   };
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { systemClock, type Clock } from "../base/clock.ts";
@@ -10,9 +10,9 @@ import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
 import { isStopped } from "../runner/process-identity.ts";
 import { dialHub } from "./hub-dial.ts";
-import { readHubRecord } from "./hub-record.ts";
+import { readHubRecord, readHubRecordNow } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
-import { placesOf, type TreePlaces } from "./tree-folder.ts";
+import { placesOf, privateFolder, type TreePlaces } from "./tree-folder.ts";
 
 export interface ConnectHubOptions {
   readonly signal: AbortSignal;
@@ -24,6 +24,8 @@ export interface ConnectHubOptions {
 /** How long all of it may take before it counts as failed. */
 const START_MS = 15_000;
 const POLL_MS = 5;
+/** After so long who waits for another to start a hub looks whether that one is still there. */
+const LOOK_MS = 50;
 const DEFAULT_IDLE_MS = 10_000;
 const MAX_LOG_BYTES = 1024 * 1024;
 
@@ -77,7 +79,10 @@ async function startOrWait(
 ): Promise<void> {
   const lock = await LockFile.take(places.startLock, "start");
   if (!(lock instanceof LockFile)) {
-    await pause(POLL_MS, options);
+    const until = options.clock.now() + LOOK_MS;
+    while (!isAnother(readHubRecordNow(places.hubRecord), failed) && options.clock.now() < until) {
+      await pause(POLL_MS, options);
+    }
     return;
   }
   try {
@@ -94,9 +99,10 @@ async function startHub(
   failed: string | undefined,
   { signal, clock, idleMs = DEFAULT_IDLE_MS }: ConnectHubOptions & { readonly clock: Clock },
 ): Promise<void> {
-  const script = fileURLToPath(new URL("../entry/hub.js", import.meta.url));
+  const script = fileURLToPath(new URL("../entry/hub.cjs", import.meta.url));
   const log = openLog(places.hubLog);
-  const child = spawn(process.execPath, [script, places.directory, String(idleMs)], {
+  const compiled = join(privateFolder(), "hub-code");
+  const child = spawn(process.execPath, [script, places.directory, String(idleMs), compiled], {
     cwd: "/",
     detached: true,
     stdio: ["ignore", log, log],
@@ -112,7 +118,7 @@ async function startHub(
   );
   ended.catch(() => {});
   const until = clock.now() + START_MS;
-  while (!isAnother(await readHubRecord(places.hubRecord), failed)) {
+  while (!isAnother(readHubRecordNow(places.hubRecord), failed)) {
     if (exit === HUB_REFUSED) {
       const says = lastLine(places.hubLog);
       throw new NodeError("NODE_TREE_IN_USE", says ?? "another process has the tree for itself");

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 
 import { randomId } from "../base/ids.ts";
@@ -19,16 +20,13 @@ export interface HubRecord extends ProcessIdentity {
 /** The record; undefined where there is none, or one that makes no sense. */
 export async function readHubRecord(path: string): Promise<HubRecord | undefined> {
   const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : recordIn(text);
+}
+
+/** The same at once: for who looks again and again, and would take a hub that starts its processor. */
+export function readHubRecordNow(path: string): HubRecord | undefined {
   try {
-    const record = JSON.parse(text) as Partial<HubRecord> | null;
-    const whole =
-      typeof record?.pid === "number" &&
-      typeof record.start === "number" &&
-      typeof record.host === "string" &&
-      typeof record.socket === "string" &&
-      typeof record.epoch === "string";
-    return whole ? (record as HubRecord) : undefined;
+    return recordIn(readFileSync(path, "utf8"));
   } catch {
     return undefined;
   }
@@ -44,4 +42,19 @@ export async function writeHubRecord(path: string, record: HubRecord): Promise<v
 /** Takes the record away, if it is still that hub's. */
 export async function removeHubRecord(path: string, epoch: string): Promise<void> {
   if ((await readHubRecord(path))?.epoch === epoch) await rm(path, { force: true });
+}
+
+function recordIn(text: string): HubRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<HubRecord> | null;
+    const whole =
+      typeof record?.pid === "number" &&
+      typeof record.start === "number" &&
+      typeof record.host === "string" &&
+      typeof record.socket === "string" &&
+      typeof record.epoch === "string";
+    return whole ? (record as HubRecord) : undefined;
+  } catch {
+    return undefined;
+  }
 }

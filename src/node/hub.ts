@@ -11,7 +11,7 @@ import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import { refuseBlocking } from "../remote/sync/session.ts";
-import { isStopped, ownProcess } from "../runner/process-identity.ts";
+import { isCertainlyGone, isStopped, ownProcess } from "../runner/process-identity.ts";
 import type { RuleRunner } from "../tree/rules/rule-runner.ts";
 import { RuledEngine } from "../tree/rules/ruled-engine.ts";
 import { Path } from "../wire/path.ts";
@@ -112,7 +112,7 @@ async function takeStart(places: TreePlaces, options: RunHubOptions): Promise<Lo
 }
 
 async function isAnswering(record: HubRecord): Promise<boolean> {
-  if (isStopped(record)) return false;
+  if (isCertainlyGone(record) || isStopped(record)) return false;
   try {
     const session = await dialHub(record);
     await session.close();

@@ -136,10 +136,15 @@ async function upwards(from: string): Promise<string | undefined> {
  */
 export function hubAddress(directory: string, epoch: string): string {
   const name = createHash("sha256").update(realpathSync(directory)).digest("hex").slice(0, 12);
-  return `unix:${join(socketFolder(), `${name}-${epoch}`)}`;
+  return `unix:${join(privateFolder(), `${name}-${epoch}`)}`;
 }
 
-function socketFolder(): string {
+/**
+ * Where sockets of this user are, and what only this user may write.
+ *
+ * @throws NodeError `NODE_HUB_FAILED` where it is not private
+ */
+export function privateFolder(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"];
   const user = process.getuid?.() ?? userInfo().username;
   const folder =

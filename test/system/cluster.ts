@@ -226,7 +226,7 @@ export function hubsOf(tree: string): number[] {
     .filter((pid) => {
       try {
         const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return args.some((arg) => arg.endsWith("entry/hub.js")) && args.includes(tree);
+        return args.some((arg) => arg.endsWith("entry/hub.cjs")) && args.includes(tree);
       } catch {
         return false;
       }

@@ -100,7 +100,7 @@ async function startHub(
 ): Promise<StartedHub> {
   mkdirSync(join(folder, ".banyan"));
   const limit = `trap "" XFSZ; ulimit -f ${maxBlocks}; exec "$0" "$@"`;
-  const command = [process.execPath, join(ROOT, "dist/entry/hub.js"), folder, "600000"];
+  const command = [process.execPath, join(ROOT, "dist/entry/hub.cjs"), folder, "600000"];
   const hub = spawn("sh", ["-c", limit, ...command], { stdio: "ignore" });
   await vi.waitUntil(() => hubPid(folder) === hub.pid, { timeout: 30_000, interval: 5 });
   return {

@@ -166,7 +166,7 @@ test("a hub that nobody uses ends, and the next client finds everything", async 
   using folder = temporaryFolder();
   // A hub serves a tree; making one is its clients' doing.
   mkdirSync(join(folder.path, ".banyan"));
-  const hub = spawn(process.execPath, [join(ROOT, "dist/entry/hub.js"), folder.path, "200"], {
+  const hub = spawn(process.execPath, [join(ROOT, "dist/entry/hub.cjs"), folder.path, "200"], {
     stdio: "ignore",
   });
   const ended = new Promise<number | null>((resolve) => hub.once("exit", resolve));
@@ -282,7 +282,7 @@ function hubsOf(tree: string): number[] {
     .filter((pid) => {
       try {
         const args = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return args.some((arg) => arg.endsWith("entry/hub.js")) && args.includes(tree);
+        return args.some((arg) => arg.endsWith("entry/hub.cjs")) && args.includes(tree);
       } catch {
         return false;
       }
