@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 
@@ -26,6 +27,7 @@ export interface GlobalOptions {
   readonly tree?: string;
   readonly user?: string;
   readonly codecs?: string;
+  readonly keyFile?: string;
   readonly output?: Format;
   readonly quiet?: boolean;
 }
@@ -37,6 +39,8 @@ export class CommandContext implements AsyncDisposable {
   readonly #url: string | undefined;
   readonly #user: string | undefined;
   readonly #codecs: string | undefined;
+  /** Holds the key of the tree's secrets, where it is not the tree's folder that does. */
+  readonly keyFile: string | undefined;
   #tree: Promise<Tree> | undefined;
 
   constructor(io: CliIo, options: GlobalOptions) {
@@ -44,6 +48,7 @@ export class CommandContext implements AsyncDisposable {
     this.#url = options.tree ?? io.env["BANYAN_TREE"];
     this.#user = options.user;
     this.#codecs = options.codecs;
+    this.keyFile = options.keyFile === undefined ? undefined : resolve(io.cwd, options.keyFile);
     this.output = new Output({
       format: options.output ?? "table",
       quiet: options.quiet ?? false,
@@ -76,6 +81,7 @@ export class CommandContext implements AsyncDisposable {
       create: create && this.mayCreate,
       credentials: await this.#credentials(),
       codecs: this.#codecs,
+      secretKeyFile: this.keyFile,
       cwd: this.io.cwd,
       author: authorOf(this.io.env),
       signal: this.signal,

@@ -99,6 +99,11 @@ function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
         "BANYAN_CODECS",
       ),
     )
+    .addOption(
+      new Option("--key-file <file>", "holds the key of the tree's secrets").env(
+        "BANYAN_SECRET_KEY_FILE",
+      ),
+    )
     .option("-q, --quiet", "say nothing but data and errors")
     .showHelpAfterError("(add --help for what there is)")
     .configureHelp({ showGlobalOptions: true })

@@ -305,6 +305,14 @@ export interface EngineAccount {
   rights(path: Path): Promise<string>;
   /** Ends other sessions that were opened with the old one. @throws EngineError `ENGINE_DENIED` */
   changePassword(old: string, password: string): Promise<void>;
+  /**
+   * What a secret is, as bytes of a value, from who has the key; undefined where there is none.
+   *
+   * @throws EngineError `ENGINE_DENIED`; TreeError `TREE_NO_KEY`
+   */
+  readSecret(path: Path): Promise<Uint8Array | undefined>;
+  /** Keeps one. @throws EngineError `ENGINE_DENIED`; TreeError `TREE_NO_KEY` */
+  writeSecret(path: Path, value: Uint8Array): Promise<void>;
 }
 
 export interface Engine extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import { EngineError } from "../base/errors.ts";
 import type { Path } from "../wire/path.ts";
 import type { Engine, EngineAccount } from "./engine.ts";
-import { checkPath } from "./hub-checks.ts";
+import { checkBytes, checkPath } from "./hub-checks.ts";
 
 /** The name under which a hub exports its `HubAccountService`. */
 export const ACCOUNT_EXPORT = "account";
@@ -24,6 +24,14 @@ export class HubAccountService implements EngineAccount {
 
   changePassword(old: string, password: string): Promise<void> {
     return this.#account().changePassword(old, password);
+  }
+
+  readSecret(path: Path): Promise<Uint8Array | undefined> {
+    return this.#account().readSecret(checkPath(path));
+  }
+
+  writeSecret(path: Path, value: Uint8Array): Promise<void> {
+    return this.#account().writeSecret(checkPath(path), checkBytes(value));
   }
 
   #account(): EngineAccount {

@@ -157,6 +157,9 @@ export class HubEngine implements Engine {
     return {
       whoami: () => this.#ask({}, (_hub, { account }) => account.whoami()),
       rights: (path) => this.#ask({}, (_hub, { account }) => account.rights(path)),
+      readSecret: (path) => this.#ask({}, (_hub, { account }) => account.readSecret(path)),
+      writeSecret: (path, value) =>
+        this.#ask({}, (_hub, { account }) => account.writeSecret(path, value)),
       // Once more after a lost answer it would be refused: the old one is not the old one any more.
       changePassword: async (old, password) => {
         const session = await this.#session({ deadline: this.#deadline(), sent: false });

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { EngineError, RemoteError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Engine, Revision } from "../engine/engine.ts";
+import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import { Tree } from "../tree/tree.ts";
 import type { GuardedUser, Refusal } from "../tree/users/guarded-engine.ts";
@@ -9,6 +10,11 @@ import { isPassword, type PasswordHash } from "../tree/users/password.ts";
 import { isSameHash, parseToken } from "../tree/users/token.ts";
 import { isUserName, readUserRecord, type UserRecord } from "../tree/users/user-record.ts";
 import { Audit } from "./audit.ts";
+import { RIGHT_SAYS, type Right } from "../tree/users/rights.ts";
+import { encodeTreeValue } from "../tree/entry.ts";
+import { formatPath } from "../wire/path-text.ts";
+import type { Path } from "../wire/path.ts";
+import { decodeValue } from "../wire/value.ts";
 import { LoginGate } from "./login-gate.ts";
 import { RoleBook, UserRights } from "./user-rights.ts";
 
@@ -21,6 +27,8 @@ export interface Principal extends GuardedUser, Disposable {
 export interface AccessOptions {
   readonly clock: Clock;
   readonly log: Log;
+  /** What users read and write secrets with who may. */
+  readonly secretKeys?: SecretKeys | undefined;
 }
 
 /** By what somebody was let in: it has to be there for as long as they stay. */
@@ -55,8 +63,11 @@ export class Access implements AsyncDisposable {
   readonly #gate: LoginGate;
   readonly #guests = new Set<Guest>();
   readonly #audit: Audit;
+  readonly #secretKeys: SecretKeys | undefined;
 
-  private constructor(tree: Tree, users: Mirror, roles: Mirror, { clock, log }: AccessOptions) {
+  private constructor(tree: Tree, users: Mirror, roles: Mirror, options: AccessOptions) {
+    const { clock, log } = options;
+    this.#secretKeys = options.secretKeys;
     this.#tree = tree;
     this.#users = users;
     this.#roles = new RoleBook(roles);
@@ -74,7 +85,8 @@ export class Access implements AsyncDisposable {
 
   /** `engine` stays the caller's. */
   static async open(engine: Engine, options: AccessOptions): Promise<Access> {
-    const tree = Tree.over(engine, { ownsEngine: false, author: "hub", log: options.log });
+    const { log, secretKeys } = options;
+    const tree = Tree.over(engine, { ownsEngine: false, author: "hub", log, secretKeys });
     const { user, role } = tree.system;
     const [users, roles] = await Promise.all([tree.mirror(user), tree.mirror(role)]);
     return new Access(tree, users, roles, options);
@@ -157,11 +169,39 @@ export class Access implements AsyncDisposable {
         whoami: async () => ({ name, roles: rolesNow() }),
         rights: async (path) => rights.at(path),
         changePassword: (old, password) => this.#changePassword(guest, old, password),
+        ...this.#secretsOf(guest),
       },
       get gone() {
         return !isHere();
       },
       [Symbol.dispose]: () => void this.#guests.delete(guest),
+    };
+  }
+
+  /** Secrets as somebody may use them: the key is the hub's. */
+  #secretsOf(guest: Guest): Pick<GuardedUser["account"], "readSecret" | "writeSecret"> {
+    const { name, rights, from } = guest;
+    const check = (operation: string, right: Right, path: Path): void => {
+      if (rights.allows(right, path)) return;
+      this.refused({ user: name, operation, right, path }, from);
+      const says = `${name} may not ${RIGHT_SAYS[right]} ${formatPath(path)}`;
+      throw new EngineError("ENGINE_DENIED", says, { details: { path, right } });
+    };
+    const { engine, system, secrets } = this.#tree;
+    const secretKeys = this.#secretKeys;
+    const own = Tree.over(engine, { ownsEngine: false, author: name, secretKeys });
+    return {
+      readSecret: async (at) => {
+        check("readSecret", "r", system.secret.concat(at));
+        const value = await secrets.get(at);
+        return value === undefined ? undefined : encodeTreeValue(value);
+      },
+      writeSecret: async (at, bytes) => {
+        const path = system.secret.concat(at);
+        const isNew = rights.isFull || (await engine.get(path)) === undefined;
+        check("writeSecret", isNew ? "c" : "w", path);
+        await own.secrets.set(at, decodeValue(bytes));
+      },
     };
   }
 

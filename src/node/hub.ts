@@ -14,6 +14,7 @@ import { refuseBlocking } from "../remote/sync/session.ts";
 import { isCertainlyGone, isStopped, ownProcess } from "../runner/process-identity.ts";
 import type { RuleRunner } from "../tree/rules/rule-runner.ts";
 import { RuledEngine } from "../tree/rules/ruled-engine.ts";
+import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { Path } from "../wire/path.ts";
 import { VERSION } from "./version.ts";
 import { removeDeadSockets } from "./dead-sockets.ts";
@@ -27,6 +28,7 @@ import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
 import { watchOverPredecessor } from "./predecessor.ts";
 import { ReaderWatch } from "./reader-watch.ts";
 import { RulesApart } from "./rules-apart.ts";
+import { folderKeys, givenKeys, givenKeysFrom } from "./secret-key.ts";
 import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
 
 export interface RunHubOptions {
@@ -38,6 +40,8 @@ export interface RunHubOptions {
   readonly signal: AbortSignal;
   readonly log?: Log;
   readonly clock?: Clock;
+  /** Holds the key of the tree's secrets. Default: what the environment says, or the tree's folder. */
+  readonly secretKeyFile?: string | undefined;
   /** Called once, when clients can come. */
   readonly onReady?: (record: HubRecord) => void;
 }
@@ -122,6 +126,11 @@ async function isAnswering(record: HubRecord): Promise<boolean> {
   }
 }
 
+function keysOf({ directory, secretKeyFile }: RunHubOptions): SecretKeys {
+  const given = givenKeysFrom(process.env, secretKeyFile);
+  return given === undefined ? folderKeys(directory) : givenKeys(given);
+}
+
 class Hub {
   #record: HubRecord;
   readonly #places: TreePlaces;
@@ -174,6 +183,7 @@ class Hub {
       info: record,
       clock: this.#clock,
       log: this.#log,
+      secretKeys: keysOf(options),
       hold: (session) => this.#hold(session),
     });
   }

@@ -5,6 +5,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type HubInfo, serveEngine } from "../engine/hub-server.ts";
 import { openSession, type Session } from "../remote/session.ts";
+import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { GuardedEngine } from "../tree/users/guarded-engine.ts";
 import { JOIN_EXPORT, JoinService } from "./join-service.ts";
 import type { Access, Principal } from "./access.ts";
@@ -17,6 +18,7 @@ export interface NetworkDoorOptions {
   readonly info: HubInfo;
   readonly clock: Clock;
   readonly log: Log;
+  readonly secretKeys: SecretKeys;
   /** Takes a session into account for as long as it lasts. */
   readonly hold: (session: Session) => Disposable;
 }
@@ -131,5 +133,6 @@ export class NetworkDoor {
 async function openAccess(engine: Engine, options: NetworkDoorOptions): Promise<Access> {
   // Most hubs have no door on the network, and all start while somebody waits.
   const { Access } = await import("./access.ts");
-  return Access.open(engine, options);
+  const { clock, log, secretKeys } = options;
+  return Access.open(engine, { clock, log, secretKeys });
 }

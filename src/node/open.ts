@@ -8,7 +8,7 @@ import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { RuledEngine } from "../tree/rules/ruled-engine.ts";
 import { systemPaths } from "../tree/system-paths.ts";
-import type { SecretKey } from "../tree/secrets/secrets.ts";
+import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { Tree } from "../tree/tree.ts";
 import { checkDurability } from "../tree/write.ts";
 import { openOffered } from "./direct.ts";
@@ -16,6 +16,7 @@ import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
 import type { Credentials } from "./network.ts";
 import { readJoined } from "./joined.ts";
+import { folderKeys, givenKeys, givenKeysFrom } from "./secret-key.ts";
 import { placesOf, treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
 
 export { treeDirectory } from "./tree-folder.ts";
@@ -38,6 +39,13 @@ export interface OpenOptions extends FindTreeOptions {
   /** Gives up waiting for the hub. What is open by then stays open. */
   readonly signal?: AbortSignal | undefined;
   readonly log?: Log | undefined;
+  /**
+   * What secrets are sealed with, in base64, in the place of the key in the tree's folder. Default: what the
+   * environment says, as BANYAN_SECRET_KEY.
+   */
+  readonly secretKey?: string | undefined;
+  /** A file that holds it. Default: BANYAN_SECRET_KEY_FILE. */
+  readonly secretKeyFile?: string | undefined;
   /** The set of conversions through which values are read and written. Default: none, as they are stored. */
   readonly codecs?: string | undefined;
 }
@@ -51,6 +59,8 @@ const OPEN_OPTIONS: OptionNames<OpenOptions> = {
   durability: true,
   exclusive: true,
   log: true,
+  secretKey: true,
+  secretKeyFile: true,
   signal: true,
 };
 
@@ -70,17 +80,21 @@ export async function open(url?: string, options: OpenOptions = {}): Promise<Tre
   checkOpening(url, options, "open");
   const engine = await openChecked(url, options);
   const { author, log } = options;
-  return Tree.over(engine, { author, log, secretKey: await keyOf(url, options) });
+  return Tree.over(engine, { author, log, secretKeys: await keysOf(url, options) });
 }
 
-/** Secrets are for who has the tree's folder. */
-async function keyOf(
+/** Those that are given, or those of the folder; none where the store is another machine's. */
+async function keysOf(
   url: string | undefined,
   options: OpenOptions,
-): Promise<SecretKey | undefined> {
-  if (url !== undefined && /^(memory|unix|tls):/i.test(url)) return undefined;
+): Promise<SecretKeys | undefined> {
+  const { secretKey: text, secretKeyFile: file } = options;
+  const given = text === undefined ? givenKeysFrom(process.env, file) : { text };
+  if (given !== undefined) return givenKeys(given);
+  if (url !== undefined && /^(memory|unix|tls|tcp|wss?):/i.test(url)) return undefined;
   const directory = await treeDirectory(url, options);
-  return async (create) => (await import("./secret-key.ts")).secretKey(directory, create);
+  const joined = await readJoined(placesOf(directory));
+  return joined === undefined || options.exclusive === true ? folderKeys(directory) : undefined;
 }
 
 /** The engine under `open`, for who needs no tree. It belongs to the caller. */
@@ -128,6 +142,10 @@ function checkOpening(url: unknown, options: OpenOptions, of: string): void {
   }
   checkOptions(options, OPEN_OPTIONS, of);
   checkDurability(options.durability);
+  for (const text of [options.secretKey, options.secretKeyFile]) {
+    if (text === undefined || typeof text === "string") continue;
+    throw new TypeError(`a key, and the name of its file, are text, not ${kindOf(text)}`);
+  }
   const { codecs } = options;
   if (codecs !== undefined && typeof codecs !== "string") {
     throw new TypeError(`a set of conversions is named by a string, not ${kindOf(codecs)}`);

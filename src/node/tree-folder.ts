@@ -32,6 +32,8 @@ export interface TreePlaces {
   readonly hubCertificate: string;
   /** What secrets are encrypted with. */
   readonly secretKey: string;
+  /** The key that is taking the place of that one. */
+  readonly nextSecretKey: string;
 }
 
 export function placesOf(directory: string): TreePlaces {
@@ -49,6 +51,7 @@ export function placesOf(directory: string): TreePlaces {
     hubKey: at("hub.key"),
     hubCertificate: at("hub.crt"),
     secretKey: at("secret.key"),
+    nextSecretKey: at("secret.key.next"),
   };
 }
 

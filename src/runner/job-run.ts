@@ -119,7 +119,7 @@ export class JobRun {
       });
       this.#armTimers();
       if (this.#cause !== undefined) this.#cancel(this.#cause);
-      const result = this.#toResult(await this.#execution.ended);
+      const result = shownOf(this.#toResult(await this.#execution.ended), objects);
       return objects.errorRecorded?.() === true ? { ...result, recorded: true } : result;
     } catch (error) {
       return this.#toResult({ type: "threw", error });
@@ -263,6 +263,17 @@ export class JobRun {
     if (BanyanError.has(error, "ENGINE_CONDITION")) this.stop("fenced");
     else this.#parts.log.warn("lines of a run's log are lost", { error });
   }
+}
+
+/** The result as people may read it. */
+function shownOf(result: RunResult, objects: RunObjects): RunResult {
+  const redact = <T>(said: T): T => objects.redact?.(said) ?? said;
+  const { value, error } = result;
+  return {
+    ...result,
+    ...(value === undefined ? {} : { value: redact(value) }),
+    ...(error === undefined ? {} : { error: redact(error) }),
+  };
 }
 
 /** The run has lost its right to act, and must be gone before another begins. */

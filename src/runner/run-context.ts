@@ -49,6 +49,8 @@ export interface RunObjects {
   readonly values: Readonly<Record<string, unknown>>;
   /** Ends what they opened: watches, timers. After the run, however it ended. */
   close(): void | Promise<void>;
+  /** What may be shown of what the run ended with: not the secrets that it has read. */
+  redact?<T>(said: T): T;
   /** Whether the code has put the failure it ended with on record itself. */
   errorRecorded?(): boolean;
 }

@@ -3,7 +3,8 @@ import { BanyanError, RunnerError } from "../base/errors.ts";
 import type { Shipment } from "../code/unit.ts";
 import type { Revision } from "../engine/engine.ts";
 import type { DepthOptions } from "../tree/depth.ts";
-import type { TreeEntry } from "../tree/entry.ts";
+import { encodeTreeValue, type TreeEntry } from "../tree/entry.ts";
+import { Redactor } from "../tree/secrets/redactor.ts";
 import { Tree } from "../tree/tree.ts";
 import { decodeValue } from "../wire/value.ts";
 import type { Path } from "../wire/path.ts";
@@ -62,6 +63,7 @@ export class RunHost implements RunHostApi {
   readonly #tree: Tree;
   readonly #streams = new Map<number, HostStream>();
   #sink: StreamSink | undefined;
+  readonly #redactor = new Redactor();
   #errorRecorded = false;
   #closing: Promise<void> | undefined;
 
@@ -93,6 +95,20 @@ export class RunHost implements RunHostApi {
   async entry(path: Path): Promise<TreeEntry | undefined> {
     this.#check();
     return this.#tree.entry(path);
+  }
+
+  async secret(path: Path): Promise<Uint8Array | undefined> {
+    this.#check();
+    // The node's own, which has the keys or is the one whom the hub knows.
+    const value = await this.#options.tree.secrets.get(path);
+    if (value === undefined) return undefined;
+    this.#redactor.hide(value);
+    return encodeTreeValue(value);
+  }
+
+  /** What may be shown of something that the run has said. */
+  redact<T>(said: T): T {
+    return this.#redactor.apply(said);
   }
 
   async set(path: Path, value: Uint8Array, options: RunSetOptions): Promise<RunSetResult> {
@@ -180,7 +196,7 @@ export class RunHost implements RunHostApi {
 
   /** Also after the deadline: people want to know what happened then. */
   async log(lines: readonly LogLine[]): Promise<void> {
-    await this.#options.on.log(lines);
+    await this.#options.on.log(this.redact(lines));
   }
 
   async setupDone(): Promise<void> {
@@ -190,13 +206,14 @@ export class RunHost implements RunHostApi {
 
   async progress(value: Uint8Array): Promise<void> {
     this.#check();
-    await this.#options.on.progress(decodeValue(value));
+    await this.#options.on.progress(this.redact(decodeValue(value)));
   }
 
   async recordError(error: unknown, data: Readonly<Record<string, unknown>>): Promise<void> {
     this.#check();
     const { job, node } = this.#options;
-    await this.#tree.errors.record({ subsystem: "run", path: job, error, data, node });
+    const shown = { error: this.redact(error), data: this.redact(data) };
+    await this.#tree.errors.record({ subsystem: "run", path: job, node, ...shown });
     this.#errorRecorded = true;
   }
 

@@ -57,6 +57,7 @@ export function runObjects({ code, config = {}, backlog }: RunObjectsOptions): O
         events?.end(new RunnerError("RUNNER_CANCELLED", "the run has ended"));
         return host.close();
       },
+      redact: (said) => host.redact(said),
       errorRecorded: () => host.errorRecorded,
     };
   };

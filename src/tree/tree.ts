@@ -48,7 +48,8 @@ import {
 import { Mirror } from "./mirror.ts";
 import { Peers } from "./peers.ts";
 import { Rules } from "./rules/rules.ts";
-import { type SecretKey, Secrets } from "./secrets/secrets.ts";
+import type { SecretKeys } from "./secrets/secret-keys.ts";
+import { Secrets } from "./secrets/secrets.ts";
 import { type SystemPaths, systemPaths } from "./system-paths.ts";
 import { Roles } from "./users/roles.ts";
 import { Users } from "./users/users.ts";
@@ -76,8 +77,8 @@ export interface TreeOptions {
   readonly system?: string | undefined;
   /** Whether `close()` closes the engine. Default true; false for all but one where trees share it. */
   readonly ownsEngine?: boolean | undefined;
-  /** Gives the key of its secrets; without it they can't be used. */
-  readonly secretKey?: SecretKey | undefined;
+  /** The keys of its secrets; without them a hub is asked, where there is one that has them. */
+  readonly secretKeys?: SecretKeys | undefined;
   readonly clock?: Clock | undefined;
   readonly log?: Log | undefined;
 }
@@ -87,7 +88,7 @@ const TREE_OPTIONS: OptionNames<TreeOptions> = {
   durability: true,
   system: true,
   ownsEngine: true,
-  secretKey: true,
+  secretKeys: true,
   clock: true,
   log: true,
 };
@@ -152,7 +153,7 @@ export class Tree implements AsyncDisposable {
     });
     this.rules = new Rules(this);
     this.roles = new Roles(this);
-    this.secrets = new Secrets(this, options.secretKey);
+    this.secrets = new Secrets(this, options.secretKeys);
   }
 
   /** A tree over `engine`, which it owns unless it is told otherwise. */

@@ -9,6 +9,7 @@ import { MemoryEngine } from "../../src/engine/memory.ts";
 import { Access, type Principal } from "../../src/node/access.ts";
 import { openSession, type Session } from "../../src/remote/session.ts";
 import { Tree } from "../../src/tree/tree.ts";
+import type { SecretKeys } from "../../src/tree/secrets/secret-keys.ts";
 import type { Refused } from "../../src/tree/users/refused.ts";
 import { GuardedEngine, type Refusal } from "../../src/tree/users/guarded-engine.ts";
 
@@ -33,12 +34,13 @@ export class GuardedHub implements AsyncDisposable {
   static async open(
     engine: Engine = new MemoryEngine(),
     clock: Clock = systemClock,
+    secretKeys?: SecretKeys,
   ): Promise<GuardedHub> {
     const lines: string[] = [];
     const note = (message: string, fields?: object): void =>
       void lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
     const log: Log = { debug: () => {}, info: note, warn: note, error: note };
-    return new GuardedHub(engine, await Access.open(engine, { clock, log }), lines);
+    return new GuardedHub(engine, await Access.open(engine, { clock, log, secretKeys }), lines);
   }
 
   /** Adds a user with these roles, and opens the tree as them. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { RunnerError } from "../../src/base/errors.ts";
 import { parsePath } from "../../src/wire/path-text.ts";
+import { givenKeys } from "../../src/node/secret-key.ts";
 import { openKit } from "./kit/kit-run.ts";
 
 describe("RunHost", () => {
@@ -28,6 +29,36 @@ describe("RunHost", () => {
     expect(await kit.tree.get("a")).toBe(1);
     expect(run.seen.fenced).toHaveLength(3);
     expect(run.seen.fenced[0]).toMatchObject({ code: "RUNNER_FENCED" });
+  });
+
+  it("gives secrets, and hides them in what the run says from then on", async () => {
+    const secretKeys = givenKeys({ text: Buffer.alloc(32, 7).toString("base64") });
+    await using kit = openKit({ secretKeys });
+    await kit.tree.secrets.set("db.password", "hunter2");
+    const run = kit.run(async ({ _client, _log, _self }) => {
+      _log.info("looking for hunter2");
+      await _log.flush();
+      const password = await _client.secret("db.password");
+      _log.info(`it is ${String(password)}`, { deep: [password] });
+      await _self.progress({ password });
+      await _self.error(new Error(`no ${String(password)}`), { password }).catch(() => {});
+      return [password, await _client.secret("db.none")];
+    });
+    expect(await run.ended).toEqual(["hunter2", undefined]);
+    expect(run.host.redact(["hunter2", new Error("hunter2").message])).toEqual([
+      "[secret]",
+      "[secret]",
+    ]);
+    // What it says before it has read it can be anything.
+    expect(run.seen.lines.map(({ text }) => text)).toEqual([
+      "looking for hunter2",
+      "it is [secret]",
+    ]);
+    expect(run.seen.lines[1]?.fields).toEqual({ deep: ["[secret]"] });
+    expect(run.seen.progress).toEqual([{ password: "[secret]" }]);
+    const records = await kit.tree.walk(":.banyan.error").toArray();
+    expect(records.length).toBeGreaterThan(0);
+    expect(JSON.stringify(records)).not.toContain("hunter2");
   });
 
   it("refuses reads, writes, messages and streams after the deadline, but not the log", async () => {

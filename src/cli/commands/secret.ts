@@ -1,6 +1,10 @@
+import { resolve } from "node:path";
+
 import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
+import { treeDirectory } from "../../node/open.ts";
+import { givenKeysFrom, rotateSecrets } from "../../node/secret-key.ts";
 import type { SecretInfo } from "../../tree/secrets/secrets.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import type { Act } from "../act.ts";
@@ -27,6 +31,14 @@ export function addSecretCommands(program: Command, act: Act): void {
     .action(act(ls));
 
   secret.command("rm <path>").description("remove a secret").action(act(rm));
+
+  secret
+    .command("rotate")
+    .description(
+      "seal all secrets anew with another key; where that was broken off, again finishes it",
+    )
+    .option("--new-key-file <file>", "where the new key is, or is put if there is none")
+    .action(act(rotate));
 }
 
 async function set(context: CommandContext, path: string): Promise<void> {
@@ -49,6 +61,24 @@ async function get(context: CommandContext, path: string): Promise<void> {
 async function ls(context: CommandContext): Promise<void> {
   const tree = await context.tree();
   context.output.rows(await tree.secrets.list({ signal: context.signal }), COLUMNS);
+}
+
+async function rotate(
+  context: CommandContext,
+  { newKeyFile }: { readonly newKeyFile?: string },
+): Promise<void> {
+  const { io, keyFile, treeUrl } = context;
+  const given = givenKeysFrom(io.env, keyFile) !== undefined;
+  const isFolder = !/^(memory|unix|tls):/i.test(treeUrl ?? "");
+  const directory = isFolder ? await treeDirectory(treeUrl, { cwd: io.cwd }) : undefined;
+  const tree = await context.tree();
+  const file = newKeyFile === undefined ? undefined : resolve(io.cwd, newKeyFile);
+  const count = await rotateSecrets(tree, {
+    directory: given ? undefined : directory,
+    newKeyFile: file,
+  });
+  context.output.note(`${count} secrets sealed anew`);
+  if (file !== undefined) context.output.note(`from now on the key is the one in ${file}`);
 }
 
 async function rm(context: CommandContext, path: string): Promise<ExitCode> {

@@ -49,6 +49,7 @@ async function up(
   for (;;) {
     const end = await runHub({
       directory,
+      secretKeyFile: context.keyFile,
       idleMs: Infinity,
       log,
       signal: context.signal,

@@ -46,6 +46,17 @@ export class Client {
     return this.#host.entry(toPath(path));
   }
 
+  /**
+   * A secret that the node may read; `undefined` if there is none. From then on the run's log, result and
+   * errors don't show it.
+   *
+   * @throws TreeError `TREE_NO_KEY`; EngineError `ENGINE_DENIED`
+   */
+  async secret(path: PathLike): Promise<unknown> {
+    const plain = await this.#host.secret(toPath(path));
+    return plain === undefined ? undefined : decodeValue(plain);
+  }
+
   /** Writes one entry. @throws TreeError `TREE_BAD_VALUE` and as `Tree.set` */
   async set(path: PathLike, value: unknown, options: RunSetOptions = {}): Promise<RunSetResult> {
     const picked = pickOptions(options, ["ifRevision", "onlyNew", "idem"]);

@@ -68,6 +68,8 @@ export interface RunHostApi {
   /** Where streams go; called once, before any is opened. */
   attach(sink: StreamSink): Promise<void>;
   entry(path: Path): Promise<TreeEntry | undefined>;
+  /** What a secret is, as bytes of a value, where the node may read it. */
+  secret(path: Path): Promise<Uint8Array | undefined>;
   set(path: Path, value: Uint8Array, options: RunSetOptions): Promise<RunSetResult>;
   delete(path: Path, options: RunDeleteOptions): Promise<RunSetResult>;
   publish(topic: Path, data: Uint8Array): Promise<void>;

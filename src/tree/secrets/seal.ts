@@ -58,6 +58,7 @@ export function isSealed(value: unknown): value is Sealed {
   return typeof key === "string" && bytes && iv?.length === IV_BYTES && tag?.length === TAG_BYTES;
 }
 
-function keyId(key: Uint8Array): string {
+/** Says which key it is, and nothing of it. */
+export function keyId(key: Uint8Array): string {
   return createHash("sha256").update("banyan secret key").update(key).digest("hex").slice(0, 16);
 }

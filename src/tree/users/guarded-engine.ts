@@ -26,6 +26,7 @@ import { GuardedPeers } from "./guarded-peers.ts";
 import { GuardedSubscription } from "./guarded-subscription.ts";
 import { GuardedWatch } from "./guarded-watch.ts";
 import { putAllowed } from "./guarded-writes.ts";
+import { codeOfJob, isJob, isRunRequest } from "./jobs-named.ts";
 import { jobOfRequest, RIGHT_SAYS, type Right, type Rights } from "./rights.ts";
 
 /** Somebody who uses an engine through a guard. */
@@ -102,11 +103,16 @@ export class GuardedEngine implements Engine {
     return this.#write("put", path, options, async (own) => {
       const { rights } = this.#user();
       const refuse = (right: Right): EngineError => this.#refusal("put", right, path);
+      if (rights.isFull) return this.#engine.put(path, value, own);
       const job = jobOfRequest(path);
-      if (job !== undefined && !rights.isFull) {
+      if (job !== undefined) {
         if (!rights.allows("w", job)) throw refuse("w");
+        if (isRunRequest(value)) {
+          this.#checkRun(codeOfJob((await this.#plain.get(job))?.value), job);
+        }
         return this.#engine.put(path, value, own);
       }
+      if (isJob(path)) this.#checkRun(codeOfJob(value));
       return putAllowed({ engine: this.#engine, rights, path, options: own, refuse }, value);
     });
   }
@@ -278,6 +284,12 @@ export class GuardedEngine implements Engine {
     if (!may(this.#user().rights, right, path)) throw this.#refusal(operation, right, path);
   }
 
+  /** A node runs what a job names, whoever wrote the job: they have to be one who may run it. */
+  #checkRun(code: Path | undefined, named = code): void {
+    if (code === undefined || named === undefined || may(this.#user().rights, "x", code)) return;
+    throw this.#refusal("run", "x", named);
+  }
+
   #checkEither(operation: string, path: Path): void {
     const { rights } = this.#user();
     if (!may(rights, "r", path)) this.#check(operation, "e", path);
@@ -290,7 +302,7 @@ export class GuardedEngine implements Engine {
     const what =
       right === undefined
         ? `has to be an admin to ${operation} at`
-        : `may not ${RIGHT_SAYS[right]}`;
+        : `may not ${operation === "run" ? "run" : RIGHT_SAYS[right]}`;
     return new EngineError("ENGINE_DENIED", `${name} ${what} ${formatPath(path)}`, {
       details: { path, ...(right === undefined ? {} : { right }) },
     });

@@ -45,7 +45,9 @@ export interface Rights {
 export type RoleRights = PathPatterns<string>;
 
 /** Whatever it says, a role gives nothing below these: they are for those with full rights. */
-const PROTECTED: ReadonlySet<unknown> = new Set(["user", "role", "invite", "secret", "audit"]);
+const PROTECTED: ReadonlySet<unknown> = new Set(["user", "role", "invite", "audit", "auth"]);
+/** What a role gives only where its pattern spells this out: who may read the system's data may not read these. */
+const SECRET = "secret";
 const SYSTEM = ".banyan";
 
 /**
@@ -61,7 +63,7 @@ export function rolesAllow(
 ): boolean {
   if (isProtected(path)) return false;
   return roles.some((role) => {
-    if (role.find(path)?.value.includes(right) !== true) return false;
+    if (!lettersOf(role, path).includes(right)) return false;
     for (let length = 0; length < path.length; length++) {
       const here = role.find(path.slice(0, length))?.value;
       const onward = length < present ? "x" : "n";
@@ -74,8 +76,15 @@ export function rolesAllow(
 /** The letters that somebody with these roles has at a path, those to get there left aside. */
 export function lettersAt(roles: readonly RoleRights[], path: Path): string {
   if (isProtected(path)) return "";
-  const all = roles.map((role) => role.find(path)?.value ?? "").join("");
+  const all = roles.map((role) => lettersOf(role, path)).join("");
   return RIGHTS.filter((right) => all.includes(right)).join("");
+}
+
+function lettersOf(role: RoleRights, path: Path): string {
+  const found = role.find(path);
+  if (found === undefined) return "";
+  const isSecret = path[0] === SYSTEM && path[1] === SECRET;
+  return isSecret && found.pattern[1] !== SECRET ? "" : found.value;
 }
 
 function isProtected(path: Path): boolean {

@@ -13,6 +13,7 @@ import type { Self } from "../../../src/runner/kit/self.ts";
 import type { RunValues } from "../../../src/runner/kit/values.ts";
 import { RunHost, type RunHostOptions } from "../../../src/runner/run-host.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
+import type { SecretKeys } from "../../../src/tree/secrets/secret-keys.ts";
 import { Tree } from "../../../src/tree/tree.ts";
 import { parsePath } from "../../../src/wire/path-text.ts";
 
@@ -58,9 +59,9 @@ export interface Kit extends AsyncDisposable {
 }
 
 /** The kit over a run host over a tree in memory, all in this process, with functions as code. */
-export function openKit(): Kit {
+export function openKit(options: { readonly secretKeys?: SecretKeys } = {}): Kit {
   const clock = new ManualClock();
-  const tree = Tree.over(new MemoryEngine(), { author: "test", clock });
+  const tree = Tree.over(new MemoryEngine(), { author: "test", clock, ...options });
   const hosts: RunHost[] = [];
   let runs = 0;
   let linked = 0;

@@ -78,6 +78,8 @@ describe("a user's engine with all rights", () => {
     whoami: async () => ({ name: "root", roles: [] }),
     rights: async () => "",
     changePassword: async () => {},
+    readSecret: async () => undefined,
+    writeSecret: async () => {},
   };
 
   engineSuite({
@@ -352,6 +354,30 @@ describe("a user's tree", () => {
     await expect(tree.set(":.banyan.code.proc.a", {})).rejects.toMatchObject(DENIED);
     await hub.owner.roles.set("foo", ":.banyan.job.#", "rwxe");
     await tree.set(":.banyan.request.heat", { action: "cancel" });
+  });
+
+  it("AC7 makes no node run code without x on it, whatever the client sends", async () => {
+    await using world = await withRights({ ":.banyan.job.#": "rwcxe", ":.banyan.code.#": "re", ":.banyan.code.proc": "rxe", ":.banyan.code.proc.mine": "rxe" }); // prettier-ignore
+    const { hub } = world;
+    await hub.owner.set(":.banyan.job.heat", { code: "heat", target: null });
+    const session = await hub.connect({ token: (await hub.owner.users.addToken("aclix")).token });
+    const raw = session.remote<HubService, "copy">(HUB_EXPORT);
+    const put = (path: string, value: unknown) => raw.put(parsePath(path), encodeValue(value), {});
+    for (const code of ["heat", ["heat"], parsePath("heat"), "mine.not"]) {
+      await expect(put(":.banyan.job.new", { code })).rejects.toMatchObject(DENIED);
+    }
+    // Not even one that is there already: whoever may change it has it run.
+    await expect(put(":.banyan.job.heat", { code: "heat", target: 1 })).rejects.toMatchObject(
+      DENIED,
+    );
+    await expect(put(":.banyan.request.heat", { action: "run" })).rejects.toThrow(
+      "aclix may not run :.banyan.job.heat",
+    );
+    await put(":.banyan.request.heat", { action: "cancel" });
+    await put(":.banyan.job.new", { code: "mine" });
+    await put(":.banyan.request.new", { action: "run" });
+    expect(await hub.owner.get(":.banyan.job.new")).toEqual({ code: "mine" });
+    expect(hub.refusals.at(-1)).toMatchObject({ operation: "run", right: "x" });
   });
 
   it("never touches users, roles and secrets, and keeps no history, without being an admin", async () => {

@@ -59,15 +59,27 @@ describe("rights", () => {
     expect(may(odd, "r", "a.b.c.d.e.f.g")).toBe(false);
   });
 
-  it("never come from a wildcard for Banyan's own data, nor at all for users, roles and secrets", () => {
+  it("never come from a wildcard for Banyan's own data, nor at all for users and roles", () => {
     expect(may({ "#": "rx" }, "r", ":.banyan.job.a")).toBe(false);
     expect(may({ "+.#": "rx" }, "r", ":.banyan.job.a")).toBe(false);
     expect(may({ ":.banyan.#": "rx" }, "r", ":.banyan.job.a")).toBe(true);
-    for (const own of ["user", "role", "secret", "audit"]) {
+    for (const own of ["user", "role", "invite", "auth", "audit"]) {
       expect(may({ ":.banyan.#": "rx" }, "r", `:.banyan.${own}.a`)).toBe(false);
       expect(may({ [`:.banyan.${own}.a`]: "rx" }, "r", `:.banyan.${own}.a`)).toBe(false);
       expect(lettersAt([role({ ":.banyan.#": "rx" })], parsePath(`:.banyan.${own}`))).toBe("");
     }
+  });
+
+  it("come for secrets only from a pattern that spells that out", () => {
+    for (const path of [":.banyan.secret", ":.banyan.secret.a", ":.banyan.secret.a.b"]) {
+      for (const pattern of [":.banyan.#", ":.banyan.+", ":.banyan.+.a", "#"]) {
+        expect(may({ [pattern]: "rx" }, "r", path)).toBe(false);
+        expect(lettersAt([role({ [pattern]: "rx" })], parsePath(path))).toBe("");
+      }
+    }
+    expect(may({ ":.banyan.secret.#": "r" }, "r", ":.banyan.secret.a")).toBe(true);
+    expect(may({ ":.banyan.secret.#": "r" }, "w", ":.banyan.secret.a")).toBe(false);
+    expect(may({ ":.banyan.secret.#": "r" }, "r", ":.banyan.user.a")).toBe(false);
   });
 
   it("add up over roles, each with a way of its own", () => {

@@ -4,6 +4,7 @@ import type { TreeChild } from "../../../tree/list.ts";
 import { encodeMessage } from "../../../tree/messages.ts";
 import type { TreeEvent } from "../../../tree/watch.ts";
 import { toPath } from "../../../wire/path-text.ts";
+import { decodeValue } from "../../../wire/value.ts";
 import type { PathLike } from "../../../wire/path.ts";
 import type {
   RunDeleteOptions,
@@ -40,6 +41,12 @@ export class BlockingClient {
   /** The value with who wrote it, when, and its revision; `undefined` if there is none. */
   entry(path: PathLike): TreeEntry | undefined {
     return this.#host.entry(toPath(path));
+  }
+
+  /** A secret that the node may read, as `Client.secret`; `undefined` if there is none. */
+  secret(path: PathLike): unknown {
+    const plain = this.#host.secret(toPath(path));
+    return plain === undefined ? undefined : decodeValue(plain);
   }
 
   /** Writes one entry. @throws TreeError `TREE_BAD_VALUE` and as `Tree.set` */
