@@ -59,9 +59,9 @@ export interface Kit extends AsyncDisposable {
 }
 
 /** The kit over a run host over a tree in memory, all in this process, with functions as code. */
-export function openKit(options: { readonly secretKeys?: SecretKeys } = {}): Kit {
+export function openKit(given: { readonly secretKeys?: SecretKeys } = {}): Kit {
   const clock = new ManualClock();
-  const tree = Tree.over(new MemoryEngine(), { author: "test", clock, ...options });
+  const tree = Tree.over(new MemoryEngine(), { author: "test", clock, ...given });
   const hosts: RunHost[] = [];
   let runs = 0;
   let linked = 0;
