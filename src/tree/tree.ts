@@ -103,10 +103,9 @@ interface Closable {
 /**
  * The tree as its users hold it: typed values under paths, on top of an engine.
  *
- * Each write is atomic and, once resolved, seen by every later read; several writes together are
- * not. Paths are written as text (`a:2.c`), as arrays of elements, or as a `Path`; a bad one throws
- * WireError `WIRE_BAD_PATH`, and an option that does not exist TypeError. What the engine throws (`ENGINE_...`) comes through as it is. After
- * `close()` everything throws TreeError `TREE_CLOSED`.
+ * Each write is atomic and, once resolved, seen by every later read; several writes together are not. Paths are written as
+ * text (`a:2.c`), as arrays of elements, or as a `Path`; a bad one throws WireError `WIRE_BAD_PATH`, and an option that does
+ * not exist TypeError. What the engine throws (`ENGINE_...`) comes through. After `close()`: TreeError `TREE_CLOSED`.
  */
 export class Tree implements AsyncDisposable {
   /** What it stands on, for what works with bytes and conditions itself. */
