@@ -23,9 +23,17 @@ import { restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
 /** Raise it with every change to what lies in the rows or beside them. */
-const LMDB_FORMAT = 2;
+const LMDB_FORMAT = 3;
+/** Without a journal: all that was on the disk was in safe points. */
+const FORMAT_WITHOUT_JOURNAL = 2;
 /** Without safe points: `lmdb` itself knew what was on the disk. */
 const FORMAT_WITHOUT_SAFE_POINTS = 1;
+/** What this version can open. */
+export const STORE_FORMATS: readonly number[] = [
+  LMDB_FORMAT,
+  FORMAT_WITHOUT_JOURNAL,
+  FORMAT_WITHOUT_SAFE_POINTS,
+];
 
 const FORMAT_FILE = "format";
 const FORMAT_PATTERN = /^banyan store (\d+)\n$/u;
@@ -64,10 +72,8 @@ export async function prepareDirectory(
       const restored = await restoreSafePoint(directory, { dataFile: DATA_FILE, boot });
       await rewriteUnflushed(directory, DATA_FILE);
       const checked = await checkData(join(directory, DATA_FILE));
-      if (format === FORMAT_WITHOUT_SAFE_POINTS) {
-        await convert();
-        await writeFormat(directory);
-      }
+      if (format === FORMAT_WITHOUT_SAFE_POINTS) await convert();
+      if (format !== LMDB_FORMAT) await writeFormat(directory);
       return { ...checked, restored };
     }
     if (format !== LMDB_FORMAT) await writeFormat(directory);
@@ -96,7 +102,7 @@ async function readFormat(directory: string): Promise<number> {
   }
   const format = Number(FORMAT_PATTERN.exec(content)?.[1] ?? Number.NaN);
   if (Number.isNaN(format)) throw refused(directory, "its format file says nothing known");
-  if (format === LMDB_FORMAT || format === FORMAT_WITHOUT_SAFE_POINTS) return format;
+  if (STORE_FORMATS.includes(format)) return format;
   throw refused(
     directory,
     format > LMDB_FORMAT

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Clock } from "../base/clock.ts";
+import type { Revision } from "./engine.ts";
+import { Journal, type JournalRow } from "./journal.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
 import { DATA_FILE } from "./lmdb-file.ts";
 import { type LmdbMeta, newestMeta } from "./lmdb-meta.ts";
+import { Rounds } from "./rounds.ts";
 import { SafePointFile } from "./safe-point.ts";
 import { markUnflushed } from "./unflushed.ts";
 
@@ -46,7 +49,7 @@ export interface LmdbFlusherOptions {
 /**
  * Brings commits to the disk in the background, one flush for all that came meanwhile, and makes each
  * state that is there a safe point. A read transaction on the last one keeps LMDB from overwriting its
- * pages. Belongs to the thread that commits.
+ * pages. Who waits gets it sooner: what was changed goes to a journal. Belongs to the thread that commits.
  */
 export class LmdbFlusher {
   /** Called once when the disk has refused; nothing is flushed any more. */
@@ -56,13 +59,15 @@ export class LmdbFlusher {
   readonly #clock: Clock;
   readonly #data: FileHandle;
   readonly #safe: SafePointFile;
+  readonly #journal: Journal;
+  readonly #safePoints = new Rounds(
+    (gathered) => this.#makeSafe(gathered),
+    () => this.#commits > 0 && this.#schedule(),
+  );
+  readonly #journaled = new Rounds((gathered) => this.#writeJournal(gathered));
   #pin: Pin | undefined;
   #commits = 0;
   #timer: Disposable | undefined;
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-  /** The one that runs knows what it flushes; what is committed from now on is not in it. */
-  #hasLooked = false;
   #othersGo = false;
   /** Until when the disk counts as slow. */
   #slowUntil = 0;
@@ -71,113 +76,137 @@ export class LmdbFlusher {
 
   private constructor(
     tables: LmdbTables,
-    options: LmdbFlusherOptions & { data: FileHandle; safe: SafePointFile },
+    options: LmdbFlusherOptions & { data: FileHandle; safe: SafePointFile; journal: Journal },
   ) {
     this.#tables = tables;
     this.#directory = options.directory;
     this.#clock = options.clock;
     this.#data = options.data;
     this.#safe = options.safe;
+    this.#journal = options.journal;
   }
 
   /** Resolves when what is in the store is a safe point. Nothing may be written before. */
   static async open(tables: LmdbTables, options: LmdbFlusherOptions): Promise<LmdbFlusher> {
     const data = await open(join(options.directory, DATA_FILE), "r");
     let safe: SafePointFile | undefined;
+    let journal: Journal | undefined;
     try {
       safe = await SafePointFile.create(options.directory, options.boot);
-      const flusher = new LmdbFlusher(tables, { ...options, data, safe });
+      journal = await Journal.create(options.directory, options.boot);
+      const flusher = new LmdbFlusher(tables, { ...options, data, safe, journal });
       await flusher.#flush();
       return flusher;
     } catch (error) {
       await safe?.close();
+      await journal?.close();
       await data.close();
       throw error;
     }
   }
 
   /** To be called after each commit that changed something. */
-  committed(): void {
+  committed(rows: readonly JournalRow[]): void {
+    this.#journal.add(rows);
     this.#commits++;
     this.#schedule();
   }
 
-  /** To be called when the store is ours: no safe point of another's is needed behind the next one. */
-  takenOver(): void {
+  /**
+   * To be called when the store is ours, at this revision: no safe point of another's is needed behind the
+   * next one.
+   */
+  takenOver(revision: Revision): void {
     this.#othersGo = true;
-    this.committed();
+    this.#journal.begin(revision);
+    this.committed([]);
   }
 
-  /** Ends with the flush that is under way, if there is one. */
+  /** Ends with what those wait for who ask now, if that is under way: only the next can be theirs. */
   get running(): Promise<void> | undefined {
-    return this.#running;
+    return this.#journal.isWhole ? this.#journaled.running : this.#safePoints.running;
   }
 
   /** Resolves when everything committed by now is on the disk. */
   flush(): Promise<void> {
-    if (this.#running === undefined) return this.#start();
-    if (!this.#hasLooked) return this.#running;
-    this.#next ??= this.#running.then(() => this.#start());
-    return this.#next;
+    return this.#journal.isWhole ? this.#journaled.ask() : this.#safePoints.ask();
+  }
+
+  /** The same, and the store needs nothing beside it then. */
+  makeSafe(): Promise<void> {
+    return this.#safePoints.ask();
   }
 
   /** Lets go of the store as it is, on the disk or not. */
   async close(): Promise<void> {
     this.#stop();
-    await this.#running?.catch(() => {});
+    for (const rounds of [this.#journaled, this.#safePoints]) await rounds.running?.catch(() => {});
     this.#pin?.done();
     this.#pin = undefined;
     await this.#safe.close();
+    await this.#journal.close();
     await this.#data.close();
   }
 
-  #start(): Promise<void> {
-    this.#running ??= this.#run();
-    // Who waits for it hears of a failure, and `onFailed` does anyhow.
-    this.#running.catch(() => {});
-    return this.#running;
-  }
-
-  async #run(): Promise<void> {
+  async #makeSafe(gathered: () => void): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-    this.#hasLooked = false;
+    await this.#attempt(async () => {
+      gathered();
+      await this.#flush();
+    });
+  }
+
+  async #writeJournal(gathered: () => void): Promise<void> {
+    await this.#attempt(async () => {
+      gathered();
+      if (this.#journal.isWhole) {
+        try {
+          if (this.#clock.now() < this.#slowUntil) return await this.#journal.write();
+          return this.#here(() => this.#journal.writeSync());
+        } catch (error) {
+          // A disk that has no room for the journal may have all pages of the store already.
+          if (!isFull(error)) throw error;
+        }
+      }
+      await this.#safePoints.ask();
+    });
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
     try {
       // Who watches hears of the commit first, and what has come meanwhile can be in it.
       await nextTurn();
       if (this.#stopped) throw new Error("the store is closed");
-      await this.#flush();
+      await work();
     } catch (error) {
       if (!this.#stopped) {
         this.#stop();
+        markUnflushed(this.#directory);
         this.onFailed?.(error);
       }
       throw error;
-    } finally {
-      this.#running = undefined;
-      this.#next = undefined;
     }
-    if (this.#commits > 0) this.#schedule();
   }
 
   #schedule(): void {
-    if (this.#running !== undefined || this.#stopped) return;
-    if (this.#commits >= FLUSH_AFTER_COMMITS) void this.#start();
-    else this.#timer ??= this.#clock.after(FLUSH_AFTER_MS, () => void this.#start());
+    if (this.#safePoints.running !== undefined || this.#stopped) return;
+    if (this.#commits >= FLUSH_AFTER_COMMITS) void this.#safePoints.start();
+    else this.#timer ??= this.#clock.after(FLUSH_AFTER_MS, () => void this.#safePoints.start());
   }
 
   async #flush(): Promise<void> {
-    this.#hasLooked = true;
     const few = this.#commits <= FEW_COMMITS;
     this.#commits = 0;
     const othersGo = this.#othersGo;
     const { root } = this.#tables;
     root.resetReadTxn();
     const pin: Pin = root.useReadTransaction();
+    const isSafe = this.#journal.turn();
     try {
       // Between two commits of the only writer, the newest head is the state that was pinned.
       const meta = this.#meta();
-      if (few && this.#clock.now() >= this.#slowUntil) this.#flushHere(meta);
+      if (few && this.#clock.now() >= this.#slowUntil) this.#here(() => this.#flushSync(meta));
       else {
         await this.#data.datasync();
         await this.#safe.write(meta);
@@ -189,15 +218,22 @@ export class LmdbFlusher {
     }
     this.#pin?.done();
     this.#pin = pin;
+    isSafe();
     if (!othersGo) return;
     this.#othersGo = false;
     await this.#safe.removeOthers();
+    await this.#journal.removeOthers();
   }
 
-  #flushHere(meta: LmdbMeta): void {
-    const since = performance.now();
+  #flushSync(meta: LmdbMeta): void {
     fdatasyncSync(this.#data.fd);
     this.#safe.writeSync(meta);
+  }
+
+  /** Waits for the disk on this thread, and takes note of how long that took. */
+  #here(work: () => void): void {
+    const since = performance.now();
+    work();
     if (performance.now() - since <= QUICK_MS) {
       this.#slowFor = SLOW_FOR_MS;
       return;
@@ -220,4 +256,9 @@ export class LmdbFlusher {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
   }
+}
+
+function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
 }

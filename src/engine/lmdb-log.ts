@@ -42,15 +42,18 @@ export class LmdbLog {
     return changes;
   }
 
-  /** Appends what was changed, and takes off what is over the limits then. */
-  append(changes: readonly Change[], head: Head, wallMs: number): Head {
+  /** Appends a change, as it gives it back. */
+  append(change: Change): Uint8Array {
+    const row = encodeChange(change);
+    this.#log.putSync(revisionKey(change.event.entry.revision), row);
+    return row;
+  }
+
+  /** Where the log stands behind `rows` that were appended; takes off what is over the limits then. */
+  advance(head: Head, rows: readonly Uint8Array[], wallMs: number): Head {
     let { bytes } = head;
-    for (const change of changes) {
-      const row = encodeChange(change);
-      this.#log.putSync(revisionKey(change.event.entry.revision), row);
-      bytes += row.length;
-    }
-    return this.#forget({ ...head, revision: head.revision + changes.length, bytes }, wallMs);
+    for (const row of rows) bytes += row.length;
+    return this.#forget({ ...head, revision: head.revision + rows.length, bytes }, wallMs);
   }
 
   #forget(head: Head, wallMs: number): Head {

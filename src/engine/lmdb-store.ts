@@ -4,19 +4,13 @@ import { EngineError } from "../base/errors.ts";
 import { CommitTurns } from "./commit-turns.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
 import { lmdbError } from "./lmdb-errors.ts";
+import type { JournalRow } from "./journal.ts";
+import { LmdbChanges } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
-import {
-  decodeEntry,
-  decodeHead,
-  decodeResult,
-  encodeEntry,
-  encodeHead,
-  encodeResult,
-  type Head,
-} from "./lmdb-records.ts";
+import { decodeEntry, decodeHead, decodeResult, encodeHead, type Head } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
-import { operationKey, pathKey, treeKey, treeRange } from "./lmdb-keys.ts";
+import { operationKey, pathKey, treeRange } from "./lmdb-keys.ts";
 import {
   closeTables,
   commit,
@@ -64,6 +58,12 @@ interface Outcome {
   readonly error?: unknown;
 }
 
+/** What a transaction has changed up to now. */
+interface Changed {
+  readonly changes: Change[];
+  readonly rows: JournalRow[];
+}
+
 /**
  * The rows in LMDB. All writes of one turn of the event loop are one transaction, made on this thread:
  * within it they are applied in order, each seeing what the one before did. Nothing else writes, so
@@ -80,6 +80,7 @@ export class LmdbStore implements Store {
   #pending: PendingWrite[] = [];
   readonly #turns: CommitTurns;
   readonly #log: LmdbLog;
+  readonly #changes: LmdbChanges;
   #young: 0 | 1 = 0;
   #youngSince: number;
   #listener: StoreListener | undefined;
@@ -93,6 +94,7 @@ export class LmdbStore implements Store {
     this.#options = options;
     this.history = new LmdbHistory(tables, options);
     this.#log = new LmdbLog(tables, options.log);
+    this.#changes = new LmdbChanges(tables, this.history, this.#log);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
     this.#youngSince = options.clock.now();
     const { flusher, clock } = options;
@@ -113,7 +115,7 @@ export class LmdbStore implements Store {
   }
 
   get(key: Uint8Array): EngineEntry | undefined {
-    return this.#read(() => this.#entry(key));
+    return this.#read(() => this.#changes.entry(key));
   }
 
   page({ start, end }: KeyRange, limits: PageLimits = PAGE_LIMITS): StorePage {
@@ -197,7 +199,7 @@ export class LmdbStore implements Store {
     try {
       if (this.#failed === undefined) {
         this.#disown();
-        await flusher.flush();
+        await flusher.makeSafe();
       }
     } catch (error) {
       throw lmdbError(error, this.label);
@@ -223,16 +225,18 @@ export class LmdbStore implements Store {
     this.#turns.cancel();
     const writes = this.#pending;
     this.#pending = [];
-    const changes: Change[] = [];
+    const changed: Changed = { changes: [], rows: [] };
+    const { changes, rows } = changed;
     let outcomes: Outcome[] = [];
     let head = this.#head;
     try {
       this.#turnGenerations();
       commit(this.#tables, () => {
         requireOwner(this.#tables, this.#options.ownerRow);
-        outcomes = writes.map((write) => this.#apply(write, changes));
-        if (changes.length === 0) return;
-        head = this.#log.append(changes, this.#head, this.#options.clock.wall());
+        outcomes = writes.map((write) => this.#apply(write, changed));
+        if (rows.length === 0) return;
+        const ofLog = rows.map(({ change }) => change);
+        head = this.#log.advance(this.#head, ofLog, this.#options.clock.wall());
         this.#tables.meta.putSync(META_KEYS.head, encodeHead(head));
       });
     } catch (error) {
@@ -242,7 +246,7 @@ export class LmdbStore implements Store {
       return;
     }
     this.#head = head;
-    if (changes.length > 0) this.#options.flusher.committed();
+    if (rows.length > 0) this.#options.flusher.committed(rows);
     this.#listener?.announce(changes);
     this.#settle(outcomes);
   }
@@ -277,37 +281,27 @@ export class LmdbStore implements Store {
     this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
   }
 
-  #apply(write: PendingWrite, changes: Change[]): Outcome {
+  #apply(write: PendingWrite, { changes, rows }: Changed): Outcome {
     const { request } = write;
     const { key, value, condition, operation } = request;
     const before = operation === undefined ? undefined : this.#resultOf(operation);
     if (before !== undefined) return { write, result: before };
-    const previous = this.#entry(key);
+    const previous = this.#changes.entry(key);
     try {
-      const other = condition && this.#entry(condition.key);
+      const other = condition && this.#changes.entry(condition.key);
       checkWrite(request, previous?.revision ?? 0, other?.revision ?? 0);
     } catch (error) {
       return { write, error };
     }
     const result = { revision: this.#head.revision + changes.length, previous };
     if (value !== undefined || previous !== undefined) {
-      result.revision++;
-      const change = changeOf(request, result.revision, this.#options.clock.wall());
+      const revision = ++result.revision;
+      const change = changeOf(request, revision, this.#options.clock.wall());
       changes.push(change);
-      this.#store(change);
-      this.history.record(change, previous);
+      rows.push({ revision, change: this.#changes.make(change, previous), operation });
     }
-    if (operation !== undefined) {
-      const row = encodeResult(key, result);
-      this.#tables.operations[this.#young].putSync(operationKey(operation), row);
-    }
+    if (operation !== undefined) this.#changes.remember(this.#young, operation, { key, result });
     return { write, result };
-  }
-
-  #store({ key, event }: Change): void {
-    const { tree } = this.#tables;
-    if (event.type === "put") tree.putSync(treeKey(key), encodeEntry(event.entry));
-    else tree.removeSync(treeKey(key));
   }
 
   #resultOf(operation: string): WriteResult | undefined {
@@ -323,11 +317,6 @@ export class LmdbStore implements Store {
     this.#youngSince = now;
     this.#young = this.#young === 0 ? 1 : 0;
     this.#tables.operations[this.#young].clearSync();
-  }
-
-  #entry(key: Uint8Array): EngineEntry | undefined {
-    const row = this.#tables.tree.get(treeKey(key));
-    return row === undefined ? undefined : decodeEntry(key, row);
   }
 
   #read<T>(read: () => T): T {

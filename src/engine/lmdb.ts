@@ -6,9 +6,13 @@ import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { bootId } from "./boot-id.ts";
 import type { Durability, EngineLimits, Revision } from "./engine.ts";
+import { readJournals } from "./journal.ts";
+import { LmdbChanges } from "./lmdb-changes.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { DATA_FILE, LOCK_FILE, prepareDirectory } from "./lmdb-file.ts";
 import { LmdbFlusher } from "./lmdb-flusher.ts";
+import { LmdbHistory } from "./lmdb-history.ts";
+import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
 import { decodeHead, encodeHead } from "./lmdb-records.ts";
 import type { ReaderSlot } from "./lmdb-readers.ts";
 import { LmdbStore } from "./lmdb-store.ts";
@@ -113,6 +117,11 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
   const { boot = bootId(), clock = systemClock } = options;
   const convert = (): Promise<void> => convertTables(directory);
   const prepared = await prepareDirectory(directory, { boot, convert });
+  const log = {
+    changes: options.history ?? 100_000,
+    bytes: options.historyBytes ?? 256 * 1024 * 1024,
+    ageMs: options.historyMs ?? 7 * DAY_MS,
+  };
   const tables = openTables(directory);
   let flusher: LmdbFlusher | undefined;
   try {
@@ -120,17 +129,19 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     await chmod(join(directory, LOCK_FILE), 0o600);
     if (prepared.suspicious) readEverything(tables);
     flusher = await LmdbFlusher.open(tables, { directory, boot, clock });
-    const { id, ownerRow, epoch } = takeOver(tables, options, prepared.restored);
-    flusher.takenOver();
+    // Before the store is looked at: what is in a journal was committed by then.
+    const journal = await readJournals(directory, boot);
+    const { restored } = prepared;
+    const { id, ownerRow, epoch, revision } = takeOver(tables, options, {
+      restored,
+      makeAgain: () => changesOf(tables, { clock, directory, log }).makeAgain(journal, clock),
+    });
+    flusher.takenOver(revision);
     const store = new LmdbStore(tables, {
       label: `lmdb:${directory}`,
       id,
       ownerRow,
-      log: {
-        changes: options.history ?? 100_000,
-        bytes: options.historyBytes ?? 256 * 1024 * 1024,
-        ageMs: options.historyMs ?? 7 * DAY_MS,
-      },
+      log,
       durability: boot === "" ? "flushed" : (options.durability ?? "commit"),
       flusher,
       clock,
@@ -143,12 +154,28 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
   }
 }
 
-/** @param restored whether revisions that were given out are gone */
+/** What a journal's changes are made with, before there is a store to make others. */
+function changesOf(
+  tables: LmdbTables,
+  { clock, directory, log }: { clock: Clock; directory: string; log: LogLimits },
+): LmdbChanges {
+  // It makes no transactions of its own here.
+  const history = new LmdbHistory(tables, { clock, label: directory, ownerRow: new Uint8Array() });
+  return new LmdbChanges(tables, history, new LmdbLog(tables, log));
+}
+
+interface Lost {
+  /** Whether revisions that were given out are gone. */
+  readonly restored: boolean;
+  /** Makes what the disk has of those, and says how many. */
+  readonly makeAgain: () => number;
+}
+
 function takeOver(
   tables: LmdbTables,
   { owner = "", claim = () => true }: LmdbOptions,
-  restored: boolean,
-): { id: string; ownerRow: Uint8Array; epoch: number } {
+  { restored, makeAgain }: Lost,
+): { id: string; ownerRow: Uint8Array; epoch: number; revision: Revision } {
   const { meta } = tables;
   return commit(tables, () => {
     const row = meta.get(META_KEYS.owner);
@@ -162,13 +189,15 @@ function takeOver(
     const ownerRow = Buffer.from(JSON.stringify({ epoch, owner }));
     meta.putSync(META_KEYS.owner, ownerRow);
     let id = meta.get(META_KEYS.store)?.toString();
-    if (id === undefined || restored) {
+    const isBehind = id !== undefined && makeAgain() > 0;
+    if (id === undefined || restored || isBehind) {
       const revision = id === undefined ? 0 : nextRevisions(tables);
       id = randomId();
       meta.putSync(META_KEYS.store, Buffer.from(id));
       meta.putSync(META_KEYS.head, encodeHead({ revision, forgotten: revision, bytes: 0 }));
     }
-    return { id, ownerRow, epoch };
+    const { revision } = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
+    return { id, ownerRow, epoch, revision };
   });
 }
 

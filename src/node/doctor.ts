@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { STORE_FORMATS } from "../engine/lmdb-file.ts";
 import { isCertainlyGone, isStopped } from "../runner/process-identity.ts";
 import { sharesMemory } from "./direct.ts";
 import type { StoreReport } from "./examine-store.ts";
@@ -23,7 +24,6 @@ export interface Finding {
 
 const EXAMINE_MS = 120_000;
 const LOW_BYTES = 256 * 1024 * 1024;
-const KNOWN_FORMATS = ["1", "2"];
 const run = promisify(execFile);
 
 /**
@@ -156,7 +156,7 @@ async function store(places: TreePlaces, record: HubRecord | undefined): Promise
   if (data === undefined) return [ok("store", "nothing was written yet")];
   const format = await readFile(join(places.store, "format"), "utf8").catch(() => "");
   const number = /^banyan store (\d+)\n$/u.exec(format)?.[1];
-  if (number === undefined || !KNOWN_FORMATS.includes(number)) {
+  if (number === undefined || !STORE_FORMATS.includes(Number(number))) {
     const says =
       number === undefined ? "its format file says nothing known" : `it has format ${number}`;
     return [problem("store", `${places.store}: ${says}; use the version that wrote it`)];

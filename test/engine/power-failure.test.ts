@@ -109,7 +109,7 @@ describe("a power failure", () => {
     await writeFile(join(disk.path, "format"), "banyan store 1\n");
     await using engine = await openLmdb(disk.path);
     expect(await listed(engine, ":")).toEqual(["a=1"]);
-    expect(await readFile(join(disk.path, "format"), "utf8")).toBe("banyan store 2\n");
+    expect(await readFile(join(disk.path, "format"), "utf8")).toBe("banyan store 3\n");
     expect(await safePoints(disk.path)).toHaveLength(1);
   });
 });
@@ -166,13 +166,13 @@ async function newDisk(): Promise<Disk> {
     restart: () => copy(last, store),
     fail: async (random) => {
       await rm(join(last, "lock.mdb"), { force: true });
-      for (const name of ["data.mdb", ...(await safePoints(safe))]) {
+      for (const name of ["data.mdb", ...(await beside(safe))]) {
         const mixed = mix(await content(join(safe, name)), await content(join(last, name)), random);
         await writeFile(join(last, name), mixed);
       }
-      // A safe point that was not there at the flush may be there as a whole, in part or not at all.
-      for (const name of await safePoints(last)) {
-        if ((await safePoints(safe)).includes(name)) continue;
+      // A file that was not there at the flush may be there as a whole, in part or not at all.
+      for (const name of await beside(last)) {
+        if ((await beside(safe)).includes(name)) continue;
         if (random(2) === 0) await rm(join(last, name));
       }
       await copy(last, store);
@@ -203,4 +203,10 @@ function mix(safe: Buffer, later: Buffer, random: (below: number) => number): Bu
 
 async function safePoints(directory: string): Promise<string[]> {
   return (await readdir(directory)).filter((name) => name.startsWith("safe."));
+}
+
+/** The files with which a store is put right. */
+async function beside(directory: string): Promise<string[]> {
+  const journals = (await readdir(directory)).filter((name) => name.startsWith("journal."));
+  return [...(await safePoints(directory)), ...journals];
 }

@@ -1,0 +1,292 @@
+/**
+ * The journal: changes that are on the disk in the order in which they were made, before the pages are
+ * into which they went. Who waits for the disk waits for one write at the end of a file, however many
+ * pages the commit has touched. After a power failure, what is behind the last safe point is made again.
+ *
+ * Each owner of the store has two files, `journal.BOOT.ID.0` and `.1`. A safe point that is begun turns to
+ * the other one; when it is on the disk, the file before is not needed any more, and is overwritten from
+ * its start after the next turn. What is left of earlier times in a file is of revisions that are safe,
+ * and so never the next one.
+ */
+import { createHash } from "node:crypto";
+import { fdatasyncSync, writeSync } from "node:fs";
+import { type FileHandle, open, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import { randomId } from "../base/ids.ts";
+import { Reader } from "../wire/reader.ts";
+import { Writer } from "../wire/writer.ts";
+import type { Revision } from "./engine.ts";
+
+const PREFIX = "journal.";
+const SUM_BYTES = 32;
+const HEADER_BYTES = 4 + SUM_BYTES;
+/** Of one file, and of what waits to be written: what is more is left to a safe point. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** A file is made longer ahead: to overwrite costs a disk half of what it costs to append. */
+const GROWTH = Buffer.alloc(256 * 1024);
+
+/** One change as it lies in the log, and the operation that asked for it. */
+export interface JournalRow {
+  readonly revision: Revision;
+  readonly change: Uint8Array;
+  readonly operation: string | undefined;
+}
+
+interface JournalFile {
+  readonly handle: FileHandle;
+  /** Where the next batch goes, and how long the file is. */
+  at: number;
+  size: number;
+}
+
+/** What is to be written, and where. */
+interface Batch {
+  readonly file: JournalFile;
+  readonly batch: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+}
+
+/** The journal of one owner, which remembers what is to be written next. */
+export class Journal {
+  readonly #directory: string;
+  /** What the names of its files begin with. */
+  readonly #prefix: string;
+  readonly #files: readonly [JournalFile, JournalFile];
+  readonly #writer = new Writer();
+  #current: 0 | 1 = 0;
+  #waiting: JournalRow[] = [];
+  #waitingBytes = 0;
+  /** Up to here something is in neither file, and does not wait either. */
+  #gap: Revision = Infinity;
+  /** The last revision that was added. */
+  #last: Revision = Infinity;
+
+  private constructor(
+    directory: string,
+    prefix: string,
+    files: readonly [JournalFile, JournalFile],
+  ) {
+    this.#directory = directory;
+    this.#prefix = prefix;
+    this.#files = files;
+  }
+
+  /**
+   * Two empty files, whose names are on the disk.
+   *
+   * @param boot the time since the machine was started; "" where that can't be told
+   */
+  static async create(directory: string, boot: string): Promise<Journal> {
+    const prefix = `${prefixOf(boot)}${randomId()}.`;
+    const files: JournalFile[] = [];
+    try {
+      for (const part of [0, 1]) {
+        const handle = await open(join(directory, `${prefix}${part}`), "wx", 0o600);
+        files.push({ handle, at: 0, size: 0 });
+      }
+      await syncNames(directory);
+    } catch (error) {
+      for (const { handle } of files) await handle.close();
+      throw error;
+    }
+    return new Journal(directory, prefix, files as [JournalFile, JournalFile]);
+  }
+
+  /** Whether what waits can be written, so that all is on the disk that was added. */
+  get isWhole(): boolean {
+    return this.#gap === -1 && this.#file.at + this.#waitingBytes <= MAX_BYTES;
+  }
+
+  /** The store is ours, at this revision: what is committed comes here from now on. */
+  begin(revision: Revision): void {
+    this.#last = revision;
+  }
+
+  /** What a commit has changed, in the order of revisions. */
+  add(rows: readonly JournalRow[]): void {
+    for (const row of rows) {
+      this.#waiting.push(row);
+      this.#waitingBytes += bytesOf(row);
+      this.#last = row.revision;
+    }
+    if (this.#waitingBytes <= MAX_BYTES) return;
+    this.#gap = this.#last;
+    this.#setWaiting([]);
+  }
+
+  /**
+   * Writes what waits; it is on the disk when this returns. Not while `write` is under way. Where it
+   * throws, only a safe point can bring that to the disk.
+   */
+  writeSync(): void {
+    const taken = this.#take();
+    if (taken === undefined) return;
+    const { file, batch, at, end } = taken;
+    const { fd } = file.handle;
+    try {
+      for (; file.size < end; file.size += GROWTH.length) writeWhole(fd, GROWTH, file.size);
+      writeWhole(fd, batch, at);
+      fdatasyncSync(fd);
+    } catch (error) {
+      this.#gap = this.#last;
+      throw error;
+    }
+  }
+
+  /** The same, and another thread waits for the disk. */
+  async write(): Promise<void> {
+    const taken = this.#take();
+    if (taken === undefined) return;
+    const { file, batch, at, end } = taken;
+    const { handle } = file;
+    try {
+      for (; file.size < end; file.size += GROWTH.length) {
+        await writeAll(handle, GROWTH, file.size);
+      }
+      await writeAll(handle, batch, at);
+      await handle.datasync();
+    } catch (error) {
+      this.#gap = this.#last;
+      throw error;
+    }
+  }
+
+  /**
+   * A safe point of all that was added up to now is begun, and the one before it is on the disk.
+   *
+   * @returns what is to be called when it is on the disk as well
+   */
+  turn(): () => void {
+    const through = this.#last;
+    this.#current = this.#current === 0 ? 1 : 0;
+    this.#file.at = 0;
+    return () => {
+      if (through === Infinity) return;
+      if (this.#gap === Infinity || this.#gap <= through) this.#gap = -1;
+      this.#setWaiting(this.#waiting.filter(({ revision }) => revision > through));
+    };
+  }
+
+  /** Takes the files of former owners away: there is a safe point behind all that is in them. */
+  async removeOthers(): Promise<void> {
+    for (const name of await namesIn(this.#directory)) {
+      if (name.startsWith(this.#prefix)) continue;
+      await rm(join(this.#directory, name), { force: true });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { handle } of this.#files) await handle.close();
+  }
+
+  get #file(): JournalFile {
+    return this.#files[this.#current];
+  }
+
+  #setWaiting(rows: JournalRow[]): void {
+    this.#waiting = rows;
+    this.#waitingBytes = rows.reduce((sum, row) => sum + bytesOf(row), 0);
+  }
+
+  /** What waits as one batch, which counts as a whole or not at all. */
+  #take(): Batch | undefined {
+    const rows = this.#waiting;
+    if (rows.length === 0) return undefined;
+    this.#setWaiting([]);
+    const body = encodeRows(this.#writer, rows);
+    const batch = Buffer.allocUnsafe(HEADER_BYTES + body.length);
+    batch.writeUInt32LE(body.length);
+    sumOf(body).copy(batch, 4);
+    batch.set(body, HEADER_BYTES);
+    const file = this.#file;
+    const { at } = file;
+    file.at += batch.length;
+    return { file, batch, at, end: file.at };
+  }
+}
+
+/**
+ * What the journals in a directory hold, also what is in the store long since; but for those of this
+ * `boot`: nothing of what they hold can have been lost.
+ */
+export async function readJournals(
+  directory: string,
+  boot: string,
+): Promise<Map<Revision, JournalRow>> {
+  const rows = new Map<Revision, JournalRow>();
+  for (const name of await namesIn(directory)) {
+    if (boot !== "" && name.startsWith(prefixOf(boot))) continue;
+    const content = await readFile(join(directory, name));
+    for (let at = 0; at + HEADER_BYTES <= content.length;) {
+      const start = at + HEADER_BYTES;
+      const end = start + content.readUInt32LE(at);
+      const body = content.subarray(start, end);
+      // What was not written whole was not acknowledged, nor was anything behind it.
+      if (end === start || sumOf(body).compare(content, at + 4, start) !== 0) break;
+      for (const row of decodeRows(body)) rows.set(row.revision, row);
+      at = end;
+    }
+  }
+  return rows;
+}
+
+function encodeRows(writer: Writer, rows: readonly JournalRow[]): Uint8Array {
+  writer.varint(rows.length);
+  for (const { revision, change, operation } of rows) {
+    writer.f64(revision);
+    writer.u8(operation === undefined ? 0 : 1);
+    if (operation !== undefined) writer.string(operation);
+    writer.varint(change.length);
+    writer.bytes(change);
+  }
+  return writer.takeCopy();
+}
+
+function decodeRows(body: Uint8Array): JournalRow[] {
+  const reader = new Reader(new Uint8Array(body));
+  return Array.from({ length: reader.varint() }, () => {
+    const revision = reader.f64();
+    const operation = reader.u8() === 0 ? undefined : reader.string();
+    return { revision, operation, change: reader.view(reader.varint()) };
+  });
+}
+
+/** Roughly, and not less than it takes in a file. */
+function bytesOf({ change, operation = "" }: JournalRow): number {
+  return 64 + change.length + 3 * operation.length;
+}
+
+function sumOf(body: Uint8Array): Buffer {
+  return createHash("sha256").update(body).digest();
+}
+
+function prefixOf(boot: string): string {
+  return `${PREFIX}${createHash("sha256").update(boot).digest("hex").slice(0, 16)}.`;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.startsWith(PREFIX));
+}
+
+function writeWhole(fd: number, bytes: Uint8Array, at: number): void {
+  for (let written = 0; written < bytes.length;) {
+    written += writeSync(fd, bytes, written, bytes.length - written, at + written);
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const rest = bytes.length - written;
+    written += (await handle.write(bytes, written, rest, at + written)).bytesWritten;
+  }
+}
+
+/** A file that is on the disk under no name is as good as none. */
+async function syncNames(directory: string): Promise<void> {
+  // A directory can't be opened there.
+  if (process.platform === "win32") return;
+  await using handle = await open(directory, "r");
+  await handle.sync();
+}
