@@ -51,6 +51,7 @@ interface Stream {
 export class HubPeers implements EnginePeers {
   readonly #options: HubPeersOptions;
   readonly #streams = new Set<Stream>();
+  readonly #closed = new AbortController();
   #session: HubSession | undefined;
   #ids = 0;
   #waiting = 0;
@@ -78,8 +79,9 @@ export class HubPeers implements EnginePeers {
     for (const stream of this.#streams) stream.lost();
   }
 
-  /** With a reason where the hub refuses this client. */
+  /** With a reason where the hub refuses this client. Who is being answered is told that nobody answers. */
   close(reason?: unknown): void {
+    this.#closed.abort(reason ?? new EngineError("ENGINE_CLOSED"));
     for (const stream of this.#streams) stream.end(reason === undefined ? undefined : { reason });
   }
 
@@ -114,7 +116,12 @@ export class HubPeers implements EnginePeers {
 
   respond(topic: Path, responder: EngineResponder, options: AbortOptions = {}): EngineOffer {
     return this.#offer(options, ({ peers }, id) =>
-      peers.respond(id, topic, (asked, data, signal) => responder({ topic: asked, data, signal })),
+      peers.respond(id, topic, async (asked, data, signal) => {
+        using either = linkSignals(signal, this.#closed.signal);
+        const answer = responder({ topic: asked, data, signal: either.signal });
+        // A responder that hears nothing must not keep the session from its end.
+        return await abortable(answer, this.#closed.signal);
+      }),
     );
   }
 

@@ -114,21 +114,23 @@ function requestTests(test: EngineTest): void {
   test("request() fails when the responder goes away, and nobody else is asked", async (engine, fixture) => {
     if (fixture.another === undefined) return;
     const other = await fixture.another();
-    const asked = deferred<void>();
-    await responding(other, "a", () => {
-      asked.resolve();
+    const asked = deferred<AbortSignal>();
+    await responding(other, "a", ({ signal }) => {
+      asked.resolve(signal);
       return new Promise(() => {});
     });
     const answer = engine.peers.request(path("a"), bytes(""));
     answer.catch(() => {});
-    await soon(asked.promise, "the request");
+    const signal = await soon(asked.promise, "the request");
     await responding(engine, "a", echo("other"));
-    void other.close();
+    const closed = other.close();
     const error = await answer.then(
       () => undefined,
       (reason: unknown) => reason,
     );
     assert.equal((error as { code?: string }).code, "ENGINE_RESPONDER_LOST");
+    await soon(closed, "the end of what went away");
+    assert.equal(signal.aborted, true);
   });
 
   test("a responder that is disposed of is asked no more", async (engine) => {
