@@ -80,6 +80,8 @@ export class HubDirect implements DirectReads {
   readonly #options: HubDirectOptions;
   #session: HubSession | undefined;
   #reader: StoreReader | undefined;
+  /** The session whose hub knows that this process reads: who is stuck before that could not be helped. */
+  #announced: HubSession | undefined;
   /** Which store `#reader` has open. */
   #offer: DirectOffer | undefined;
   #opening: Promise<void> | undefined;
@@ -103,7 +105,8 @@ export class HubDirect implements DirectReads {
 
   /** Whether reads are possible, in this turn or the next. */
   get #ready(): boolean {
-    return this.#reader !== undefined && this.#session?.gone === false;
+    const session = this.#session;
+    return this.#reader !== undefined && session?.gone === false && this.#announced === session;
   }
 
   /** What `Engine.direct` is at this moment. */
@@ -136,7 +139,7 @@ export class HubDirect implements DirectReads {
     const offer = session.hello.direct;
     if (this.#reader === undefined) return;
     if (offer !== undefined && this.#offer !== undefined && isSame(offer, this.#offer)) {
-      this.#announce(session);
+      void this.#announce(session);
     } else this.#drop("the store is another one");
   }
 
@@ -260,8 +263,8 @@ export class HubDirect implements DirectReads {
         return;
       }
       this.#offer = offer;
-      this.#announce(session);
       this.#reader = reader;
+      await this.#announce(session);
     } catch (error) {
       this.#offUntil = Infinity;
       this.#options.log.debug("the store can't be read directly", { error: String(error) });
@@ -271,15 +274,20 @@ export class HubDirect implements DirectReads {
     }
   }
 
-  /** Lets the hub know, so that it can tell this process when it is in the way. */
-  #announce(session: HubSession): void {
+  /** Lets the hub know, so that it can tell this process when it is in the way. Until then nothing is read. */
+  async #announce(session: HubSession): Promise<void> {
     const stop = (reason: string): void => {
       if (this.#session !== session) return;
       // A process that was frozen runs again: it gets another chance.
       this.#offUntil = performance.now() + OFF_MS;
       this.#drop(reason);
     };
-    session.hub.reading(process.pid, stop).then(undefined, (error: unknown) => stop(String(error)));
+    try {
+      await session.hub.reading(process.pid, stop);
+      this.#announced = session;
+    } catch (error) {
+      stop(String(error));
+    }
   }
 
   #fail(error: unknown): typeof NOT_NOW {

@@ -13,6 +13,9 @@ const STUCK_MS = 2_000;
 /** How long one may be stuck, and how much the store may grow meanwhile, before it loses its place. */
 const EVICT_MS = 10_000;
 const GROWTH_BYTES = 64 * 1024 * 1024;
+/** Where much is written, the same sooner: many times as long still as a reader trusts what it has read. */
+const EVICT_SOON_MS = 4_000;
+const MUCH_GROWTH_BYTES = 4 * GROWTH_BYTES;
 
 export interface ReaderWatchOptions {
   readonly offer: DirectOffer;
@@ -103,7 +106,9 @@ export class ReaderWatch implements DirectService {
       for (const reader of ours) reader.stop(`a read of the store took more than ${seconds} s`);
       log.warn("a reader is stuck, and the store can't use old pages again", { pid: slot.pid });
     }
-    if (lag.evicted || now - lag.since < EVICT_MS || grown < GROWTH_BYTES) return;
+    const isLong = now - lag.since >= EVICT_MS && grown >= GROWTH_BYTES;
+    const isMuch = now - lag.since >= EVICT_SOON_MS && grown >= MUCH_GROWTH_BYTES;
+    if (lag.evicted || !(isLong || isMuch)) return;
     lag.evicted = true;
     if (!this.#known.has(slot.pid)) {
       log.warn("a foreign reader makes the store grow; end it", { pid: slot.pid, grown });

@@ -112,6 +112,18 @@ describe("ReaderWatch", () => {
     expect(fixture.logged.filter((line) => line.includes("loses its place"))).toHaveLength(1);
     expect(fixture.logged.filter((line) => line.includes("foreign reader"))).toHaveLength(1);
   });
+
+  it("puts a frozen reader out sooner where the store grows fast", () => {
+    using fixture = new Fixture();
+    fixture.watch.add({ pid: 4, stop: () => {} });
+    fixture.slots = [slot(4, 10)];
+    fixture.pass(500);
+    fixture.grow(257 * 1024 * 1024);
+    fixture.pass(3_500);
+    expect(fixture.logged.filter((line) => line.includes("loses its place"))).toEqual([]);
+    fixture.pass(500);
+    expect(fixture.logged.filter((line) => line.includes("loses its place"))).toHaveLength(1);
+  });
 });
 
 describe("parseReaders()", () => {
