@@ -44,6 +44,9 @@ describe("Reader", () => {
     expect(codeOf(() => of(255, 255, 255, 255, 255, 255, 255, 255).varint())).toBe(
       "WIRE_MALFORMED",
     );
+    const zeros = [128, 128, 128, 128, 128, 128, 128];
+    expect(codeOf(() => of(...zeros, 16).varint())).toBe("WIRE_MALFORMED");
+    expect(of(...zeros, 15).varint()).toBe(15 * 2 ** 49);
     const endless = Array.from({ length: 90 }, () => 0x80);
     expect(codeOf(() => of(...endless).varint())).toBe("WIRE_MALFORMED");
     expect(codeOf(() => of(...endless).svarint())).toBe("WIRE_MALFORMED");
