@@ -60,7 +60,10 @@ export const ERROR_CODES = {
   },
   ENGINE_DEPOSED: { retryable: true, says: "another process owns the store now" },
   ENGINE_UNSUPPORTED: { retryable: false, says: "this engine can't do that" },
-  ENGINE_TOO_LARGE: { retryable: false, says: "the value is over the engine's limit" },
+  ENGINE_TOO_LARGE: {
+    retryable: false,
+    says: "the value, or a name that goes with it, is over the engine's limit",
+  },
   ENGINE_FORMAT: { retryable: false, says: "the directory holds no store this version can open" },
   ENGINE_FULL: { retryable: true, says: "the disk or the store is full" },
   ENGINE_CORRUPT: { retryable: false, says: "the store's file is damaged" },

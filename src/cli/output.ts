@@ -62,7 +62,7 @@ export class Output {
     if (text === undefined || this.format === "json" || this.format === "jsonl") {
       this.#line(JSON.stringify(toJson(event)));
     } else if (this.format === "yaml") this.#write(`---\n${toYaml(event)}`);
-    else this.#line(text);
+    else this.#line(printable(text));
   }
 
   /** What happened, for people: stderr, and not when quiet. */
@@ -82,14 +82,14 @@ export class Output {
       chars: PLAIN_CHARS,
       style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
     });
-    for (const row of rows) table.push(columns.map(({ cell }) => cell(row)));
+    for (const row of rows) table.push(columns.map(({ cell }) => printable(cell(row))));
     this.#line(table.toString());
   }
 
   /** A pipe gets one row a line, cells divided by tabs, no head and no colours. */
   #tabbed<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
     for (const row of rows) {
-      const cells = columns.map(({ cell }) => cell(row).replaceAll(/[\t\n]/g, " "));
+      const cells = columns.map(({ cell }) => printable(cell(row).replaceAll(/[\t\n]/g, " ")));
       this.#line(cells.join("\t"));
     }
   }
@@ -108,6 +108,14 @@ export function inline(value: unknown): string {
   if (value === undefined) return "";
   if (typeof value === "string") return value;
   return JSON.stringify(toJson(value));
+}
+
+/** Others wrote it: what would move the cursor of a terminal, or do worse, is spelt out. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are what it is about
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (control) => {
+    return `\\x${control.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }
 
 /** Cuts long text so that a table keeps its shape. */

@@ -65,9 +65,10 @@ export interface WriteOptions extends AbortOptions {
   /**
    * Names the write, so that a retry after a lost answer is applied once and gives the same result; a
    * name is remembered for at least two minutes. An engine that retries by itself draws one where none
-   * is given. A refused write leaves its name free.
+   * is given. A refused write leaves its name free. Of 256 characters at the most.
    */
   operation?: string | undefined;
+  /** Of 256 characters at the most. */
   author?: string | undefined;
 }
 
@@ -229,7 +230,7 @@ export interface EngineMessage {
 }
 
 export interface SubscribeOptions extends AbortOptions {
-  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
+  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000; 64 MiB at the most. */
   maxBacklog?: number | undefined;
   /**
    * Of the subscriptions to the same topic with the same name here, one gets each message: the one

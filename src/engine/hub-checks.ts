@@ -1,4 +1,11 @@
 import { Path } from "../wire/path.ts";
+import type { SubscribeOptions, WriteOptions } from "./engine.ts";
+
+/** Which group a subscription is one of, and how much may wait for all of it. */
+export interface GroupOptions {
+  readonly name: string;
+  readonly maxBacklog: number;
+}
 
 /** Our clients send paths; whoever else speaks the protocol may send anything. @throws TypeError */
 export function checkPath(path: unknown): Path {
@@ -10,4 +17,33 @@ export function checkPath(path: unknown): Path {
 export function checkBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data;
   throw new TypeError("the message must be bytes");
+}
+
+/** @throws TypeError */
+export function checkGroup(group: GroupOptions | undefined): SubscribeOptions {
+  if (group === undefined) return {};
+  const { name, maxBacklog } = group;
+  if (typeof name !== "string") throw new TypeError("the name of a group must be text");
+  if (typeof maxBacklog !== "number" || !(maxBacklog >= 1)) {
+    throw new TypeError("maxBacklog must be a number from 1");
+  }
+  return { group: name, maxBacklog };
+}
+
+/** @throws TypeError */
+export function checkWriteOptions(options: WriteOptions): WriteOptions {
+  const { ifRevision, condition, operation, author, durability } = options;
+  if (durability !== undefined && durability !== "commit" && durability !== "flushed") {
+    throw new TypeError('the durability must be "commit" or "flushed"');
+  }
+  for (const revision of [ifRevision, condition?.revision]) {
+    if (revision !== undefined && !Number.isSafeInteger(revision)) {
+      throw new TypeError("a revision must be a whole number");
+    }
+  }
+  for (const text of [operation, author]) {
+    if (text !== undefined && typeof text !== "string") throw new TypeError("must be text");
+  }
+  if (condition !== undefined) checkPath(condition.path);
+  return { ifRevision, condition, operation, author, durability };
 }

@@ -16,13 +16,18 @@ import type {
   HistoryRule,
   ListOptions,
   Page,
-  SubscribeOptions,
   RuleViolation,
   WatchOptions,
   WriteOptions,
   WriteResult,
 } from "./engine.ts";
-import { checkBytes, checkPath } from "./hub-checks.ts";
+import {
+  checkBytes,
+  checkGroup,
+  checkPath,
+  checkWriteOptions,
+  type GroupOptions,
+} from "./hub-checks.ts";
 import type { DirectOffer } from "./hub-direct.ts";
 import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
@@ -68,12 +73,6 @@ export type WatchSink = (
 
 /** Takes a message; `dropped` counts those that were lost before it on the hub's side. */
 export type MessageSink = (topic: Path, data: Uint8Array, dropped: number) => Promise<void> | void;
-
-/** Which group a subscription is one of, and how much may wait for all of it. */
-export interface GroupOptions {
-  readonly name: string;
-  readonly maxBacklog: number;
-}
 
 /** A process that reads the store itself. */
 export interface DirectReader {
@@ -266,6 +265,7 @@ export class HubService implements AsyncDisposable {
   /** Begins a watch that the client calls `id`, until `stop(id)` or the end of the session. */
   watch(id: number, prefix: Path, options: WatchOptions, sink: WatchSink): void {
     const { after, maxBacklog } = options;
+    this.#checkNew(id);
     const watch = this.#engine.watch(checkPath(prefix), { after, maxBacklog });
     this.#streams.set(id, watch);
     const pump = async (): Promise<void> => {
@@ -283,6 +283,7 @@ export class HubService implements AsyncDisposable {
 
   /** Begins a subscription; the client hears what is published after this has resolved. */
   subscribe(id: number, topic: Path, sink: MessageSink, group?: GroupOptions): Promise<void> {
+    this.#checkNew(id);
     const subscription = this.#engine.subscribe(checkPath(topic), checkGroup(group));
     this.#streams.set(id, subscription);
     const pump = async (): Promise<void> => {
@@ -337,6 +338,12 @@ export class HubService implements AsyncDisposable {
     this.#reading = undefined;
   }
 
+  /** What has no name of its own would not end with the session. */
+  #checkNew(id: number): void {
+    if (this.#isOver) throw new TypeError("the session is over");
+    if (this.#streams.has(id)) throw new TypeError("there is a stream of that number");
+  }
+
   #ended(id: number, sink: unknown): void {
     this.#streams.delete(id);
     release(sink);
@@ -361,29 +368,4 @@ async function firstPage<T, Place>(
     if (items.length >= PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) return { items, after };
   }
   return { items, after: undefined };
-}
-
-function checkGroup(group: GroupOptions | undefined): SubscribeOptions {
-  if (group === undefined) return {};
-  const { name, maxBacklog } = group;
-  if (typeof name !== "string") throw new TypeError("the name of a group must be text");
-  if (!Number.isSafeInteger(maxBacklog)) throw new TypeError("maxBacklog must be a whole number");
-  return { group: name, maxBacklog };
-}
-
-function checkWriteOptions(options: WriteOptions): WriteOptions {
-  const { ifRevision, condition, operation, author, durability } = options;
-  if (durability !== undefined && durability !== "commit" && durability !== "flushed") {
-    throw new TypeError('the durability must be "commit" or "flushed"');
-  }
-  for (const revision of [ifRevision, condition?.revision]) {
-    if (revision !== undefined && !Number.isSafeInteger(revision)) {
-      throw new TypeError("a revision must be a whole number");
-    }
-  }
-  for (const text of [operation, author]) {
-    if (text !== undefined && typeof text !== "string") throw new TypeError("must be text");
-  }
-  if (condition !== undefined) checkPath(condition.path);
-  return { ifRevision, condition, operation, author, durability };
 }

@@ -27,6 +27,9 @@ import { compareBytes, keyAfter, PAGE_LIMITS, type Store, type WriteRequest } fr
 import { Subscriptions } from "./subscriptions.ts";
 import { Watches } from "./watches.ts";
 
+/** Characters of the names that go with a write, what a guard adds to them included: they are kept with it, and are a key. */
+const MAX_NAME = 512;
+
 /** Past versions of one entry are read in one go. */
 const MAX_VERSIONS = 10_000;
 
@@ -179,6 +182,8 @@ export class LocalEngine implements Engine {
     const { ifRevision, condition, operation, author = "", durability, signal } = options;
     signal?.throwIfAborted();
     this.#checkOpen();
+    checkName("author", author);
+    checkName("operation", operation);
     if (durability === "flushed" && !this.supports.durable) {
       throw new EngineError("ENGINE_UNSUPPORTED", `${this.label} keeps nothing on a disk`);
     }
@@ -224,6 +229,13 @@ export class LocalEngine implements Engine {
 
 function versionOf({ path, value, revision, author, time }: EngineVersion): EngineVersion {
   return { path, value, revision, author, time };
+}
+
+/** A write that can't be stored would take with it those that are committed together with it. */
+function checkName(what: string, name = ""): void {
+  if (name.length <= MAX_NAME) return;
+  const says = `the ${what} of a write has ${name.length} characters, more than ${MAX_NAME}`;
+  throw new EngineError("ENGINE_TOO_LARGE", says);
 }
 
 function checkRule({ versions, maxAgeMs }: HistoryRule): void {

@@ -2,6 +2,9 @@ import type { PathElement } from "../wire/path.ts";
 import type { EngineMessage } from "./engine.ts";
 import type { TopicSubscription } from "./subscriptions.ts";
 
+/** What may wait for one reader, or for one group, however few messages it is. */
+export const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
 /**
  * Subscriptions that share their messages: each goes to one of them, to the one that has waited longest.
  * What nobody has asked for yet waits here and not with a member, so that a member that is slow or ends
@@ -14,6 +17,7 @@ export class SubscriptionGroup {
   /** Their readers wait for a message, the longest first. */
   readonly #idle = new Set<TopicSubscription>();
   readonly #queue: Waiting[] = [];
+  #queueBytes = 0;
   #maxBacklog = 0;
 
   /** `onEmpty` is called when its last member has left. */
@@ -40,21 +44,31 @@ export class SubscriptionGroup {
     const alone = this.#members.size === 1;
     const index = this.#queue.findIndex(({ not }) => alone || not !== member);
     if (index < 0) this.#idle.add(member);
-    else member.push((this.#queue.splice(index, 1)[0] as Waiting).message);
+    else member.push(this.#take(index).message);
   }
 
   push(message: EngineMessage): void {
     if (this.#hand({ message })) return;
     this.#queue.push({ message });
-    if (this.#queue.length <= this.#maxBacklog) return;
-    this.#queue.shift();
-    for (const member of this.#members) member.lose(1);
+    this.#queueBytes += message.data.length;
+    while (this.#queue.length > this.#maxBacklog || this.#queueBytes > MAX_BACKLOG_BYTES) {
+      this.#take(0);
+      for (const member of this.#members) member.lose(1);
+    }
   }
 
   /** What a member did not use is another's, as long as there are others. */
   giveBack(messages: readonly EngineMessage[], not: TopicSubscription): void {
     const given = messages.map((message) => ({ message, not }));
-    this.#queue.unshift(...given.filter((waiting) => !this.#hand(waiting)));
+    const kept = given.filter((waiting) => !this.#hand(waiting));
+    this.#queue.unshift(...kept);
+    for (const { message } of kept) this.#queueBytes += message.data.length;
+  }
+
+  #take(index: number): Waiting {
+    const [waiting] = this.#queue.splice(index, 1) as [Waiting];
+    this.#queueBytes -= waiting.message.data.length;
+    return waiting;
   }
 
   #hand({ message, not }: Waiting): boolean {

@@ -2,7 +2,7 @@ import { Feed } from "../base/iteration.ts";
 import { formatPath } from "../wire/path-format.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type { EngineMessage, EngineSubscription, SubscribeOptions } from "./engine.ts";
-import { SubscriptionGroup } from "./subscription-group.ts";
+import { MAX_BACKLOG_BYTES, SubscriptionGroup } from "./subscription-group.ts";
 import { checkTopic, patternOf, TopicIndex } from "./topic-index.ts";
 
 const DEFAULT_MAX_BACKLOG = 1_000;
@@ -87,6 +87,7 @@ export class TopicSubscription extends Feed<EngineMessage> implements EngineSubs
   readonly #onTaken: ((message: EngineMessage) => void) | undefined;
   readonly #onEnd: () => void;
   readonly #queue: EngineMessage[] = [];
+  #queueBytes = 0;
   #dropped = 0;
 
   constructor(options: TopicSubscriptionOptions) {
@@ -105,6 +106,7 @@ export class TopicSubscription extends Feed<EngineMessage> implements EngineSubs
   /** What came and was not taken is forgotten. */
   clear(): void {
     this.#queue.length = 0;
+    this.#queueBytes = 0;
   }
 
   giveBack(message: EngineMessage): void {
@@ -114,8 +116,9 @@ export class TopicSubscription extends Feed<EngineMessage> implements EngineSubs
   push(message: EngineMessage): void {
     if (this.ended) return;
     this.#queue.push(message);
-    if (this.#queue.length > this.maxBacklog) {
-      this.#queue.shift();
+    this.#queueBytes += message.data.length;
+    while (this.#queue.length > this.maxBacklog || this.#queueBytes > MAX_BACKLOG_BYTES) {
+      this.#shift();
       this.#dropped++;
     }
     this.wake();
@@ -127,7 +130,7 @@ export class TopicSubscription extends Feed<EngineMessage> implements EngineSubs
   }
 
   protected override take(): EngineMessage | undefined {
-    const message = this.#queue.shift();
+    const message = this.#shift();
     if (message !== undefined) this.#onTaken?.(message);
     return message;
   }
@@ -138,7 +141,13 @@ export class TopicSubscription extends Feed<EngineMessage> implements EngineSubs
 
   protected override whenEnded(): void {
     this.#group?.leave(this, this.#queue);
-    this.#queue.length = 0;
+    this.clear();
     this.#onEnd();
+  }
+
+  #shift(): EngineMessage | undefined {
+    const message = this.#queue.shift();
+    this.#queueBytes -= message?.data.length ?? 0;
+    return message;
   }
 }

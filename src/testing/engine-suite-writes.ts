@@ -123,6 +123,21 @@ function plainTests(test: EngineTest): void {
     { maxValueBytes: 1_000 },
   );
 
+  test("put() refuses an author or operation of more than 512 characters, and that write alone", async (engine) => {
+    const name = "x".repeat(256);
+    await engine.put(path("a"), bytes("1"), { author: name, operation: name });
+    const [author, operation, other] = await Promise.allSettled([
+      engine.put(path("a"), bytes("2"), { author: name.repeat(3) }),
+      engine.delete(path("a"), { operation: "\u{20ac}".repeat(513) }),
+      engine.put(path("b"), bytes("3")),
+    ]);
+    for (const { reason } of [author, operation] as PromiseRejectedResult[]) {
+      assert.equal(reason.code, "ENGINE_TOO_LARGE");
+    }
+    assert.equal(other.status, "fulfilled");
+    assert.deepEqual(await listed(engine, ":"), ["a=1", "b=3"]);
+  });
+
   test("put() takes a value of 4 MiB", async (engine) => {
     const value = new Uint8Array(4 * 1024 * 1024).fill(7);
     await engine.put(path("a"), value);

@@ -1,6 +1,7 @@
 import type { AbortOptions } from "../base/abort.ts";
 import { BanyanError, TreeError, WireError } from "../base/errors.ts";
-import { ABORT_OPTIONS, type OptionNames } from "../base/options.ts";
+import { kindOf } from "../base/kind-of.ts";
+import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { EngineMessage, EngineSubscription } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
 import { decodeValue, encodeValue } from "../wire/value.ts";
@@ -8,18 +9,30 @@ import { decodeValue, encodeValue } from "../wire/value.ts";
 export interface SubscribeOptions extends AbortOptions {
   /** Leaves the bytes as they are. */
   readonly raw?: boolean | undefined;
-  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000. */
+  /** Messages that may wait for the reader before the oldest are dropped. Default 1,000; 64 MiB at the most. */
   readonly maxBacklog?: number | undefined;
   /** Shares the messages with the other subscriptions to this topic of that group: one gets each. */
   readonly group?: string | undefined;
 }
 
-export const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
+const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
   ...ABORT_OPTIONS,
   raw: true,
   maxBacklog: true,
   group: true,
 };
+
+/** @throws TypeError, RangeError for what are no options of a subscription */
+export function checkSubscribeOptions(options: SubscribeOptions): void {
+  checkOptions(options, SUBSCRIBE_OPTIONS, "tree.subscribe");
+  const { group, maxBacklog } = options;
+  if (group !== undefined && typeof group !== "string") {
+    throw new TypeError(`the name of a group is a string, not ${kindOf(group)}`);
+  }
+  if (maxBacklog !== undefined && !(maxBacklog >= 1)) {
+    throw new RangeError("`maxBacklog` of tree.subscribe is a number from 1 on");
+  }
+}
 
 /** A message whose bytes are the reader's own affair. */
 export interface RawMessage {

@@ -39,7 +39,7 @@ import {
 import { listChildren, listEntries, type TreeChild } from "./list.ts";
 import {
   type RawMessage,
-  SUBSCRIBE_OPTIONS,
+  checkSubscribeOptions,
   type SubscribeOptions,
   toTreeMessage,
   type TreeMessage,
@@ -333,11 +333,8 @@ export class Tree implements AsyncDisposable {
   ): TreeSubscription<RawMessage>;
   subscribe(topic: PathLike, options?: SubscribeOptions): TreeSubscription<TreeMessage>;
   subscribe(topic: PathLike, options: SubscribeOptions = {}): TreeSubscription<RawMessage> {
-    checkOptions(options, SUBSCRIBE_OPTIONS, "tree.subscribe");
+    checkSubscribeOptions(options);
     const { raw = false, maxBacklog, group, signal } = options;
-    if (group !== undefined && typeof group !== "string") {
-      throw new TypeError(`the name of a group is a string, not ${kindOf(group)}`);
-    }
     const source = this.#engine().subscribe(toPath(topic), { maxBacklog, group, signal });
     const subscription: TreeSubscription<RawMessage> = new TreeSubscription<RawMessage>(
       source,

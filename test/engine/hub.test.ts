@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { Engine, EngineEvent } from "../../src/engine/engine.ts";
+import { HUB_EXPORT, type HubService } from "../../src/engine/hub-server.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
 import { engineSuite } from "../../src/testing/engine-suite.ts";
 import {
@@ -226,6 +227,21 @@ describe("HubEngine", () => {
     } finally {
       HubService.prototype.hello = hello;
     }
+  });
+
+  test("a client's streams have numbers of their own, and so end with its session", async () => {
+    await using hub = new TestHub(new MemoryEngine());
+    const session = await hub.connect();
+    const service = session.remote<HubService, "copy">(HUB_EXPORT);
+    await service.watch(1, path("a"), {}, () => {});
+    for (const again of [
+      service.watch(1, path("b"), {}, () => {}),
+      service.subscribe(1, path("b"), () => {}),
+    ]) {
+      await expect(again).rejects.toMatchObject({ message: "there is a stream of that number" });
+    }
+    await service.stop(1);
+    await service.watch(1, path("b"), {}, () => {});
   });
 
   test("streams that have ended leave no reference on either side", async () => {

@@ -31,4 +31,21 @@ describe("MemoryEngine", () => {
     const young = new EventReader(engine.watch(path("a"), { after: { store, revision: 5 } }));
     expect(await young.show("live")).toEqual(["put a=young", "put a=now", "live"]);
   });
+
+  test("no more than 64 MiB of messages wait for a reader, or for a group", async () => {
+    await using engine = new MemoryEngine();
+    await using one = engine.subscribe(path("a"));
+    await using member = engine.subscribe(path("a"), { group: "g" });
+    const data = new Uint8Array(4 * 1024 * 1024);
+    for (let i = 0; i < 20; i++) await engine.publish(path("a"), data);
+    expect([one.dropped, member.dropped]).toEqual([4, 4]);
+    for (const lazy of [one, member]) {
+      const heard = await Promise.all(
+        Array.from({ length: 16 }, () => lazy[Symbol.asyncIterator]().next()),
+      );
+      expect(heard.every(({ value }) => value?.data.length === data.length)).toBe(true);
+    }
+    for (let i = 0; i < 16; i++) await engine.publish(path("a"), data);
+    expect([one.dropped, member.dropped]).toEqual([4, 4]);
+  });
 });

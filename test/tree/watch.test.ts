@@ -17,3 +17,12 @@ it.each([
   await using tree = Tree.over(new MemoryEngine());
   expect(() => tree.watch("a", options as never)).toThrow(error);
 });
+
+it.each([
+  [{ maxBacklog: 0 }, RangeError],
+  [{ maxBacklog: Number.NaN }, RangeError],
+  [{ group: 5 }, TypeError],
+])("subscribe() refuses %o before it begins", async (options, error) => {
+  await using tree = Tree.over(new MemoryEngine());
+  expect(() => tree.subscribe("a", options as never)).toThrow(error);
+});

@@ -178,7 +178,8 @@ export class GuardedEngine implements Engine {
     check();
     const hears = (of: Path): boolean => may(rights, "r", of);
     const source = this.#engine.subscribe(topic, options);
-    return new GuardedSubscription(source, { rights, hears, check });
+    const isShared = options.group !== undefined;
+    return new GuardedSubscription(source, { rights, hears, check, isShared });
   }
 
   get rules(): EngineRules | undefined {

@@ -6,14 +6,16 @@ import type { Rights } from "./rights.ts";
 
 export interface GuardedSubscriptionOptions {
   readonly rights: Rights;
+  /** Whether it is one of a group: only such a one gives messages back. */
+  readonly isShared: boolean;
   /** Whether the reader may hear a message of this topic, now. */
   readonly hears: (topic: Path) => boolean;
   /** Throws where nothing may be heard here any more. */
   readonly check: () => void;
 }
 
-/** Messages that were handed out and may be given back. */
-const MAX_TAKEN = 256;
+/** Messages that were handed out and may be given back: more than are on their way at a time. */
+const MAX_TAKEN = 16;
 
 /** A subscription that gives only what its reader may hear, by the rights of that moment. */
 export class GuardedSubscription extends Iteration<EngineMessage> implements EngineSubscription {
@@ -60,7 +62,7 @@ export class GuardedSubscription extends Iteration<EngineMessage> implements Eng
       if (result.done === true) return result;
       const message = result.value;
       if (this.#options.hears(message.topic)) {
-        this.#taken.push(message);
+        if (this.#options.isShared) this.#taken.push(message);
         if (this.#taken.length > MAX_TAKEN) this.#taken.shift();
         return result;
       }

@@ -1,0 +1,34 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+
+import { type Format, inline, Output } from "../../src/cli/output.ts";
+
+const HOSTILE = "on\u001B]0;mine\u0007\r\nroot\u009B2J";
+
+async function printed(
+  isTTY: boolean,
+  print: (output: Output) => void,
+  format: Format = "table",
+): Promise<string> {
+  const stdout = Object.assign(new PassThrough(), { isTTY });
+  print(new Output({ format, quiet: false, streams: { stdout, stderr: new PassThrough() } }));
+  stdout.end();
+  return text(stdout);
+}
+
+describe("Output", () => {
+  it.each([true, false])("spells out what would steer a terminal (terminal: %s)", async (isTTY) => {
+    const columns = [{ head: "value", cell: (value: unknown) => inline(value) }];
+    const rows = await printed(isTTY, (output) => output.rows([HOSTILE], columns));
+    const event = await printed(isTTY, (output) => output.event({}, `1\t${inline(HOSTILE)}`));
+    for (const shown of [rows, event]) {
+      expect(shown).toContain("on\\x1b]0;mine\\x07\\x0d");
+      expect(shown).toContain("root\\x9b2J");
+    }
+  });
+
+  it("gives a single value as it is", async () => {
+    expect(await printed(true, (output) => output.value(HOSTILE))).toBe(`${HOSTILE}\n`);
+  });
+});
