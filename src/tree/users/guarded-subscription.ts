@@ -14,8 +14,8 @@ export interface GuardedSubscriptionOptions {
   readonly check: () => void;
 }
 
-/** Messages that were handed out and may be given back: more than are on their way at a time. */
-const MAX_TAKEN = 16;
+/** Messages that were handed out and may be given back. */
+const MAX_TAKEN = 256;
 
 /** A subscription that gives only what its reader may hear, by the rights of that moment. */
 export class GuardedSubscription extends Iteration<EngineMessage> implements EngineSubscription {
