@@ -115,9 +115,7 @@ async function kill(child: ChildProcess): Promise<void> {
   await gone;
 }
 
-const RIGHT = { discarded: true, count: ENTRIES, values: ["after"] };
-
-test("a reader that hangs in the middle of a read is told to ask the hub, and reads what is there", async () => {
+test("a reader that hangs in the middle of a read is told to ask the hub, and what it read is thrown away", async () => {
   using folder = temporaryFolder();
   await using hub = await NearHub.open(folder.path);
   await using tree = await filled(folder.path);
@@ -129,7 +127,11 @@ test("a reader that hangs in the middle of a read is told to ask the hub, and re
     await change(tree);
     await hub.until("a reader is stuck", () => tree.set("other", 1));
     writeFileSync(go, "");
-    expect(JSON.parse(await line())).toEqual(RIGHT);
+    expect(JSON.parse(await line())).toEqual({
+      discarded: true,
+      count: ENTRIES,
+      values: ["after"],
+    });
   } finally {
     await kill(child);
   }
@@ -158,8 +160,6 @@ test("a reader that is frozen in the middle of a read loses its place, and the s
     for (let i = 0; i < 16; i++) await write();
     // What watches can resume by grows on, by 48 MB; the pages of old versions are used again. Else it is 144 MB.
     expect(size() - after).toBeLessThan(112 * MEGABYTE);
-    child.kill("SIGCONT");
-    expect(JSON.parse(await line())).toEqual(RIGHT);
   } finally {
     await kill(child);
   }
