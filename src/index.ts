@@ -52,6 +52,8 @@ export type { CallOptions, WorkerOptions } from "./code/worker-calls.ts";
 export type { AddOptions, AddResult, RemoveOptions } from "./code/store.ts";
 
 export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
+export { removeNode, type RemoveNodeOptions } from "./runner/node-removal.ts";
+export { listNodes, type NodeListing } from "./runner/roster.ts";
 export { JobRoot, type JobListing } from "./runner/job-root.ts";
 export { CodeRoot } from "./node/code-root.ts";
 export { runNode, type BanyanNode, type NodeOptions } from "./node/node.ts";

@@ -212,3 +212,34 @@ it("all nodes and the hub are killed at once, and the job goes on when nodes com
   expect(next.n).toBeGreaterThan(n);
   expect(witness.judge()).toHaveLength(2);
 });
+
+it("KR1: node rm refuses a node that lives or is needed, and forgets one that is gone, not its values", async () => {
+  await using cluster = await Cluster.open("n1", "n2", "n3");
+  const { jobs, tree } = cluster;
+  await cluster.proc("writes", 'await _self.set("kr1", _self.node); return 1');
+  for (const node of ["n1", "n2"]) {
+    await jobs.set(["on", node], { code: "writes", place: { node } });
+    await cluster.stopped(["on", node]);
+  }
+  expect(await tree.get("kr1")).toBe("n2");
+  const placed = await cluster.command("node", "rm", "n2");
+  expect(placed).toMatchObject({ code: 4, stderr: expect.stringContaining("on.n2") });
+  const live = await cluster.command("node", "rm", "n2", "--force");
+  expect(live).toMatchObject({ code: 4, stderr: expect.stringContaining("n2 is alive") });
+  expect(await cluster.command("node", "rm", "n9")).toMatchObject({ code: 3 });
+
+  cluster.node("n1").kill("SIGKILL");
+  await cluster.node("n1").exit;
+  await tree.set("kr1.more", "of n1");
+  await jobs.remove("on.n1");
+  expect(await cluster.command("node", "rm", "n1")).toMatchObject({ code: 0 });
+  const listed = await cluster.command("-o", "json", "node", "ls");
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ name: "n2" }, { name: "n3" }]);
+  for (const root of [tree.system.run, tree.system.owner, tree.system.state]) {
+    const slots = await tree.list(root).toArray();
+    expect(slots.map(({ name }) => name)).not.toContain("n1");
+  }
+  expect(await tree.get("kr1")).toBe("n2");
+  const authors = (await tree.history("kr1")).map(({ author }) => author?.split(" ")[0]);
+  expect(authors).toEqual(["n2", "n1"]);
+});

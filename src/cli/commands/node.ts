@@ -4,6 +4,7 @@ import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import { isName, NAME_TEXT } from "../../runner/names.ts";
+import { removeNode } from "../../runner/node-removal.ts";
 import { listNodes, type NodeListing } from "../../runner/roster.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -39,6 +40,12 @@ export function addNodeCommands(program: Command, act: Act): void {
     .action(act(run));
 
   node.command("ls").alias("list").description("the nodes and whether they live").action(act(ls));
+
+  node
+    .command("rm <name>")
+    .description("forget a node that does not run any more; what its jobs wrote stays")
+    .option("-f, --force", "also where jobs are placed at it: they wait for one of that name")
+    .action(act(rm));
 }
 
 interface RunOptions {
@@ -80,6 +87,17 @@ async function run(context: CommandContext, options: RunOptions): Promise<ExitCo
 async function ls(context: CommandContext): Promise<void> {
   const tree = await context.tree();
   context.output.rows(await listNodes(tree), COLUMNS);
+}
+
+async function rm(
+  context: CommandContext,
+  name: string,
+  options: { force?: boolean },
+): Promise<void> {
+  const { signal } = context;
+  const removed = await removeNode(await context.tree(), name, { ...options, signal });
+  if (!removed) throw new CliError("CLI_NOT_FOUND", `there is no node ${name}`);
+  context.output.note(`node ${name} is forgotten`);
 }
 
 function typesOf(text: string): RunType[] {
