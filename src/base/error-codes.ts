@@ -135,6 +135,7 @@ export const ERROR_CODES = {
 
   CLI_USAGE: { retryable: false, says: "the command was used wrongly" },
   CLI_IN_USE: { retryable: false, says: "something still needs it" },
+  CLI_FILE: { retryable: false, says: "a file can't be read or written" },
   CLI_NOT_FOUND: { retryable: false, says: "nothing was found" },
 } as const satisfies Record<string, ErrorCodeInfo>;
 

@@ -1,5 +1,5 @@
+import { open as openFile, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 
 import { CliError } from "../base/errors.ts";
@@ -50,7 +50,7 @@ export class CommandContext implements AsyncDisposable {
     this.#codecs = options.codecs;
     this.keyFile = options.keyFile === undefined ? undefined : resolve(io.cwd, options.keyFile);
     this.output = new Output({
-      format: options.output ?? "table",
+      format: options.output,
       quiet: options.quiet ?? false,
       streams: io,
     });
@@ -99,6 +99,12 @@ export class CommandContext implements AsyncDisposable {
     return { user, password: await askSecret(this.io, `Password of ${user}`) };
   }
 
+  /** Says what was done; @throws CliError `CLI_NOT_FOUND` with `missing` where there was nothing to do it to */
+  done(found: boolean, said: string, missing: string): void {
+    if (!found) throw new CliError("CLI_NOT_FOUND", missing);
+    this.output.note(said);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const tree = await this.#tree?.catch(() => undefined);
     await tree?.close();
@@ -119,12 +125,27 @@ export function pathArgument(argument: string): Path {
 export async function readSource(io: CliIo, file: string): Promise<string> {
   if (file === "-") return text(io.stdin);
   try {
-    return await readFile(file, "utf8");
+    return await readFile(resolve(io.cwd, file), "utf8");
   } catch (error) {
-    throw new CliError("CLI_NOT_FOUND", `can't read ${file}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw cantRead(file, error);
   }
+}
+
+/** A file, or standard input for "-", to be read piece by piece. @throws CliError `CLI_NOT_FOUND` */
+export async function openSource(io: CliIo, file: string): Promise<NodeJS.ReadableStream> {
+  if (file === "-") return io.stdin;
+  try {
+    const handle = await openFile(resolve(io.cwd, file));
+    return handle.createReadStream();
+  } catch (error) {
+    throw cantRead(file, error);
+  }
+}
+
+function cantRead(file: string, cause: unknown): CliError {
+  return new CliError("CLI_NOT_FOUND", `can't read ${file}: ${(cause as Error).message}`, {
+    cause,
+  });
 }
 
 /** What YAML or JSON holds; `name` is where it came from. @throws CliError `CLI_USAGE` */

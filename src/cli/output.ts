@@ -21,11 +21,14 @@ export interface OutputStreams {
 /** Data goes to stdout in the format that was asked for; everything else to stderr. */
 export class Output {
   readonly format: Format;
+  /** Whether somebody asked for that format. */
+  readonly isChosen: boolean;
   readonly #streams: OutputStreams;
   readonly #quiet: boolean;
 
-  constructor(options: { format: Format; quiet: boolean; streams: OutputStreams }) {
-    this.format = options.format;
+  constructor(options: { format: Format | undefined; quiet: boolean; streams: OutputStreams }) {
+    this.format = options.format ?? "table";
+    this.isChosen = options.format !== undefined;
     this.#quiet = options.quiet;
     this.#streams = options.streams;
   }

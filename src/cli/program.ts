@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import pc from "picocolors";
 
-import { BanyanError } from "../base/errors.ts";
+import { BanyanError, CliError } from "../base/errors.ts";
 import { addAuditCommand } from "./commands/audit.ts";
 import { addCodeCommands } from "./commands/code.ts";
 import { addDataCommands } from "./commands/data.ts";
@@ -128,12 +128,21 @@ function complain(error: unknown, io: CliIo, options: GlobalOptions): ExitCode {
   }
   if (io.signal.aborted && error === io.signal.reason) return EXIT.interrupted;
   const { output } = new CommandContext(io, options);
+  error = aboutFiles(error);
   if (output.format === "json" || output.format === "jsonl") {
     output.complain(JSON.stringify({ error: errorJson(error) }));
   } else {
     output.complain(`${pc.red("error:")} ${errorText(error)}`);
   }
   return exitCodeOf(error);
+}
+
+/** What the system says of a file is no fault of the program, which a stack would help to find. */
+function aboutFiles(error: unknown): unknown {
+  if (BanyanError.is(error) || !(error instanceof Error)) return error;
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || path === undefined) return error;
+  return new CliError("CLI_FILE", error.message, { cause: error, details: { file: path } });
 }
 
 function errorJson(error: unknown): unknown {

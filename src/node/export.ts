@@ -1,4 +1,4 @@
-import { open, readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 
 import { NodeError } from "../base/errors.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -66,20 +66,24 @@ const SYNTAX: Readonly<Record<ExportFormat, Syntax>> = {
   yaml: { begin: "", between: "", end: "", none: "[]\n", text: (item) => toYaml([item]) },
 };
 
+export interface ImportSource {
+  readonly from: NodeJS.ReadableStream;
+  /** What people know it by. */
+  readonly name: string;
+  readonly format: ExportFormat;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Writes the entries of a file below `to`. It is not one step: what was written before an error stays.
  *
  * @returns how many were written, and how many had their value already
- * @throws NodeError `NODE_BAD_VALUE` with the number of the entry; what `tree.set` throws
+ * @throws NodeError `NODE_BAD_VALUE` with the number of the line or the entry; what `tree.set` throws
  */
 export async function importEntries(
   tree: Tree,
   to: Path,
-  {
-    file,
-    format,
-    signal,
-  }: { file: string; format: ExportFormat; signal?: AbortSignal | undefined },
+  { from, name, format, signal }: ImportSource,
 ): Promise<{ written: number; unchanged: number }> {
   let written = 0;
   let unchanged = 0;
@@ -97,9 +101,9 @@ export async function importEntries(
     writing.add(one);
     void one.then(() => writing.delete(one));
   };
-  for await (const item of itemsOf(file, format)) {
+  for await (const item of itemsOf(from, name, format)) {
     signal?.throwIfAborted();
-    const { path, value } = entryOf(item, ++number, file);
+    const { path, value } = entryOf(item, ++number, name);
     const at = to.concat(path);
     if (matches.contains(at)) {
       last.push({ at, value });
@@ -116,23 +120,41 @@ export async function importEntries(
   return { written, unchanged };
 }
 
-async function* itemsOf(file: string, format: ExportFormat): AsyncGenerator<unknown, void> {
+async function* itemsOf(
+  from: NodeJS.ReadableStream,
+  name: string,
+  format: ExportFormat,
+): AsyncGenerator<unknown, void> {
+  let at = "";
   try {
     if (format === "jsonl") {
-      await using lines = await open(file);
-      for await (const line of lines.readLines()) {
-        if (line.trim() !== "") yield JSON.parse(line);
+      let line = 0;
+      for await (const words of linesOf(from)) {
+        at = `line ${++line}: `;
+        if (words.trim() !== "") yield JSON.parse(words);
       }
       return;
     }
-    const text = await readFile(file, "utf8");
-    const items: unknown = format === "json" ? JSON.parse(text) : fromYaml(text);
+    const whole = await text(from);
+    const items: unknown = format === "json" ? JSON.parse(whole) : fromYaml(whole);
     if (!Array.isArray(items)) throw new TypeError("it is no list of entries");
     yield* items;
   } catch (cause) {
-    const why = (cause as Error).message;
-    throw new NodeError("NODE_BAD_VALUE", `${file} is no ${format} of entries: ${why}`, { cause });
+    const why = `${at}${(cause as Error).message}`;
+    throw new NodeError("NODE_BAD_VALUE", `${name} is no ${format} of entries: ${why}`, { cause });
   }
+}
+
+async function* linesOf(from: NodeJS.ReadableStream): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of from) {
+    const more = typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true });
+    const lines = `${rest}${more}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  yield rest + decoder.decode();
 }
 
 function entryOf(item: unknown, number: number, file: string): { path: Path; value: unknown } {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { open } from "banyan";
 import { expect, test } from "vitest";
 
-import { banyan, temporaryFolder } from "./kit.ts";
+import { banyan, inProcess, temporaryFolder } from "./kit.ts";
 
 test("SL1: a tree that is loaded has the same values, revisions, authors and times, and goes on behind them", async () => {
   using folder = temporaryFolder();
@@ -121,5 +121,60 @@ test("SL2: a subtree that is exported and imported elsewhere is equal, with all 
   const refused = await banyan(["-t", folder.path, "data", "import", "x", bad]);
   expect(refused.code).toBe(7);
   expect(refused.stderr).toContain("entry 2");
-  expect((await banyan(["-t", folder.path, "data", "import", "x", `${bad}x`])).code).toBe(7);
+  const missing = await banyan(["-t", join(folder.path, "new"), "data", "import", "x", `${bad}x`]);
+  expect(missing).toMatchObject({ code: 3, stderr: expect.stringContaining("can't read") });
+  expect(existsSync(join(folder.path, "new"))).toBe(false);
+});
+
+test("SL2: an export goes through a pipe, in the format that -o says, and an import comes from one", async () => {
+  using folder = temporaryFolder();
+  await using tree = await open(folder.path, { create: true });
+  const value = { bytes: new Uint8Array([1]), text: "é\nü", list: [1n] };
+  await tree.set("from.a", value);
+  await tree.set("from.b", 2);
+  const data = (input: string, ...args: string[]): ReturnType<typeof inProcess> =>
+    inProcess(["-t", folder.path, ...args], input);
+  for (const format of ["json", "jsonl", "yaml"]) {
+    const { stdout } = await data("", "-o", format, "data", "export", "from");
+    const same = await data("", "data", "export", "from", "-F", format, "-f", "-");
+    expect([stdout, stdout.startsWith("[")]).toEqual([same.stdout, format === "json"]);
+    const moved = await data(stdout, "data", "import", `to-${format}`, "-", "-F", format);
+    expect(moved).toMatchObject({ code: 0, stderr: expect.stringContaining("2 written") });
+    expect(await tree.get(`to-${format}.a`)).toEqual(value);
+  }
+  expect(await data("", "-o", "raw", "data", "export", "from")).toMatchObject({
+    code: 2,
+    stdout: "",
+  });
+  const bad = await data('{"path":"a","value":1}\n{"path', "data", "import", "x", "-");
+  expect(bad).toMatchObject({ code: 7, stderr: expect.stringContaining("stdin") });
+  expect(bad.stderr).toContain("line 2");
+});
+
+test("a snapshot that can't be written is an error of the file, and what is not there one to find", async () => {
+  using folder = temporaryFolder();
+  await using tree = await open(folder.path, { create: true });
+  await tree.set("a", 1);
+  const run = (...args: string[]): ReturnType<typeof inProcess> =>
+    inProcess(["-t", folder.path, "-o", "json", ...args]);
+  const unsaved = await run("snapshot", "save", join(folder.path, "none/x.snap"));
+  const { error } = JSON.parse(unsaved.stderr) as { error: unknown };
+  expect([unsaved.code, error]).toMatchObject([1, { code: "CLI_FILE" }]);
+  for (const args of [
+    "data rm b",
+    "data get -r b",
+    "data history b",
+    "data diff b",
+    "user rm x",
+    "role rm x",
+    "rule type rm x",
+    "job rm x",
+    "code rm x",
+    "node rm x",
+  ]) {
+    // prettier-ignore
+    const { code, stdout, stderr } = await run("-q", ...args.split(" "));
+    expect([args, code, stdout, stderr]).toEqual([args, 3, "", expect.stringContaining('"code":')]);
+  }
+  expect(await run("role", "set", "x", "a", "rq")).toMatchObject({ code: 2 });
 });

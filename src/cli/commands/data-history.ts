@@ -4,6 +4,7 @@ import { CliError } from "../../base/errors.ts";
 import type { Difference } from "../../tree/diff.ts";
 import type { TreeVersion } from "../../tree/history.ts";
 import { formatPath } from "../../wire/path-text.ts";
+import type { Path } from "../../wire/path.ts";
 import type { Act } from "../act.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -41,11 +42,8 @@ export function addHistoryCommands(data: Command, act: Act): void {
     .action(act(keep));
 }
 
-async function history(context: CommandContext, path: string): Promise<ExitCode> {
-  const tree = await context.tree();
-  const versions = await tree.history(pathArgument(path), { signal: context.signal });
-  context.output.rows(versions, VERSION_COLUMNS);
-  return versions.length > 0 ? EXIT.ok : EXIT.notFound;
+async function history(context: CommandContext, path: string): Promise<void> {
+  context.output.rows(await versionsOf(context, pathArgument(path)), VERSION_COLUMNS);
 }
 
 async function diff(
@@ -53,10 +51,20 @@ async function diff(
   path: string,
   { from, to }: { from?: number; to?: number },
 ): Promise<ExitCode> {
+  const at = pathArgument(path);
   const tree = await context.tree();
-  const found = await tree.diff(pathArgument(path), { from, to, signal: context.signal });
+  const found = await tree.diff(at, { from, to, signal: context.signal });
+  if (found.length === 0) await versionsOf(context, at);
   context.output.rows(found, DIFFERENCE_COLUMNS);
   return found.length > 0 ? EXIT.differs : EXIT.ok;
+}
+
+/** @throws CliError `CLI_NOT_FOUND` where nothing is kept of it, nor there now */
+async function versionsOf(context: CommandContext, at: Path): Promise<TreeVersion[]> {
+  const tree = await context.tree();
+  const versions = await tree.history(at, { signal: context.signal });
+  if (versions.length > 0) return versions;
+  throw new CliError("CLI_NOT_FOUND", `there is no version of ${formatPath(at)}`);
 }
 
 async function revert(context: CommandContext, path: string, to: string): Promise<void> {

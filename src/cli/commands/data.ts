@@ -7,7 +7,6 @@ import { CliError } from "../../base/errors.ts";
 import type { TreeEntry } from "../../tree/entry.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
 import { pathArgument, yamlValue, type CliIo, type CommandContext } from "../context.ts";
-import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import { fromJson } from "../plain.ts";
 import type { Act } from "../act.ts";
@@ -71,21 +70,23 @@ async function get(
   context: CommandContext,
   path: string,
   options: { recursive?: boolean; meta?: boolean },
-): Promise<ExitCode> {
+): Promise<void> {
   const tree = await context.tree();
   const at = pathArgument(path);
   if (options.recursive === true) {
     const entries: TreeEntry[] = [];
     for await (const entry of tree.walk(at, { signal: context.signal })) entries.push(entry);
+    if (entries.length === 0) {
+      throw new CliError("CLI_NOT_FOUND", `there is no entry at or below ${formatPath(at)}`);
+    }
     context.output.rows(entries, ENTRY_COLUMNS);
-    return entries.length > 0 ? EXIT.ok : EXIT.notFound;
+    return;
   }
   const entry = await tree.entry(at, { signal: context.signal });
   if (entry === undefined) {
     throw new CliError("CLI_NOT_FOUND", `there is no entry at ${formatPath(at)}`);
   }
   context.output.value(options.meta === true ? entry : await tree.get(at));
-  return EXIT.ok;
 }
 
 interface SetFlags extends ValueFlags {
@@ -165,7 +166,7 @@ async function del(
   context: CommandContext,
   path: string,
   options: { recursive?: boolean; ifRevision?: number },
-): Promise<ExitCode> {
+): Promise<void> {
   const tree = await context.tree();
   const at = pathArgument(path);
   const { changed } = await tree.delete(at, {
@@ -173,8 +174,8 @@ async function del(
     ifRevision: options.ifRevision,
     signal: context.signal,
   });
-  context.output.note(changed ? `${formatPath(at)} deleted` : `nothing at ${formatPath(at)}`);
-  return changed ? EXIT.ok : EXIT.notFound;
+  const where = formatPath(at);
+  context.done(changed, `${where} deleted`, `there is nothing at ${where}`);
 }
 
 async function ls(context: CommandContext, path = ":"): Promise<void> {

@@ -4,7 +4,6 @@ import { CliError } from "../../base/errors.ts";
 import { JobRoot, type JobListing } from "../../runner/job-root.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
 import { pathArgument, readSource, yamlValue, type CommandContext } from "../context.ts";
-import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
 import { assignment } from "../words.ts";
@@ -233,14 +232,12 @@ async function rm(
   context: CommandContext,
   path: string,
   options: { force?: boolean },
-): Promise<ExitCode> {
+): Promise<void> {
   const at = pathArgument(path);
   const jobs = await JobRoot.open(await context.tree());
   const there = await jobs.remove(at, { force: options.force ?? false });
-  context.output.note(
-    there ? `job ${formatPath(at)} deleted` : `there is no job ${formatPath(at)}`,
-  );
-  return there ? EXIT.ok : EXIT.notFound;
+  const name = `job ${formatPath(at)}`;
+  context.done(there, `${name} deleted`, `there is no ${name}`);
 }
 
 function notFound(path: string): CliError {

@@ -2,9 +2,9 @@ import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import type { Role } from "../../tree/users/roles.ts";
+import { type Right, RIGHTS } from "../../tree/users/rights.ts";
 import type { Act } from "../act.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
-import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Column } from "../output.ts";
 
 const LETTERS = [
@@ -74,24 +74,29 @@ async function set(
   letters: string,
 ): Promise<void> {
   const at = pathArgument(pattern);
+  checkLetters(letters);
   const tree = await context.tree({ create: true });
   await tree.roles.set(name, at, letters === "-" ? "" : letters);
   context.output.note(`role ${name} changed`);
 }
 
-async function unset(context: CommandContext, name: string, pattern: string): Promise<ExitCode> {
+function checkLetters(letters: string): void {
+  if (letters === "-" || [...letters].every((letter) => RIGHTS.includes(letter as Right))) return;
+  const what = `rights are letters of "${RIGHTS.join("")}", or - for none, not ${JSON.stringify(letters)}`;
+  throw new CliError("CLI_USAGE", what);
+}
+
+async function unset(context: CommandContext, name: string, pattern: string): Promise<void> {
   const at = pathArgument(pattern);
   const tree = await context.tree();
   const found = await tree.roles.unset(name, at);
-  context.output.note(found ? `role ${name} changed` : `role ${name} says nothing of ${pattern}`);
-  return found ? EXIT.ok : EXIT.notFound;
+  context.done(found, `role ${name} changed`, `role ${name} says nothing of ${pattern}`);
 }
 
-async function rm(context: CommandContext, name: string): Promise<ExitCode> {
+async function rm(context: CommandContext, name: string): Promise<void> {
   const tree = await context.tree();
   const removed = await tree.roles.remove(name);
-  context.output.note(removed ? `role ${name} removed` : `there is no role ${name}`);
-  return removed ? EXIT.ok : EXIT.notFound;
+  context.done(removed, `role ${name} removed`, `there is no role ${name}`);
 }
 
 async function rights(context: CommandContext, path: string): Promise<void> {

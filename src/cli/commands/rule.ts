@@ -204,13 +204,12 @@ async function rm<Definition>(
   context: CommandContext,
   noun: RuleNoun<Definition>,
   path: string,
-): Promise<ExitCode> {
+): Promise<void> {
   const at = pathArgument(path);
   const { rules } = await context.tree();
   const { changed } = await noun.table(rules).delete(at, { signal: context.signal });
   const name = `${noun.name} ${formatPath(at)}`;
-  context.output.note(changed ? `${name} deleted` : `there is no ${name}`);
-  return changed ? EXIT.ok : EXIT.notFound;
+  context.done(changed, `${name} deleted`, `there is no ${name}`);
 }
 
 async function listConversions(context: CommandContext, set: string | undefined): Promise<void> {

@@ -6,7 +6,6 @@ import { formatPath } from "../../wire/path-text.ts";
 import type { Path } from "../../wire/path.ts";
 import type { Act } from "../act.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
-import { EXIT, type ExitCode } from "../exit-codes.ts";
 import type { Column } from "../output.ts";
 
 interface Stored {
@@ -102,7 +101,7 @@ async function rm<Info extends Stored, Entry extends Source>(
   context: CommandContext,
   path: string,
   { force = false }: Force,
-): Promise<ExitCode> {
+): Promise<void> {
   const at = pathArgument(path);
   const tree = await context.tree();
   const users = force ? [] : await noun.users(tree, at);
@@ -115,7 +114,6 @@ async function rm<Info extends Stored, Entry extends Source>(
   }
   await using root = await noun.open(tree);
   const there = await root.remove(at, { force });
-  const said = there ? `${noun.name} ${formatPath(at)} deleted` : notStored(noun.name, at).message;
-  context.output.note(said);
-  return there ? EXIT.ok : EXIT.notFound;
+  if (!there) throw notStored(noun.name, at);
+  context.output.note(`${noun.name} ${formatPath(at)} deleted`);
 }

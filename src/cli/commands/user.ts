@@ -5,7 +5,6 @@ import type { User } from "../../tree/users/user-record.ts";
 import type { Act } from "../act.ts";
 import { askSecret, newSecret } from "../ask.ts";
 import type { CommandContext } from "../context.ts";
-import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, type Column } from "../output.ts";
 import { durationArgument } from "../words.ts";
 
@@ -127,11 +126,10 @@ async function set(context: CommandContext, name: string, options: SetFlags): Pr
   context.output.note(`user ${name} changed`);
 }
 
-async function rm(context: CommandContext, name: string): Promise<ExitCode> {
+async function rm(context: CommandContext, name: string): Promise<void> {
   const tree = await context.tree();
   const removed = await tree.users.remove(name);
-  context.output.note(removed ? `user ${name} removed` : `there is no user ${name}`);
-  return removed ? EXIT.ok : EXIT.notFound;
+  context.done(removed, `user ${name} removed`, `there is no user ${name}`);
 }
 
 async function passwd(context: CommandContext): Promise<void> {
@@ -153,17 +151,16 @@ async function token(
   context: CommandContext,
   name: string,
   options: { readonly for?: number; readonly note?: string; readonly revoke?: string },
-): Promise<ExitCode> {
+): Promise<void> {
   const tree = await context.tree();
   if (options.revoke !== undefined) {
     const removed = await tree.users.removeToken(name, options.revoke);
-    context.output.note(removed ? "token revoked" : `${name} has no token ${options.revoke}`);
-    return removed ? EXIT.ok : EXIT.notFound;
+    context.done(removed, "token revoked", `${name} has no token ${options.revoke}`);
+    return;
   }
   const made = await tree.users.addToken(name, { forMs: options.for, note: options.note });
   context.output.value(made.token);
   context.output.note(`token ${made.id} of ${name}; it is not shown again`);
-  return EXIT.ok;
 }
 
 const COLUMNS: readonly Column<User>[] = [
