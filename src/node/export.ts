@@ -1,4 +1,4 @@
-import { text } from "node:stream/consumers";
+import { text as textOf } from "node:stream/consumers";
 
 import { NodeError } from "../base/errors.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -135,7 +135,7 @@ async function* itemsOf(
       }
       return;
     }
-    const whole = await text(from);
+    const whole = await textOf(from);
     const items: unknown = format === "json" ? JSON.parse(whole) : fromYaml(whole);
     if (!Array.isArray(items)) throw new TypeError("it is no list of entries");
     yield* items;

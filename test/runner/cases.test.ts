@@ -159,4 +159,29 @@ describe("EN: entries and scheduling", () => {
     await cluster.jobs.set("my.job", { code: "forty.two" });
     await cluster.until(() => stopped(cluster, "my.job"));
   });
+
+  it("KR8: an hour of schedules takes no hour, and time moves on only when nobody is busy", async () => {
+    await using cluster = await Cluster.open();
+    await cluster.start("n1", { lease: { length: 300, renewal: 60, margin: 1 } });
+    // As long as code waits for the tree, the clock stands.
+    const code = "const n = await _client.get(at); await _client.set(at, (n ?? 0) + 1)";
+    await cluster.proc("counts", code, { vars: ["at"] });
+    for (const minutes of [1, 10]) {
+      const data = { at: ["every", minutes] };
+      await cluster.jobs.set(`m${minutes}`, { code: "counts", data, repeat: minutes * 60 });
+    }
+    const began = cluster.clock.now();
+    await cluster.clock.advanceAsync(3_600_000);
+    expect(cluster.clock.now()).toBe(began + 3_600_000);
+    const runs = (await cluster.jobs.runs("m10")).toReversed();
+    const starts = runs.map(({ started }) => started);
+    expect(starts.slice(1).map((at, i) => Math.round((at - (starts[i] ?? 0)) * 1000))).toEqual(
+      Array.from({ length: starts.length - 1 }, () => 600_000),
+    );
+    for (const { started, stopped: ended, outcome } of runs) {
+      expect([outcome, Math.round((ended ?? 0) - started)]).toEqual(["ok", 0]);
+    }
+    const counts = [await cluster.tree.get("every:10"), await cluster.tree.get("every:1")];
+    expect(counts).toEqual([7, 61]);
+  });
 });

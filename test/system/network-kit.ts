@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 
 import { open, type Tree } from "banyan";
@@ -71,4 +71,93 @@ export async function tap(
       server.close();
     },
   };
+}
+
+/** How often a piece that passes a wire comes late, or breaks it: from 0 to 1. */
+interface Disturbance {
+  readonly delayed: number;
+  readonly broken: number;
+}
+
+/** The way to a hub, which can be cut, and can be a bad one. */
+export class Wire implements AsyncDisposable {
+  /** How many connections a disturbance broke. */
+  broken = 0;
+  readonly #to: URL;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+  #disturbance: (Disturbance & { readonly random: () => number }) | undefined;
+
+  private constructor(to: string) {
+    this.#to = new URL(to.replace("tls:", "http:"));
+    this.#server = createServer((near) => this.#join(near));
+  }
+
+  static async open(to: string): Promise<Wire> {
+    const wire = new Wire(to);
+    await new Promise<void>((done) => wire.#server.listen(0, "127.0.0.1", done));
+    return wire;
+  }
+
+  get address(): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `tls://127.0.0.1:${port}${this.#to.hash}`;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  heal(): void {
+    this.#isCut = false;
+  }
+
+  disturb(random: () => number, disturbance: Disturbance): void {
+    this.#disturbance = { random, ...disturbance };
+  }
+
+  calm(): void {
+    this.#disturbance = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    this.#server.close();
+  }
+
+  #join(near: Socket): void {
+    if (this.#isCut) {
+      near.destroy();
+      return;
+    }
+    const far = connect(Number(this.#to.port), this.#to.hostname);
+    this.#carry(near, far);
+    this.#carry(far, near);
+  }
+
+  /** In order, whatever comes late. */
+  #carry(from: Socket, into: Socket): void {
+    this.#sockets.add(from);
+    let sent = Promise.resolve();
+    from.on("data", (piece: Buffer) => {
+      const { random = Math.random, delayed = 0, broken = 0 } = this.#disturbance ?? {};
+      if (random() < broken) {
+        this.broken += 1;
+        from.destroy();
+        into.destroy();
+        return;
+      }
+      const lateMs = random() < delayed ? random() * 20 : 0;
+      sent = sent
+        .then(() => (lateMs === 0 ? undefined : new Promise((on) => setTimeout(on, lateMs))))
+        .then(() => void into.write(piece));
+    });
+    from.on("close", () => {
+      this.#sockets.delete(from);
+      into.destroy();
+    });
+    from.on("error", () => {});
+  }
 }

@@ -81,7 +81,8 @@ async function set(
 }
 
 function checkLetters(letters: string): void {
-  if (letters === "-" || [...letters].every((letter) => RIGHTS.includes(letter as Right))) return;
+  if (letters === "-" || letters.split("").every((letter) => RIGHTS.includes(letter as Right)))
+    return;
   const what = `rights are letters of "${RIGHTS.join("")}", or - for none, not ${JSON.stringify(letters)}`;
   throw new CliError("CLI_USAGE", what);
 }
