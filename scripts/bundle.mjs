@@ -1,4 +1,5 @@
 // Programs that are one file each; runs after tsc, on what that has written.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 import { rolldown } from "rolldown";
@@ -27,7 +28,7 @@ await bundle("hub-program.js", {
   format: "cjs",
   // Half as much to be read and compiled.
   minify: COMPACT,
-  external: ["ws", "selfsigned"],
+  external: ["ws"],
   plugins: [
     lmdbInside(),
     // Only a store of other than bytes would need it.
@@ -36,6 +37,8 @@ await bundle("hub-program.js", {
     required("ordered-binary", OF_LMDB),
     // For hubs that listen for other machines.
     requiredLate("node:tls", ["connect", "createServer"]),
+    // Not by import(): that fails in what was compiled before, see code-cache.ts.
+    requiredLate("selfsigned", ["generate"]),
   ],
 });
 
@@ -75,7 +78,10 @@ function virtual(id, text) {
   const own = `\0${id}`;
   return {
     name: `instead of ${id}`,
-    resolveId: (source) => (source === id ? own : undefined),
+    resolveId: (source, importer) => {
+      if (source !== id) return undefined;
+      return importer === own ? { id, external: true } : own;
+    },
     load: (source) => (source === own ? { code: text, moduleType: "js" } : undefined),
   };
 }
@@ -85,4 +91,6 @@ async function bundle(entry, { file, external = [], plugins = [], ...output }) {
   const program = await rolldown({ input, external, plugins, platform: "node", logLevel: "warn" });
   await program.write({ file: `${root}/dist/entry/${file}`, codeSplitting: false, ...output });
   await program.close();
+  const imports = /\bimport\s*\(/.exec(readFileSync(`${root}/dist/entry/${file}`, "utf8"));
+  if (file === "hub-program.cjs" && imports !== null) throw new Error(`${file} has an import()`);
 }

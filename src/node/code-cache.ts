@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
-import { constants, Script } from "node:vm";
+import { Script } from "node:vm";
 
 /** When what was compiled by then is kept: what a start needs, and what its first clients do. */
 const KEEP_AFTER_MS = 1_000;
@@ -12,7 +12,8 @@ type Wrapped = (...given: readonly unknown[]) => void;
 /**
  * Runs the CommonJS program in `file`, with what V8 compiled when it ran before: compiling a large one
  * takes as long as all the rest of its start. A cache that is missing or of another version is made anew
- * a moment later. (Node's own cache for this came with version 22.)
+ * a moment later. (Node's own cache for this came with version 22.) The program must not use `import()`:
+ * of what was compiled before, Node does not know where that imports from.
  *
  * @param cache where it is kept, in a folder that nobody else can write: what is in it is run. Undefined:
  *   nowhere
@@ -21,11 +22,7 @@ export function runCached(file: string, cache: string | undefined): void {
   const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, "utf8")}\n})`;
   const mark = cache === undefined ? "" : markOf(file);
   const cachedData = cache === undefined ? undefined : readCache(cache, mark);
-  const script = new Script(source, {
-    filename: file,
-    cachedData,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
+  const script = new Script(source, { filename: file, cachedData });
   const module = { exports: {} };
   const run = script.runInThisContext() as Wrapped;
   run(module.exports, createRequire(file), module, file, dirname(file));

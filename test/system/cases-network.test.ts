@@ -11,8 +11,10 @@ const POLL = { timeout: 30_000, interval: 10 };
 describe("clients behind a wire", () => {
   const folder = temporaryFolder();
   let hub: Awaited<ReturnType<typeof listeningTree>>;
+  let token: string;
   beforeAll(async () => {
     hub = await listeningTree(folder.path);
+    ({ token } = await hub.local.users.addToken(ROOT.user));
   });
   afterAll(async () => {
     await hub[Symbol.asyncDispose]();
@@ -20,7 +22,7 @@ describe("clients behind a wire", () => {
   });
 
   async function clients(count: number, address: string): Promise<Tree[]> {
-    const one = (): Promise<Tree> => open(address, { credentials: ROOT });
+    const one = (): Promise<Tree> => open(address, { credentials: { token } });
     return Promise.all(Array.from({ length: count }, one));
   }
 
