@@ -34,7 +34,8 @@ describe("clients behind a wire", () => {
       const far = await clients(5, wire.address);
       const all = [...near, ...far];
       const top = ["kr3", writes];
-      await near[0]?.set([...top, "gone"], 1);
+      const writer = near[0] as Tree;
+      await writer.set([...top, "gone"], 1);
       const told = await Promise.all(all.map((tree) => Told.open(tree, top)));
       const mirrors = await Promise.all(far.map((tree) => tree.mirror(top)));
       wire.cut();
@@ -43,13 +44,15 @@ describe("clients behind a wire", () => {
       // What the cut side writes waits until it is back, or would be refused.
       const side = writes < 0 ? far : near;
       const written = Promise.all(
-        Array.from({ length: Math.abs(writes) }, (_, i) => side[i % 5]?.set([...top, i], i)),
+        Array.from({ length: Math.abs(writes) }, (_, i) =>
+          (side[i % 5] as Tree).set([...top, i], i),
+        ),
       );
       if (writes >= 0) await written;
       expect(mirrors.every((mirror) => mirror.has([...top, "gone"]))).toBe(true);
       wire.heal();
       await written;
-      const { revision } = (await near[0]?.set([...top, "last"], true)) as { revision: number };
+      const { revision } = await writer.set([...top, "last"], true);
       await Promise.all(mirrors.map((mirror) => mirror.waitFor(revision)));
       const expected = Array.from({ length: Math.abs(writes) }, (_, i) => `${i}`);
       for (const one of told) {

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { open, type Tree } from "banyan";
 import { expect, vi } from "vitest";
 
+import { systemClock } from "../../src/base/clock.ts";
+import { pause } from "../../src/base/pause.ts";
+
 export const PASSWORD = "correct horse battery";
 export const ROOT = { user: "root", password: PASSWORD };
 
@@ -151,7 +154,7 @@ export class Wire implements AsyncDisposable {
       }
       const lateMs = random() < delayed ? random() * 20 : 0;
       sent = sent
-        .then(() => (lateMs === 0 ? undefined : new Promise((on) => setTimeout(on, lateMs))))
+        .then(() => (lateMs === 0 ? undefined : pause(lateMs, { clock: systemClock })))
         .then(() => void into.write(piece));
     });
     from.on("close", () => {
