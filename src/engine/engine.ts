@@ -16,9 +16,12 @@
 import type { AbortOptions } from "../base/abort.ts";
 import type { BanyanError } from "../base/errors.ts";
 import type { Listing } from "../base/listing.ts";
-import type { Path, PathElement, PathLike } from "../wire/path.ts";
+import type { Path, PathElement } from "../wire/path.ts";
+import type { DirectReads, Page, SoonReads } from "./direct-reads.ts";
 import type { EnginePeers } from "./peers.ts";
+import type { RowReads } from "./row-answers.ts";
 
+export * from "./direct-reads.ts";
 export * from "./peers.ts";
 
 /**
@@ -99,57 +102,6 @@ export interface EngineChild {
   readonly name: PathElement;
   /** Undefined where only something below it has an entry. */
   readonly entry: EngineEntry | undefined;
-}
-
-/**
- * An entry where it lies: its value is the bytes from `start` up to `end`. All of it is the reader's
- * only until it returns, the object too.
- */
-export interface EntryInPlace {
-  readonly path: Path;
-  readonly revision: Revision;
-  readonly author: string;
-  readonly time: number;
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** What a direct read gives that can't be made: the engine has to be asked in the usual way. */
-export const NOT_NOW: unique symbol = Symbol("banyan.notNow");
-
-/** Some of a listing. */
-export interface Page<T, Place> {
-  readonly items: T[];
-  /** Behind what the next page goes on; undefined at the end. */
-  readonly after: Place | undefined;
-}
-
-/**
- * Reads without waiting, in a store that this process can see. Each sees the newest state there is,
- * and so every write that was acknowledged to anybody before it. What is given to `read` is valid
- * until it returns; it must not read anything else.
- */
-export interface DirectReads {
-  /**
-   * What to wait for before the next read, where reads have had their share of this turn of the event
-   * loop. Ask for the reads anew then.
-   */
-  readonly pause: Promise<void> | undefined;
-  /** What `read` makes of the entry, and undefined where there is none; what it throws is thrown. */
-  get<T>(path: PathLike, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW;
-  /** A page of `list`: of one state of the store. `read` must not throw. */
-  page<T>(
-    prefix: Path,
-    options: Omit<ListOptions, keyof AbortOptions>,
-    read: (entry: EntryInPlace) => T,
-  ): Page<T, Path> | typeof NOT_NOW;
-  /** A page of `children`: of one state of the store. `read` must not throw. */
-  children<T>(
-    path: Path,
-    after: PathElement | undefined,
-    read: (name: PathElement, entry: EntryInPlace | undefined) => T,
-  ): Page<T, PathElement> | typeof NOT_NOW;
 }
 
 /** One version of an entry, present or past. */
@@ -356,6 +308,12 @@ export interface Engine extends AsyncDisposable {
    * for a moment. Ask each time anew, and in the usual way where there is none.
    */
   readonly direct?: DirectReads | undefined;
+
+  /** Reads that are asked for together, where and as long as that is possible; as `direct`. */
+  readonly soon?: SoonReads | undefined;
+
+  /** For a hub's clients: undefined where each entry has to be looked at first. */
+  readonly rows?: RowReads | undefined;
 
   /** Where one has to be somebody to use it; undefined where there is nothing that is not allowed. */
   readonly account?: EngineAccount | undefined;

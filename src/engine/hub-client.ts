@@ -16,7 +16,6 @@ import {
   type EngineChild,
   type EngineEntry,
   type EngineRules,
-  type EntryInPlace,
   NOT_NOW,
   type Page,
   type EngineSubscription,
@@ -25,17 +24,20 @@ import {
   type HistoryRule,
   type EngineWatch,
   type ListOptions,
+  type SoonReads,
   type SubscribeOptions,
   type WatchOptions,
   type WriteOptions,
   type WriteResult,
 } from "./engine.ts";
+import { copyOf } from "./entry-row.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo, HubRequest } from "./hub-server.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub } from "./hub-link.ts";
 import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
+import { RowQuestions } from "./row-questions.ts";
 
 export interface HubEngineOptions {
   /**
@@ -72,6 +74,7 @@ export class HubEngine implements Engine {
   readonly #giveUpMs: number;
   readonly #direct: HubDirect | undefined;
   readonly rules: EngineRules;
+  readonly #questions: RowQuestions;
   readonly #name = randomId();
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
@@ -109,7 +112,12 @@ export class HubEngine implements Engine {
         this.peers.close(reason);
       },
       isNeeded: () =>
+        this.#questions.unanswered > 0 ||
         this.#pending + this.#watches.size + this.#subscriptions.size + this.peers.needs > 0,
+    });
+    this.#questions = new RowQuestions({
+      session: () => this.#rowsOf,
+      askAlone: (path) => this.#ask({}, (hub) => hub.get(path)),
     });
     this.rules = {
       violations: (prefix, after, given) =>
@@ -152,6 +160,12 @@ export class HubEngine implements Engine {
     return this.#closing === undefined ? this.#direct?.now : undefined;
   }
 
+  get soon(): SoonReads | undefined {
+    if (this.#rowsOf === undefined) return undefined;
+    this.#direct?.count();
+    return this.#questions;
+  }
+
   get account(): EngineAccount | undefined {
     if (!this.#link.hello.hasAccount) return undefined;
     return {
@@ -173,7 +187,9 @@ export class HubEngine implements Engine {
     await this.#direct?.prepare();
     const { direct } = this;
     const near = direct === undefined ? NOT_NOW : direct.get(path, copyOf);
-    return near === NOT_NOW ? this.#ask(options, (hub) => hub.get(path)) : near;
+    if (near !== NOT_NOW) return near;
+    if (this.#rowsOf === undefined) return this.#ask(options, (hub) => hub.get(path));
+    return this.#questions.get(path, copyOf, options);
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
@@ -231,13 +247,8 @@ export class HubEngine implements Engine {
     const session = await this.#session({ deadline: this.#deadline(), sent: false });
     await this.#over(session, session.hub.publish(topic, data)).catch((error: unknown) => {
       if (!isLost(session, error)) throw error;
-      throw new EngineError(
-        "ENGINE_AMBIGUOUS",
-        "the hub was lost; the message may have been sent",
-        {
-          cause: error,
-        },
-      );
+      const says = "the hub was lost; the message may have been sent";
+      throw new EngineError("ENGINE_AMBIGUOUS", says, { cause: error });
     });
   }
 
@@ -260,6 +271,13 @@ export class HubEngine implements Engine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** A session that can be asked for rows at this moment. */
+  get #rowsOf(): HubSession | undefined {
+    const { session } = this.#link;
+    if (this.#closing !== undefined || session?.gone !== false) return undefined;
+    return session.hello.hasRows === true ? session : undefined;
   }
 
   /** Page by page, each in whatever way is possible at the moment. */
@@ -378,9 +396,4 @@ export class HubEngine implements Engine {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new EngineError("ENGINE_CLOSED");
   }
-}
-
-function copyOf(entry: EntryInPlace): EngineEntry {
-  const { path, revision, author, time, bytes, start, end } = entry;
-  return { path, value: bytes.slice(start, end), revision, author, time };
 }

@@ -120,14 +120,16 @@ export class HubDirect implements DirectReads {
     return this.#nextTurn.promise;
   }
 
-  /** A read is about to go over the socket. Resolves at once, or in a turn in which it need not. */
+  /** A read is about to go over the socket. */
+  count(): void {
+    if (!this.#ready && ++this.#asked >= READS_BEFORE) this.#opening ??= this.#open();
+  }
+
+  /** The same. Resolves at once, or in a turn in which it need not go there. */
   async prepare(): Promise<void> {
-    if (!this.#ready) {
-      if (++this.#asked >= READS_BEFORE) this.#opening ??= this.#open();
-      return;
-    }
+    this.count();
     // Reads that never wait would keep everything else in this process from happening.
-    while (this.pause !== undefined) await this.pause;
+    while (this.#ready && this.pause !== undefined) await this.pause;
   }
 
   /** There is a session, before anything uses it. */

@@ -32,6 +32,7 @@ import type { DirectOffer } from "./hub-direct.ts";
 import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { Window } from "./hub-window.ts";
+import { answerRows } from "./row-answers.ts";
 import { PAGE_LIMITS } from "./store.ts";
 
 /** What a hub says of itself: which process, and which of the hubs that the store has had. */
@@ -49,6 +50,8 @@ export interface HubHello extends HubInfo {
   readonly supports: EngineSupports;
   /** Whether the client is a user, with rights of their own. */
   readonly hasAccount: boolean;
+  /** Whether it answers `rows`. */
+  readonly hasRows?: boolean | undefined;
   /** Where this client may read the store itself, if it is able to. */
   readonly direct?: DirectOffer | undefined;
 }
@@ -165,6 +168,7 @@ export class HubService implements AsyncDisposable {
       label,
       supports: { ...supports, shared: true },
       hasAccount: this.#engine.account !== undefined,
+      hasRows: this.#engine.rows !== undefined,
       ...this.#info,
       // What lies in the store is not what a client is to see whose values are converted.
       direct: this.#converts ? undefined : this.#direct?.offer,
@@ -176,6 +180,13 @@ export class HubService implements AsyncDisposable {
 
   get(path: Path): Promise<EngineEntry | undefined> {
     return this.#engine.get(checkPath(path));
+  }
+
+  /** Many entries at once: see `row-questions.ts`. */
+  rows(question: Uint8Array): Uint8Array {
+    const { rows } = this.#engine;
+    if (rows === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub gives no rows");
+    return answerRows(rows, checkBytes(question));
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions): Promise<WriteResult> {

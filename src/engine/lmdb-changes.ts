@@ -1,18 +1,12 @@
 /** What changes write into the tables of a store: those that are asked for, and those of a journal. */
 import type { Clock } from "../base/clock.ts";
 import type { EngineEntry, Revision, WriteResult } from "./engine.ts";
+import { decodeEntry, encodeEntry } from "./entry-row.ts";
 import type { JournalRow } from "./journal.ts";
 import type { LmdbHistory } from "./lmdb-history.ts";
 import { operationKey, treeKey } from "./lmdb-keys.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
-import {
-  decodeChange,
-  decodeEntry,
-  decodeHead,
-  encodeEntry,
-  encodeHead,
-  encodeResult,
-} from "./lmdb-records.ts";
+import { decodeChange, decodeHead, encodeHead, encodeResult } from "./lmdb-records.ts";
 import { type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
 import type { Change } from "./store.ts";
 

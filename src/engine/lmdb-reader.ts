@@ -12,14 +12,16 @@ import { childrenRange } from "./children.ts";
 import type { EntryInPlace, ListOptions, Page, Revision } from "./engine.ts";
 import type { StoreReader } from "./hub-direct.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
+import { hasCursors, KEY_AT, type NativeCursors, RowCursor } from "./lmdb-cursor.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
-import { decodeHead, RowInPlace } from "./lmdb-records.ts";
+import { RowInPlace } from "./entry-row.ts";
+import { decodeHead } from "./lmdb-records.ts";
 import { PathKeys } from "./path-keys.ts";
 import { compareBytes, type KeyRange, keyAfter, PAGE_LIMITS } from "./store.ts";
 
 /** What lmdb gives away of its native part; its types leave it out. */
-interface NativePart {
+interface NativePart extends NativeCursors {
   resetTxn(address: number): void;
 }
 
@@ -39,8 +41,12 @@ interface Meta {
 
 interface Table {
   readonly lastSize: number;
+  /** lmdb's native part of it. */
+  readonly db: unknown;
   getBinaryFast(key: PathLike | Uint8Array, options: Reading): Uint8Array | undefined;
-  getRange(options: Reading & { start: Uint8Array; end: Uint8Array }): Iterable<unknown>;
+  getRange(
+    options: Reading & { start: Uint8Array; end: Uint8Array; limit: number },
+  ): Iterable<unknown>;
 }
 
 /**
@@ -50,7 +56,7 @@ interface Table {
  */
 export function openReader(directory: string): StoreReader {
   const native = (lmdb as unknown as { nativeAddon?: Partial<NativePart> }).nativeAddon;
-  if (typeof native?.resetTxn !== "function") {
+  if (typeof native?.resetTxn !== "function" || !hasCursors(native)) {
     throw new EngineError("ENGINE_UNAVAILABLE", "this version of lmdb can't end a read by itself");
   }
   return new LmdbReader(directory, native as NativePart);
@@ -69,6 +75,8 @@ class LmdbReader implements StoreReader {
   /** lmdb's own buffer, into which it copies each row. */
   #rows: Uint8Array = new Uint8Array();
   #rowsOf: Uint8Array | undefined;
+  /** Another one of lmdb's, where it says what the last row was. */
+  #lastKey: Uint8Array = new Uint8Array();
   /** What lmdb has just read. */
   readonly #row = new RowInPlace();
   readonly #reading: Reading;
@@ -94,8 +102,10 @@ class LmdbReader implements StoreReader {
       },
       keyEncoder: {
         writeKey,
-        readKey: (source: Uint8Array, start: number, end: number) =>
-          keys.read(source, start + 1, end),
+        readKey: (source: Uint8Array, start: number, end: number) => {
+          this.#lastKey = source;
+          keys.read(source, start + 1, end);
+        },
       },
     } as never) as unknown as Table | undefined;
     const meta = this.#root.openDB("meta", bytes) as unknown as Meta | undefined;
@@ -137,7 +147,12 @@ class LmdbReader implements StoreReader {
     read: (entry: EntryInPlace) => T,
   ): Page<T, Path> {
     const items: T[] = [];
+    const isAll = minDepth === 0 && maxDepth === Infinity;
     const full = this.#scan(pageRange(prefix, after), (row, path) => {
+      if (isAll) {
+        items.push(read(row));
+        return true;
+      }
       const depth = path.length - prefix.length;
       if (depth >= minDepth && depth <= maxDepth) items.push(read(row));
       return true;
@@ -194,18 +209,49 @@ class LmdbReader implements StoreReader {
     let rows = 0;
     let bytes = 0;
     const { entries: maxRows, bytes: maxBytes } = PAGE_LIMITS;
+    const counted: TakeRow = (row, path) => {
+      rows++;
+      bytes += row.end;
+      return take(row, path) && rows < maxRows && bytes < maxBytes;
+    };
     try {
-      // Each step reads a row into `#row`.
-      for (const _ of this.#tree.getRange({ ...range, transaction: this.#transaction })) {
-        const { last } = this.#keys;
-        rows++;
-        bytes += this.#row.end;
-        if (!take(this.#row, last) || rows >= maxRows || bytes >= maxBytes) return last;
+      // lmdb gives the first row, and with it the places of all that fit into its buffers.
+      let more: boolean | undefined;
+      for (const _ of this.#tree.getRange({ ...range, limit: 1, transaction: this.#transaction })) {
+        more = counted(this.#row, this.#keys.last);
       }
-      return undefined;
+      if (more === undefined) return undefined;
+      return more && this.#scanRest(range.end, counted) ? undefined : this.#keys.last;
     } finally {
       this.#end();
     }
+  }
+
+  /**
+   * Gives `take` the rows behind the last one, without all that lmdb makes for each.
+   *
+   * @returns whether that is the end of the range. Where it is not, one was not wanted, or is too large.
+   */
+  #scanRest(end: Uint8Array, take: TakeRow): boolean {
+    const source = this.#lastKey;
+    const keys = this.#keys;
+    const row = this.#row;
+    const values = this.#rows;
+    using cursor = new RowCursor(this.#native, this.#tree.db, this.#transaction.address, source);
+    // Between a byte of ours and the end of the range's own.
+    const prefixBytes = end.length - 2;
+    let keyEnd = cursor.after(treeKey(encodePath(keys.last)));
+    for (; keyEnd > 0; keyEnd = cursor.next()) {
+      const { size } = cursor;
+      // Not in lmdb's buffer: as the first row of the next page, lmdb itself gets it.
+      if (size > values.length) return false;
+      const path = keys.read(source, KEY_AT + 1, keyEnd);
+      // Siblings have all that lies above them in common.
+      const isWithin = keys.isSibling && keys.shared >= prefixBytes;
+      if (!isWithin && !isBefore(source, KEY_AT, keyEnd, end)) return true;
+      if (!take(row.be(values, size, path), path)) return false;
+    }
+    return true;
   }
 
   #decode(row: Uint8Array, size: number): void {
@@ -243,6 +289,16 @@ function writeKey(key: PathLike | Uint8Array, target: Uint8Array, at: number): n
   target[at] = TREE_BYTE;
   const end = typeof key === "string" ? encodePlainText(key, target, at + 1) : -1;
   return end < 0 ? encodePathInto(toPath(key), target, at + 1) : end;
+}
+
+/** Whether the key from `start` to `keyEnd` comes before the key `end`. */
+function isBefore(source: Uint8Array, start: number, keyEnd: number, end: Uint8Array): boolean {
+  const shared = Math.min(end.length, keyEnd - start);
+  for (let i = 0; i < shared; i++) {
+    const difference = (source[start + i] as number) - (end[i] as number);
+    if (difference !== 0) return difference < 0;
+  }
+  return keyEnd - start < end.length;
 }
 
 function pageRange(prefix: Path, after: Path | undefined): KeyRange {

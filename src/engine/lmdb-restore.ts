@@ -5,7 +5,8 @@ import type { EngineEvent, HistoryRule, Revision } from "./engine.ts";
 import { openLmdb } from "./lmdb.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { treeKey } from "./lmdb-keys.ts";
-import { encodeEntry, encodeHead } from "./lmdb-records.ts";
+import { encodeEntry } from "./entry-row.ts";
+import { encodeHead } from "./lmdb-records.ts";
 import { closeTables, commit, META_KEYS, openTables } from "./lmdb-tables.ts";
 
 /** One write of those that make up the state. */

@@ -3,14 +3,15 @@ import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
 import { CommitTurns } from "./commit-turns.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
+import { decodeEntry } from "./entry-row.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import type { JournalRow } from "./journal.ts";
 import { LmdbChanges } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
-import { decodeEntry, decodeHead, decodeResult, encodeHead, type Head } from "./lmdb-records.ts";
+import { decodeHead, decodeResult, encodeHead, type Head } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
-import { operationKey, pathKey, treeRange } from "./lmdb-keys.ts";
+import { operationKey, pathKey, treeKey, treeRange } from "./lmdb-keys.ts";
 import {
   closeTables,
   commit,
@@ -116,6 +117,15 @@ export class LmdbStore implements Store {
 
   get(key: Uint8Array): EngineEntry | undefined {
     return this.#read(() => this.#changes.entry(key));
+  }
+
+  row(key: Uint8Array): Uint8Array | undefined {
+    return this.#read(() => {
+      const { tree } = this.#tables;
+      // In lmdb's own buffer, whose length it sets to that of the row.
+      const row = tree.getBinaryFast(treeKey(key));
+      return row && new Uint8Array(row.buffer, row.byteOffset, row.length);
+    });
   }
 
   page({ start, end }: KeyRange, limits: PageLimits = PAGE_LIMITS): StorePage {

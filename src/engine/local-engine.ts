@@ -23,6 +23,7 @@ import {
   type WriteResult,
 } from "./engine.ts";
 import { LocalPeers } from "./local-peers.ts";
+import type { RowReads } from "./row-answers.ts";
 import { compareBytes, keyAfter, PAGE_LIMITS, type Store, type WriteRequest } from "./store.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Watches } from "./watches.ts";
@@ -40,6 +41,12 @@ export class LocalEngine implements Engine {
   readonly #limits: EngineLimits;
   readonly #watches: Watches;
   readonly #subscriptions = new Subscriptions();
+  readonly #rows: RowReads = {
+    row: (key) => {
+      this.#checkOpen();
+      return this.#store.row(key);
+    },
+  };
   #end: { readonly error: EngineError; readonly done: Promise<void> } | undefined;
 
   /** Takes `store` over: it is closed with the engine. */
@@ -73,6 +80,11 @@ export class LocalEngine implements Engine {
     signal?.throwIfAborted();
     this.#checkOpen();
     return this.#store.get(encodePath(path));
+  }
+
+  /** Entries as they lie in the store. */
+  get rows(): RowReads {
+    return this.#rows;
   }
 
   async put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {

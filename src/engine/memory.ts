@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { randomId } from "../base/ids.ts";
 import type { EngineEntry, EngineLimits, EngineSupports, Revision, WriteResult } from "./engine.ts";
+import { encodeEntry } from "./entry-row.ts";
 import { MemoryHistory } from "./history-memory.ts";
 import { LocalEngine } from "./local-engine.ts";
 import { OperationMemory } from "./operation-memory.ts";
@@ -80,6 +81,11 @@ class MemoryStore implements Store {
   get(key: Uint8Array): EngineEntry | undefined {
     const row = this.#rows[this.#indexOf(key)];
     return row !== undefined && compareBytes(row.key, key) === 0 ? row.entry : undefined;
+  }
+
+  row(key: Uint8Array): Uint8Array | undefined {
+    const entry = this.get(key);
+    return entry && encodeEntry(entry);
   }
 
   page({ start, end }: KeyRange, limits: PageLimits = PAGE_LIMITS): StorePage {

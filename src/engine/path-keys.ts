@@ -13,25 +13,31 @@ const MAX_NAME_BYTES = 64;
 export class PathKeys {
   /** The last path that was read. */
   last: Path = Path.root;
-  /** The key of its parent, so many bytes of it. */
+  /** So many bytes at the beginning of its key are those of its parent; -1 where they are not known. */
+  shared = -1;
+  /** Whether it has the parent of the one before. */
+  isSibling = false;
   readonly #prefix = new Uint8Array(1024);
-  #prefixLength = -1;
   #parent: readonly PathElement[] = [];
 
   /** The path whose key lies from `start` to `end`. @throws WireError `WIRE_BAD_PATH` */
   read(source: Uint8Array, start: number, end: number): Path {
-    this.last = this.#sibling(source, start, end) ?? this.#decode(source.slice(start, end));
+    const sibling = this.#sibling(source, start, end);
+    this.isSibling = sibling !== undefined;
+    this.last = sibling ?? this.#decode(source.slice(start, end));
     return this.last;
   }
 
   #sibling(source: Uint8Array, start: number, end: number): Path | undefined {
-    const nameAt = start + this.#prefixLength;
+    const { shared } = this;
+    const nameAt = start + shared;
     // A tag, something, and the zero behind it.
-    if (this.#prefixLength < 0 || end - nameAt < 2 || end - nameAt > MAX_NAME_BYTES)
-      return undefined;
+    if (shared < 0 || end - nameAt < 2 || end - nameAt > MAX_NAME_BYTES) return undefined;
     if (source[nameAt] !== TAG_STRING || source[end - 1] !== 0) return undefined;
-    for (let i = 0; i < this.#prefixLength; i++) {
-      if (source[start + i] !== this.#prefix[i]) return undefined;
+    const prefix = this.#prefix;
+    // From behind: what differs, differs there.
+    for (let i = shared - 1; i >= 0; i--) {
+      if (source[start + i] !== prefix[i]) return undefined;
     }
     for (let at = nameAt + 1; at < end - 1; at++) {
       // The end of one element and the beginning of another, or a zero inside.
@@ -44,11 +50,11 @@ export class PathKeys {
   #decode(key: Uint8Array): Path {
     const path = decodePath(key);
     const name = path.at(-1);
-    this.#prefixLength = -1;
+    this.shared = -1;
     if (typeof name !== "string") return path;
     this.#parent = path.slice(0, -1);
     const parent = encodePath(this.#parent);
-    this.#prefixLength = parent.length;
+    this.shared = parent.length;
     this.#prefix.set(parent);
     return path;
   }

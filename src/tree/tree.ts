@@ -377,15 +377,15 @@ export class Tree implements AsyncDisposable {
     }
   }
 
-  /** What can be read without asking anybody. */
+  /** What can be read without asking anybody, or together with others. */
   #near<T>(
     path: PathLike,
-    { signal }: AbortOptions,
+    options: AbortOptions,
     read: (entry: EntryInPlace) => T,
-  ): T | undefined | typeof NOT_NOW {
-    const { direct } = this.#engine();
-    if (direct === undefined) return NOT_NOW;
-    signal?.throwIfAborted();
+  ): T | undefined | Promise<T | undefined> | typeof NOT_NOW {
+    const { direct, soon } = this.#engine();
+    if (direct === undefined) return soon?.get(path, read, options) ?? NOT_NOW;
+    options.signal?.throwIfAborted();
     return direct.get(typeof path === "string" ? path : toPath(path), read);
   }
 

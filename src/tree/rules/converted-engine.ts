@@ -46,6 +46,10 @@ export class ConvertedEngine extends EngineView {
     return undefined;
   }
 
+  override get rows(): undefined {
+    return undefined;
+  }
+
   override async get(path: Path, options?: AbortOptions): Promise<EngineEntry | undefined> {
     return this.#read(await this.inner.get(path, options));
   }

@@ -45,6 +45,10 @@ export class EngineView implements Engine {
     return this.inner.direct;
   }
 
+  get rows(): Engine["rows"] {
+    return this.inner.rows;
+  }
+
   get peers(): EnginePeers {
     return this.inner.peers;
   }
