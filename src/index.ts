@@ -31,6 +31,7 @@ export type {
   TreePresenceEvent,
   TreeRequest,
 } from "./tree/peers.ts";
+export { TreeConfig, type TreeConfigOptions } from "./tree/config.ts";
 export type { Mirror } from "./tree/mirror.ts";
 export type {
   CodecDefinition,

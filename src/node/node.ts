@@ -15,6 +15,7 @@ import type { PlaceType } from "../runner/placement.ts";
 import { refuseBlocking } from "../remote/sync/session.ts";
 import { runObjects } from "../runner/run-objects.ts";
 import { Runner } from "../runner/runner.ts";
+import { TreeConfig } from "../tree/config.ts";
 import type { Tree } from "../tree/tree.ts";
 import { checkNode } from "./check-node.ts";
 import { openWorkers } from "./workers.ts";
@@ -33,7 +34,7 @@ export interface NodeOptions {
   readonly slots?: number | undefined;
   /** Seconds. Default: length 5, renewal 1, margin 0.5. */
   readonly lease?: Partial<LeaseTimes> | undefined;
-  /** What stored code sees as `_cfg`. */
+  /** What stored code sees as `_cfg`, besides the tree's own settings; these win. See `TreeConfig`. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** The directory from which stored code imports packages. Default: the current. */
   readonly resolveFrom?: string | undefined;
@@ -119,6 +120,7 @@ async function openRunner(
   const code = scope.use(await CodeLibrary.open(tree, { resolveFrom, clock, log }));
   // Nobody knows what else it would miss: it would run old code for ever.
   void code.failed.then(onFailed);
+  const settings = scope.use(await TreeConfig.open(tree));
   const lane = (laneName: string): Lane =>
     new Lane({
       entry: new URL("../entry/lane.js", import.meta.url),
@@ -144,7 +146,7 @@ async function openRunner(
       own: () => lane("own lane"),
       apart: (round) => apart.seat(round),
     },
-    openObjects: runObjects({ code, config: config ?? {} }),
+    openObjects: runObjects({ code, config: () => ({ ...settings.all(), ...config }) }),
     hostname: hostname(),
     load: machineLoad,
     onFailed,

@@ -9,14 +9,18 @@ import type { Shipment } from "../code/unit.ts";
 export interface RunObjectsOptions {
   /** Where `_self.spawn` finds further procedures. */
   readonly code: Pick<CodeSource, "shipment">;
-  /** What code sees as `_cfg`. */
-  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  /** What code sees as `_cfg`, asked for as a run begins. */
+  readonly config?: (() => Readonly<Record<string, unknown>>) | undefined;
   /** Events that may wait unread in `_info`. Default 1,000. */
   readonly backlog?: number | undefined;
 }
 
 /** Gives each run what `runStored` needs on the other side: a `RunHost` and its values. */
-export function runObjects({ code, config = {}, backlog }: RunObjectsOptions): OpenRunObjects {
+export function runObjects({
+  code,
+  config = () => ({}),
+  backlog,
+}: RunObjectsOptions): OpenRunObjects {
   return (context) => {
     const { tree, clock, path, entry, node, run, token, reason, fence } = context;
     const host = new RunHost({
@@ -45,7 +49,7 @@ export function runObjects({ code, config = {}, backlog }: RunObjectsOptions): O
       reason,
       entry: { ...plain, data },
       data,
-      config,
+      config: config(),
       backlog,
     };
     const { blocks, signal } = context;

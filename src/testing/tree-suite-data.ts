@@ -27,7 +27,7 @@ function odd(options: unknown): never {
 
 /** Reading and writing entries. */
 export const DATA_CASES: TreeCases = {
-  "set() works on the root and returns what was there": async ({ near }) => {
+  "PA7: set() works on the root and returns what was there": async ({ near }) => {
     const first = await near.set(":", 123);
     assert.equal(await near.get(":"), 123);
     const second = await near.set(":", 1234);
@@ -37,7 +37,9 @@ export const DATA_CASES: TreeCases = {
     assert.equal(await near.get([]), 1234);
   },
 
-  "set() tells who wrote the previous value, and every client reads the last": async (pair) => {
+  "PA14: set() tells who wrote the previous value, and every client reads the last": async (
+    pair,
+  ) => {
     const { near, far } = pair;
     assert.equal((await near.set(":", 126)).previous, undefined);
     const { previous } = await far.set(":", 127);
@@ -60,7 +62,7 @@ export const DATA_CASES: TreeCases = {
     assert.deepEqual(await far.get("v"), Uint8Array.of(1, 2));
   },
 
-  "set() keeps a path in a value a path, and an array an array": async ({ near, far }) => {
+  "PA4: set() keeps a path in a value a path, and an array an array": async ({ near, far }) => {
     await near.set("v", { path: parsePath("a:2.c"), list: ["a", 2, "c"] });
     const value = (await far.get("v")) as { path: unknown; list: unknown };
     assert.ok(value.path instanceof Path);
@@ -158,8 +160,10 @@ export const DATA_CASES: TreeCases = {
     assert.equal(await near.get("a"), undefined);
   },
 
-  "set() with idem writes nothing for an equal value": async ({ near }) => {
+  "PA12: set() with idem writes nothing for an equal value": async ({ near }) => {
     const { revision } = await near.set("foo", 127);
+    await using watch = near.watch("foo", { current: false });
+    await watch.next();
     const same = await near.set("foo", 127, { idem: true });
     assert.deepEqual([same.changed, same.revision], [false, revision]);
     assert.equal((await near.entry("foo"))?.revision, revision);
@@ -167,6 +171,10 @@ export const DATA_CASES: TreeCases = {
     assert.ok(again.changed && again.revision > revision);
     const other = await near.set("foo", 128, { idem: true });
     assert.deepEqual([other.changed, other.previous?.value], [true, 127]);
+    for (const written of [again, other]) {
+      const { value: event } = await watch.next();
+      assert.equal(event?.type === "put" && event.entry.revision, written.revision);
+    }
   },
 
   "set() with idem by many at once writes once": async ({ near, far }) => {
@@ -179,7 +187,10 @@ export const DATA_CASES: TreeCases = {
     assert.equal(new Set(results.map((result) => result.revision)).size, 1);
   },
 
-  "set() with ifRevision refuses a stale revision and writes nothing": async ({ near, far }) => {
+  "PA13: set() with ifRevision refuses a stale revision and writes nothing": async ({
+    near,
+    far,
+  }) => {
     const { revision } = await near.set("foo", 1);
     const present = await far.set("foo", 2);
     for (const idem of [false, true]) {
@@ -222,7 +233,7 @@ export const DATA_CASES: TreeCases = {
     assert.equal(await near.get("foo"), 1);
   },
 
-  "delete() leaves what is below": async ({ near }) => {
+  "PA10: delete() leaves what is below": async ({ near }) => {
     await fill(near, FOO);
     const before = await near.entry("foo.bar");
     const result = await near.delete("foo");
@@ -257,7 +268,7 @@ export const DATA_CASES: TreeCases = {
     assert.equal((await near.delete("foo", { recursive: true })).changed, false);
   },
 
-  "list() gives the children in order, the system's first": async ({ near }) => {
+  "PA8: list() gives the children in order, the system's first": async ({ near }) => {
     await fill(near, { ...FOO, ":": 0 });
     await near.set(near.system.job, 1);
     const names = (path: string): Promise<unknown[]> =>
@@ -281,7 +292,7 @@ export const DATA_CASES: TreeCases = {
     ]);
   },
 
-  "walk() goes depth first, between its depths": async ({ near }) => {
+  "PA9: walk() goes depth first, between its depths": async ({ near }) => {
     await fill(near, { ":": 123, ...FOO, "foo.bar.x": "deep" });
     const walk = (options: object): Promise<string[]> => collect(near.walk(":", options), shown);
     const all = [":=123", "foo=hello", "foo.bar=baz", "foo.bar.x=deep", "foo.baz=quux"];
@@ -293,7 +304,7 @@ export const DATA_CASES: TreeCases = {
     assert.throws(() => near.walk(":", { maxDepth: -1 }), RangeError);
   },
 
-  "list() and walk() give all of 200 children": async ({ near }) => {
+  "PA11: list() and walk() give all of 200 children": async ({ near }) => {
     await Promise.all(Array.from({ length: 200 }, (_, i) => near.set(["foo", i], i)));
     const numbers = Array.from({ length: 200 }, (_, i) => i);
     assert.deepEqual(await collect(near.list("foo"), ({ name }) => name), numbers);

@@ -8,7 +8,10 @@ import { collect, fill, rejectsWith, shown, take, type TreeCases } from "./tree-
 
 /** Watches, mirrors and messages. */
 export const LIVE_CASES: TreeCases = {
-  "watch() gives the state, ready, then the changes once and in order": async ({ near, far }) => {
+  "MI2: watch() gives the state, ready, then the changes once and in order": async ({
+    near,
+    far,
+  }) => {
     await fill(near, { ":": 1, foo: "old" });
     await using watch = far.watch(":");
     assert.deepEqual((await take(watch, 3)).map(told), [":=1", "foo=old", "ready 2"]);
@@ -106,7 +109,7 @@ export const LIVE_CASES: TreeCases = {
     assert.equal((await pending[2]).done, true);
   },
 
-  "mirror() holds the subtree when it resolves, and follows": async ({ near, far }) => {
+  "MI1: mirror() holds the subtree when it resolves, and follows": async ({ near, far }) => {
     await fill(near, { foo: 1, "foo:2": 2, "foo.a.b": 3, other: 4 });
     await using mirror = await far.mirror("foo");
     assert.deepEqual([...mirror.entries()].map(shown), ["foo=1", "foo:2=2", "foo.a.b=3"]);
@@ -177,7 +180,7 @@ export const LIVE_CASES: TreeCases = {
     assert.deepEqual(mirror.children(), []);
   },
 
-  "subscribe() hears a topic and those below it, decoded": async ({ near, far }) => {
+  "MS1: subscribe() hears a topic and those below it, decoded": async ({ near, far }) => {
     await using messages = far.subscribe("foo");
     await messages.ready;
     await near.publish("food", "not for us");
@@ -196,7 +199,7 @@ export const LIVE_CASES: TreeCases = {
     assert.equal(messages.dropped, 0);
   },
 
-  "subscribe() with raw gives the bytes of the codec, and raw ones as sent": async (pair) => {
+  "MS2: subscribe() with raw gives the bytes of the codec, and raw ones as sent": async (pair) => {
     const { near, far } = pair;
     const bytes = Uint8Array.of(0xff, 0xfe, 0);
     await using raw = far.subscribe("foo", { raw: true });

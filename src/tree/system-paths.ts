@@ -21,6 +21,8 @@ export interface SystemPaths {
   readonly owner: Path;
   /** `.banyan.run.<slot>.<path>.<runId>`: one execution, its log lines below it. */
   readonly run: Path;
+  /** `.banyan.config.<name>`: settings of the programs that use the tree. */
+  readonly config: Path;
   /** `.banyan.group.<name>`: the members that are expected. */
   readonly group: Path;
   /** `.banyan.node.<name>`: a node's lease. */
@@ -52,6 +54,7 @@ export function systemPaths(name: string): SystemPaths {
     state: root.append("state"),
     owner: root.append("owner"),
     run: root.append("run"),
+    config: root.append("config"),
     group: root.append("group"),
     node: root.append("node"),
     error: root.append("error"),

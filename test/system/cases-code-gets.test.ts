@@ -1,5 +1,5 @@
 /** DistKV's cases of what the code of a job is given, on node processes over a hub. */
-import { parsePath } from "banyan";
+import { parsePath, TreeConfig } from "banyan";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { Cluster } from "./cluster.ts";
@@ -152,6 +152,18 @@ describe("CX: what the code gets", () => {
       return found.length > 0 && found;
     });
     expect(lines).toMatchObject([{ level: "info", text: "hello", fields: { a: 1 } }]);
+  });
+
+  it("CF1: _cfg has the tree's settings as they are when a run begins", async () => {
+    await using config = await TreeConfig.open(cluster.tree);
+    const { revision } = await config.set("hoo", { deep: [1n] });
+    await cluster.proc("cf1", "return [_cfg.hoo, Object.keys(_cfg)]");
+    await cluster.jobs.set("cf1", { code: "cf1" });
+    const first = await cluster.stopped("cf1");
+    expect(first.result).toEqual([{ deep: [1n] }, ["hoo"]]);
+    await config.waitFor(revision);
+    expect(config.get("hoo")).toEqual({ deep: [1n] });
+    await config.delete("hoo");
   });
 
   it("MS4: send() takes a value or raw bytes; both, or none, is a usage error", async () => {

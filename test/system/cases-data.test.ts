@@ -11,7 +11,7 @@ import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";
 import { hubPid, ROOT, temporaryFolder } from "./kit.ts";
 
-describe("Tree over the hub's process (PA7 to PA14, MI1, MI2, MS1, MS2, ER1)", () => {
+describe("Tree over the hub's process", () => {
   treeSuite({
     test: it,
     open: async () => {
@@ -61,7 +61,7 @@ describe("HubEngine and the hub's process", () => {
 });
 
 describe("PA: paths and data", () => {
-  it("PA1 to PA4: paths keep types and order in text, on the wire and in values", async () => {
+  it("PA1, PA4: paths keep types and order in text, on the wire and in values", async () => {
     using folder = temporaryFolder();
     await using near = await open(folder.path, { create: true });
     await using far = await open(folder.path);
@@ -142,6 +142,9 @@ describe("PA: paths and data", () => {
     const at = ["--if-revision", String(revision)];
     expect(await cluster.command("data", "set", "pa17", "2", ...at)).toMatchObject({ code: 0 });
     expect(await cluster.tree.get("pa17")).toBe(2);
+    // A revision that nothing has had yet is of no version (PA13).
+    const future = await cluster.command("data", "diff", "pa17", "--from", "999999");
+    expect(future).toMatchObject({ code: 3, stdout: "" });
   });
 });
 

@@ -91,7 +91,7 @@ describe("the hub", () => {
     expect(await tree.get("evil.x")).toBe("a");
   });
 
-  it("converts for the clients that ask for it, whose reads never go past it (CV1 to CV5)", async () => {
+  it("converts for the clients that ask for it, whose reads never go past it (CV1, CV2, CV3, CV4, CV5)", async () => {
     await tree.rules.codecs.set("int", INT_CODEC);
     await tree.rules.conversions("foo").set("inty.#", { codec: "int" });
     const told = (async () => {

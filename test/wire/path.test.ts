@@ -40,7 +40,7 @@ describe("Path", () => {
     },
   );
 
-  it("append() and concat() give new paths and leave this one", () => {
+  it("PA3: append() and concat() give new paths and leave this one", () => {
     expect([...ab.append("c")]).toStrictEqual(["a", "b", "c"]);
     expect(ab.concat(["c", "d"]).equals(["a", "b", "c", "d"])).toBe(true);
     expect(ab.concat([])).toBe(ab);

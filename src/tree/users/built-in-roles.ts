@@ -21,7 +21,7 @@ export const BUILT_IN: ReadonlyMap<string, Readonly<Record<string, string>>> = n
       ...DATA,
       ":.banyan": READ,
       ":.banyan.#": READ,
-      ...both(["code", "job", "group", "rule", "error", "load", "request"], ALL),
+      ...both(["code", "config", "job", "group", "rule", "error", "load", "request"], ALL),
     },
   ],
   [
@@ -30,7 +30,7 @@ export const BUILT_IN: ReadonlyMap<string, Readonly<Record<string, string>>> = n
       ...DATA,
       ":.banyan": "rxen",
       ":.banyan.#": ALL,
-      ...both(["code", "rule", "group"], READ),
+      ...both(["code", "config", "rule", "group"], READ),
       // Code that runs there may ask for a run of a job, which takes the right to change it.
       ...both(["job"], "rwxe"),
     },

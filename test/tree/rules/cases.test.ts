@@ -20,7 +20,7 @@ describe("TY: types and matches", () => {
     expect(await types.get("int")).toBeUndefined();
   });
 
-  it("TY2 to TY6: examples that disagree are refused and named, and so are too few of them", async () => {
+  it("TY2, TY3, TY4, TY5, TY6: examples that disagree are refused and named, and so are too few of them", async () => {
     await using ruled = await RuledTree.open();
     const { types } = ruled.tree.rules;
     const good = await refusal(types.set("int", { ...INT, good: [0, "dud"] }));
