@@ -23,8 +23,12 @@ export interface NetworkDoorOptions {
   readonly hold: (session: Session) => Disposable;
 }
 
-/** Connections of which nobody knows yet whose they are. More are turned away. */
+/**
+ * Connections of which nobody knows yet whose they are. For more, those that have said nothing for the
+ * longest time have to go; where all have shown something, whoever comes is turned away.
+ */
 const MAX_STRANGERS = 64;
+const TOO_MANY = "too many connections";
 /** A value of the largest size, or a page of a listing, and what goes with it. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What somebody who shows an invitation has to do takes no longer. */
@@ -41,6 +45,8 @@ export class NetworkDoor {
   readonly #front: NetworkFront;
   #access: Promise<Access> | undefined;
   #strangers = 0;
+  /** Those of them who have shown nothing, the oldest first. */
+  readonly #silent = new Set<Channel>();
 
   constructor(options: NetworkDoorOptions) {
     this.#options = options;
@@ -73,12 +79,13 @@ export class NetworkDoor {
 
   async #accept(channel: Channel, from: string): Promise<void> {
     const { log, info, engine, hold, clock } = this.#options;
-    if (this.#strangers >= MAX_STRANGERS) {
+    if (!this.#hasRoom()) {
       log.warn("a connection was refused: too many have not said who they are", { from });
-      channel.abort(new ChannelError("CHANNEL_REFUSED", "too many connections"));
+      channel.abort(new ChannelError("CHANNEL_REFUSED", TOO_MANY));
       return;
     }
     this.#strangers++;
+    this.#silent.add(channel);
     let session: Session | undefined;
     let principal: Principal | undefined;
     let access: Access | undefined;
@@ -102,6 +109,7 @@ export class NetworkDoor {
         log,
         limits: { maxMessageBytes: MAX_MESSAGE_BYTES, helloMs: HELLO_MS },
         authenticate: async ({ credentials }) => {
+          this.#silent.delete(channel);
           const { invite } = Object(credentials) as { readonly invite?: unknown };
           if (invite !== undefined) {
             const join = new JoinService({ engine, clock, log, from });
@@ -113,7 +121,10 @@ export class NetworkDoor {
           principal = await access.login(credentials, from, end);
           Object.assign(exports, serving.exports);
         },
-      }).finally(() => this.#strangers--);
+      }).finally(() => {
+        this.#strangers--;
+        this.#silent.delete(channel);
+      });
       using _ = hold(session);
       // The right to stay may have gone before there was a session to end.
       if (principal?.gone === true) end("");
@@ -127,6 +138,16 @@ export class NetworkDoor {
       principal?.[Symbol.dispose]();
       serving.end();
     }
+  }
+
+  /** Nobody keeps others out by saying nothing. */
+  #hasRoom(): boolean {
+    if (this.#strangers < MAX_STRANGERS) return true;
+    const [oldest] = this.#silent;
+    if (oldest === undefined) return false;
+    this.#silent.delete(oldest);
+    oldest.abort(new ChannelError("CHANNEL_REFUSED", TOO_MANY));
+    return true;
   }
 }
 

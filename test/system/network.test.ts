@@ -1,8 +1,10 @@
 /** The hub on the network: real processes, the built package. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 
 import { open, type Tree } from "banyan";
 import { expect, test, vi } from "vitest";
@@ -181,6 +183,13 @@ test("strangers who say nothing, or nonsense, or too much, harm nobody", async (
     if (i % 2 === 0) socket.write(Buffer.alloc(1_000, i));
     return socket;
   });
+  // Those with whom the hub speaks TLS already are strangers as well.
+  for (let i = 0; i < 80; i++) {
+    const socket = connectTls({ host: hostname, port: Number(port), rejectUnauthorized: false });
+    socket.on("error", () => {});
+    sockets.push(socket);
+    await once(socket, "secureConnect");
+  }
   await using tree = await open(address(), { credentials: ROOT });
   await tree.set("a", 1);
   expect(await local.get("a")).toBe(1);
