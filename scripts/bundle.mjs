@@ -8,6 +8,8 @@ import { root } from "./prepare.mjs";
 
 /** Finds what lmdb needs: no other package has to see it. */
 const OF_LMDB = 'require("node:module").createRequire(require.resolve("lmdb"))';
+/** By another way than plain require(), which would lead to what stands in its place. */
+const OF_US = 'require("node:module").createRequire(__filename)';
 /** Names stay, for stacks. */
 const COMPACT = { mangle: false, compress: false, codegen: { removeWhitespace: true } };
 
@@ -28,7 +30,6 @@ await bundle("hub-program.js", {
   format: "cjs",
   // Half as much to be read and compiled.
   minify: COMPACT,
-  external: ["ws"],
   plugins: [
     lmdbInside(),
     // Only a store of other than bytes would need it.
@@ -41,6 +42,10 @@ await bundle("hub-program.js", {
     requiredLate("selfsigned", ["generate"]),
   ],
 });
+
+if (/[^\w.$]import\(/u.test(readFileSync(`${root}/dist/entry/hub-program.cjs`, "utf8"))) {
+  throw new Error("there is an import() left in the hub's program");
+}
 
 /** The JavaScript of lmdb becomes part of the bundle, and finds its native part where the package is. */
 function lmdbInside() {
@@ -65,7 +70,7 @@ function required(id, from) {
 }
 
 /** Functions of a package that is loaded with the first call. */
-function requiredLate(id, names, from = "require") {
+function requiredLate(id, names, from = OF_US) {
   const late = names.map((name) => {
     const of = `${from}(${JSON.stringify(id)}).${name}`;
     return `exports.${name} = function (...given) { return new.target ? new (${of})(...given) : ${of}(...given); };`;

@@ -122,7 +122,7 @@ async function hub(places: TreePlaces, record: HubRecord | undefined): Promise<F
 
 async function locks(places: TreePlaces): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const path of [places.hubLock, places.startLock, places.devLock]) {
+  for (const path of [places.hubLock, places.startLock, places.devLock, places.keepLock]) {
     if (!existsSync(path)) continue;
     const name = basename(path);
     const holder = await LockFile.holder(path);

@@ -22,6 +22,7 @@ import { offerOf } from "./direct.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, removeHubRecord, writeHubRecord, type HubRecord } from "./hub-record.ts";
 import { refuseJoined } from "./joined.ts";
+import { startKeeper } from "./keep-hub.ts";
 import { LockFile } from "./lock-file.ts";
 import { NetworkDoor } from "./network-door.ts";
 import { type FileIdentity, identityOf, isSameFile } from "./file-identity.ts";
@@ -29,6 +30,7 @@ import { watchOverPredecessor } from "./predecessor.ts";
 import { ReaderWatch } from "./reader-watch.ts";
 import { RulesApart } from "./rules-apart.ts";
 import { folderKeys, givenKeys, givenKeysFrom } from "./secret-key.ts";
+import { isSupervised } from "./supervise.ts";
 import { hubAddress, placesOf, type TreePlaces } from "./tree-folder.ts";
 
 export interface RunHubOptions {
@@ -60,6 +62,9 @@ const TIDY_MS = 1_000;
 
 /** How often a hub looks whether it still is the hub. */
 const CHECK_MS = 500;
+
+/** How often a hub that listens on the network looks whether somebody would bring it back. */
+const KEEPER_MS = 5_000;
 
 /** How long an orderly end waits for answers that are under way. */
 const CLOSE_MS = 2_000;
@@ -149,6 +154,8 @@ class Hub {
   readonly #door: NetworkDoor;
   #listener: Listener | undefined;
   #isClosing = false;
+  /** When it was last seen to that somebody would bring this hub back. */
+  #keptAt = -Infinity;
   #idle: Disposable | undefined;
 
   private constructor(
@@ -295,6 +302,17 @@ class Hub {
     return true;
   }
 
+  /** Who comes from the network can't start another hub. A supervisor does it anyway. */
+  async #beKept(): Promise<void> {
+    const now = this.#clock.now();
+    if (this.#isClosing || this.#door.addresses.length === 0) return;
+    if (isSupervised(process.env) || now - this.#keptAt < KEEPER_MS) return;
+    this.#keptAt = now;
+    await startKeeper(this.#places).catch((error: unknown) => {
+      this.#log.error("nobody would bring this hub back", { error: String(error) });
+    });
+  }
+
   #watchIdle(idleMs = this.#options.idleMs): void {
     this.#idle?.[Symbol.dispose]();
     if (this.#sessions.size > 0 || idleMs === Infinity) return;
@@ -319,6 +337,7 @@ class Hub {
         await writeHubRecord(this.#places.hubRecord, this.record);
       this.#store.checkOwner();
       await this.#look();
+      await this.#beKept();
       await this.#store.get(Path.root);
       this.#readers?.check();
     } catch (error) {

@@ -22,6 +22,8 @@ export interface TreePlaces {
   readonly startLock: string;
   /** Held by `banyan dev`, so that two do not fight over the names of their nodes. */
   readonly devLock: string;
+  /** Held by the process that brings a hub back which listens on the network. */
+  readonly keepLock: string;
   readonly hubLog: string;
   /** Instead of a store: which tree of another machine is meant. See `JoinedTree`. */
   readonly joined: string;
@@ -45,6 +47,7 @@ export function placesOf(directory: string): TreePlaces {
     hubLock: at("hub.lock"),
     startLock: at("start.lock"),
     devLock: at("dev.lock"),
+    keepLock: at("keep.lock"),
     hubLog: at("hub.log"),
     joined: at("joined.json"),
     listening: at("listen.json"),

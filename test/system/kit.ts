@@ -59,6 +59,8 @@ export function temporaryFolder(): { readonly path: string; [Symbol.dispose](): 
   return {
     path,
     [Symbol.dispose]: () => {
+      // Nobody is to bring it back.
+      rmSync(join(path, ".banyan/listen.json"), { force: true });
       const pid = hubPid(path);
       if (pid !== undefined && isAlive(pid)) process.kill(pid, "SIGKILL");
       rmSync(path, { recursive: true, force: true });
