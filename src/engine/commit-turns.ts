@@ -92,7 +92,8 @@ export class CommitTurns {
     // Who waits for it hears how it ended.
     await flush.catch(() => {});
     this.#isPatient = false;
-    this.#commit();
+    // Who waited for that flush is answered first.
+    this.#turn ??= setImmediate(() => this.#commit());
   }
 
   #commit(): void {

@@ -104,8 +104,9 @@ export class Journal {
     this.#last = revision;
   }
 
-  /** What a commit has changed, in the order of revisions. */
+  /** What a commit has changed, in the order of revisions. Without `begin` it is not kept. */
   add(rows: readonly JournalRow[]): void {
+    if (this.#last === Infinity) return;
     for (const row of rows) {
       this.#waiting.push(row);
       this.#waitingBytes += bytesOf(row);

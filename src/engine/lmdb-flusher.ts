@@ -56,6 +56,7 @@ export class LmdbFlusher {
   onFailed: ((error: unknown) => void) | undefined;
   readonly #tables: LmdbTables;
   readonly #directory: string;
+  readonly #boot: string;
   readonly #clock: Clock;
   readonly #data: FileHandle;
   readonly #safe: SafePointFile;
@@ -66,6 +67,8 @@ export class LmdbFlusher {
   );
   readonly #journaled = new Rounds((gathered) => this.#writeJournal(gathered));
   #pin: Pin | undefined;
+  /** The head that the last safe point names. */
+  #safeMeta: LmdbMeta | undefined;
   #commits = 0;
   #timer: Disposable | undefined;
   #othersGo = false;
@@ -80,6 +83,7 @@ export class LmdbFlusher {
   ) {
     this.#tables = tables;
     this.#directory = options.directory;
+    this.#boot = options.boot;
     this.#clock = options.clock;
     this.#data = options.data;
     this.#safe = options.safe;
@@ -118,7 +122,8 @@ export class LmdbFlusher {
    */
   takenOver(revision: Revision): void {
     this.#othersGo = true;
-    this.#journal.begin(revision);
+    // Elsewhere a kill would look like a power failure, and each safe point says that it was none.
+    if (this.#boot !== "") this.#journal.begin(revision);
     this.committed([]);
   }
 
@@ -132,9 +137,10 @@ export class LmdbFlusher {
     return this.#journal.isWhole ? this.#journaled.ask() : this.#safePoints.ask();
   }
 
-  /** The same, and the store needs nothing beside it then. */
-  makeSafe(): Promise<void> {
-    return this.#safePoints.ask();
+  /** The same; to be called where nothing will be committed any more, by anybody, before `close`. */
+  async end(): Promise<void> {
+    await this.#safePoints.ask();
+    if (this.#safeMeta !== undefined) await this.#safe.write(this.#safeMeta, true);
   }
 
   /** Lets go of the store as it is, on the disk or not. */
@@ -211,6 +217,7 @@ export class LmdbFlusher {
         await this.#data.datasync();
         await this.#safe.write(meta);
       }
+      this.#safeMeta = meta;
     } catch (error) {
       pin.done();
       markUnflushed(this.#directory);

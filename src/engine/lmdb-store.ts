@@ -84,6 +84,8 @@ export class LmdbStore implements Store {
   readonly #changes: LmdbChanges;
   #young: 0 | 1 = 0;
   #youngSince: number;
+  /** There is something in the other generation of operations. */
+  #hasOld: boolean;
   #listener: StoreListener | undefined;
   #failed: EngineError | undefined;
   #closing: Promise<void> | undefined;
@@ -98,6 +100,7 @@ export class LmdbStore implements Store {
     this.#changes = new LmdbChanges(tables, this.history, this.#log);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
     this.#youngSince = options.clock.now();
+    this.#hasOld = Array.from(tables.operations[1].getKeys({ limit: 1 })).length > 0;
     const { flusher, clock } = options;
     this.#turns = new CommitTurns({
       commit: () => this.#pending.length > 0 && this.#commit(),
@@ -208,8 +211,8 @@ export class LmdbStore implements Store {
     const { flusher } = this.#options;
     try {
       if (this.#failed === undefined) {
-        this.#disown();
-        await flusher.makeSafe();
+        const isOurs = this.#disown();
+        await (isOurs ? flusher.end() : flusher.flush());
       }
     } catch (error) {
       throw lmdbError(error, this.label);
@@ -220,13 +223,14 @@ export class LmdbStore implements Store {
   }
 
   /** The epoch stays, the name goes: the next one need not ask whether this process is alive. */
-  #disown(): void {
+  #disown(): boolean {
     const { meta } = this.#tables;
-    commit(this.#tables, () => {
+    return commit(this.#tables, () => {
       const row = meta.get(META_KEYS.owner);
-      if (row === undefined || Buffer.compare(row, this.#options.ownerRow) !== 0) return;
+      if (row === undefined || Buffer.compare(row, this.#options.ownerRow) !== 0) return false;
       const { epoch } = JSON.parse(Buffer.from(row).toString()) as { epoch: number };
       meta.putSync(META_KEYS.owner, Buffer.from(JSON.stringify({ epoch, owner: "" })));
+      return true;
     });
   }
 
@@ -316,8 +320,9 @@ export class LmdbStore implements Store {
 
   #resultOf(operation: string): WriteResult | undefined {
     const key = operationKey(operation);
-    const [first, second] = this.#tables.operations;
-    const row = first.get(key) ?? second.get(key);
+    const { operations } = this.#tables;
+    const old = this.#young === 0 ? operations[1] : operations[0];
+    const row = operations[this.#young].get(key) ?? (this.#hasOld ? old.get(key) : undefined);
     return row === undefined ? undefined : decodeResult(row);
   }
 
@@ -326,6 +331,7 @@ export class LmdbStore implements Store {
     if (now - this.#youngSince < OPERATION_MEMORY_MS) return;
     this.#youngSince = now;
     this.#young = this.#young === 0 ? 1 : 0;
+    this.#hasOld = true;
     this.#tables.operations[this.#young].clearSync();
   }
 

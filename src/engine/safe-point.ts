@@ -21,11 +21,14 @@ import { type LmdbMeta, metaOf, newestMeta, writeMetas } from "./lmdb-meta.ts";
 
 const SAFE_PREFIX = "safe.";
 const SLOT_BYTES = 1024;
+const LAST_MARK = " last";
 
 interface SafePoint {
   readonly meta: LmdbMeta;
   /** Of the machine, when it was written. */
   readonly boot: string;
+  /** Its owner has written nothing behind it. */
+  readonly isLast: boolean;
 }
 
 /** The safe points of one owner of a store. */
@@ -51,9 +54,13 @@ export class SafePointFile {
     return new SafePointFile(directory, name, file, boot);
   }
 
-  /** Resolves when it is on the disk. The state it names must be there already. */
-  async write(meta: LmdbMeta): Promise<void> {
-    await this.#file.write(this.#content(meta), 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
+  /**
+   * Resolves when it is on the disk. The state it names must be there already.
+   *
+   * @param isLast nothing will be written behind it
+   */
+  async write(meta: LmdbMeta, isLast: boolean = false): Promise<void> {
+    await this.#file.write(this.#content(meta, isLast), 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
     await this.#file.datasync();
     this.#slot = 1 - this.#slot;
   }
@@ -61,14 +68,14 @@ export class SafePointFile {
   /** The same, and the thread waits for it. */
   writeSync(meta: LmdbMeta): void {
     const { fd } = this.#file;
-    writeSync(fd, this.#content(meta), 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
+    writeSync(fd, this.#content(meta, false), 0, SLOT_BYTES, this.#slot * SLOT_BYTES);
     fdatasyncSync(fd);
     this.#slot = 1 - this.#slot;
   }
 
-  #content(meta: LmdbMeta): Uint8Array {
+  #content(meta: LmdbMeta, isLast: boolean): Uint8Array {
     const slot = Buffer.alloc(SLOT_BYTES, " ");
-    slot.write(encode({ meta, boot: this.#boot }));
+    slot.write(encode({ meta, boot: this.#boot, isLast }));
     return slot;
   }
 
@@ -89,7 +96,7 @@ export class SafePointFile {
  * Takes the data file back to the last safe point, if the machine was started anew since and there is
  * something behind it. Nobody may have the store open.
  *
- * @returns whether there was
+ * @returns whether there was, or may have been: what the system had not begun to write left no trace
  */
 export async function restoreSafePoint(
   directory: string,
@@ -98,44 +105,55 @@ export async function restoreSafePoint(
   const points = await readPoints(directory);
   // What the system has not written yet, it still has.
   if (points.some((point) => point.boot === boot && boot !== "")) return false;
-  const last = points.reduce<LmdbMeta | undefined>(
-    (best, { meta }) => (best === undefined || meta.transaction > best.transaction ? meta : best),
-    undefined,
-  );
-  if (last === undefined) return false;
+  const [newestPoint] = points.toSorted((a, b) => b.meta.transaction - a.meta.transaction);
+  if (newestPoint === undefined) return false;
+  const { meta: last } = newestPoint;
   await using file = await open(join(directory, dataFile), "r+");
   const heads = Buffer.alloc(2 * last.pageSize);
   await file.read(heads, 0, heads.length, 0);
   const newest = newestMeta((offset, length) => heads.subarray(offset, offset + length));
-  if (newest !== undefined && Buffer.compare(newest.bytes, last.bytes) === 0) return false;
+  if (newest !== undefined && Buffer.compare(newest.bytes, last.bytes) === 0) {
+    const atLast = points.filter(({ meta }) => meta.transaction === last.transaction);
+    // Where nobody can tell whether the machine was started anew, it mostly was not.
+    return boot !== "" && !atLast.every(({ isLast }) => isLast);
+  }
   await writeMetas(file, last);
   return true;
 }
 
+/** The newest of each owner. */
 async function readPoints(directory: string): Promise<SafePoint[]> {
   const points: SafePoint[] = [];
   for (const name of await readdir(directory)) {
     if (!name.startsWith(SAFE_PREFIX)) continue;
     const text = await readFile(join(directory, name), "latin1");
-    for (const slot of [text.slice(0, SLOT_BYTES), text.slice(SLOT_BYTES)]) {
-      const point = decode(slot.trim());
-      if (point !== undefined) points.push(point);
-    }
+    const slots = [text.slice(0, SLOT_BYTES), text.slice(SLOT_BYTES)].map((slot) =>
+      decode(slot.trim()),
+    );
+    const own = slots.filter((point) => point !== undefined).toSorted(oldestFirst);
+    points.push(...own.slice(-1));
   }
   return points;
 }
 
-function encode({ meta, boot }: SafePoint): string {
-  const text = `${Buffer.from(meta.bytes).toString("base64")} ${boot}`;
+function oldestFirst(a: SafePoint, b: SafePoint): number {
+  return a.meta.transaction - b.meta.transaction || Number(a.isLast) - Number(b.isLast);
+}
+
+function encode({ meta, boot, isLast }: SafePoint): string {
+  const text = `${Buffer.from(meta.bytes).toString("base64")} ${boot}${isLast ? LAST_MARK : ""}`;
   return `${text} ${sumOf(text)}\n`;
 }
 
 /** Undefined for what was not written whole. */
 function decode(slot: string): SafePoint | undefined {
-  const [bytes = "", boot = "", sum = ""] = slot.split(" ");
-  if (sum !== sumOf(`${bytes} ${boot}`)) return undefined;
+  const end = slot.lastIndexOf(" ");
+  const text = slot.slice(0, end);
+  if (slot.slice(end + 1) !== sumOf(text)) return undefined;
+  const isLast = text.endsWith(LAST_MARK);
+  const [bytes = "", boot = ""] = text.split(" ");
   const meta = metaOf(Buffer.from(bytes, "base64"));
-  return meta && { meta, boot };
+  return meta && { meta, boot, isLast };
 }
 
 function sumOf(text: string): string {

@@ -35,6 +35,7 @@ describe("CommitTurns", () => {
     expect(fixture.commits).toBe(0);
     fixture.flush.resolve();
     await turn();
+    await turn();
     expect(fixture.commits).toBe(1);
   });
 
