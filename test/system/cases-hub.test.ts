@@ -1,4 +1,7 @@
 /** DistKV's cases of several clients at one hub, and of readers that lag. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+
 import { open, type Tree } from "banyan";
 import { expect, test, vi } from "vitest";
 
@@ -57,6 +60,18 @@ test("KR6: watches, mirrors and subscriptions of every client go on behind a kil
   }
   expect(told).toContain("stale");
   expect(told.at(-2)).toBe("live");
+});
+
+test("the folder, the store and the hub's socket are open to their user alone", async () => {
+  using folder = temporaryFolder();
+  await using tree = await open(folder.path, { create: true });
+  await tree.set("a", 1);
+  const own = join(folder.path, ".banyan");
+  const { socket } = JSON.parse(readFileSync(join(own, "hub.json"), "utf8")) as { socket: string };
+  const others = (path: string): number => statSync(path).mode & 0o077;
+  const places = [own, dirname(socket.replace("unix:", ""))];
+  for (const name of readdirSync(join(own, "store"))) places.push(join(own, "store", name));
+  expect(places.map((path) => [path, others(path)])).toEqual(places.map((path) => [path, 0]));
 });
 
 test("MI5: a watcher that does not read is told that it missed something, and nobody else notices", async () => {
