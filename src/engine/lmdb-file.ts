@@ -12,6 +12,7 @@ import {
   readdir,
   readFile,
   rename,
+  stat,
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +20,7 @@ import { join } from "node:path";
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { newestMeta } from "./lmdb-meta.ts";
-import { restoreSafePoint } from "./safe-point.ts";
+import { hasSafePoint, restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
 /** Raise it with every change to what lies in the rows or beside them. */
@@ -67,6 +68,7 @@ export async function prepareDirectory(
   else throw refused(directory, "it holds something else");
   try {
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    await requireData(directory);
     if (names.includes(DATA_FILE)) {
       await access(join(directory, DATA_FILE), constants.R_OK | constants.W_OK);
       const restored = await restoreSafePoint(directory, { dataFile: DATA_FILE, boot });
@@ -120,6 +122,16 @@ async function writeFormat(directory: string): Promise<void> {
   } catch (error) {
     throw refused(directory, "it can't be written", error);
   }
+}
+
+/** What was on the disk once is never nothing: LMDB would begin a new store in its place. */
+async function requireData(directory: string): Promise<void> {
+  const path = join(directory, DATA_FILE);
+  const found = await stat(path).catch(() => undefined);
+  if (found !== undefined && found.size > 0) return;
+  if (!(await hasSafePoint(directory))) return;
+  const says = found === undefined ? "is gone" : "is damaged: it is empty";
+  throw new EngineError("ENGINE_CORRUPT", `${path} ${says}, and there was something in it`);
 }
 
 async function checkData(path: string): Promise<{ suspicious: boolean }> {

@@ -121,6 +121,11 @@ export async function restoreSafePoint(
   return true;
 }
 
+/** Whether the store was written and on the disk once. */
+export async function hasSafePoint(directory: string): Promise<boolean> {
+  return (await readPoints(directory)).length > 0;
+}
+
 /** The newest of each owner. */
 async function readPoints(directory: string): Promise<SafePoint[]> {
   const points: SafePoint[] = [];

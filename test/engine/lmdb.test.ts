@@ -97,6 +97,8 @@ describe("openLmdb()", () => {
 
   test.each([
     ["overwritten", (data: string) => writeFile(data, Buffer.alloc(65_536, "garbage"))],
+    ["emptied", (data: string) => truncate(data, 0)],
+    ["deleted", (data: string) => rm(data)],
     ["cut off within its heads", (data: string) => truncate(data, 100)],
     ["cut off", (data: string) => truncate(data, 3 * 4096)],
     ["wiped behind its heads", wipe],
