@@ -174,7 +174,7 @@ export class Tree implements AsyncDisposable {
     checkOptions(options, ABORT_OPTIONS, "tree.get");
     if (this.engine.direct?.pause !== undefined) await this.#turn();
     const near = this.#near(path, options, valueInPlace);
-    if (near !== NOT_NOW) return near;
+    if (near !== NOT_NOW) return near instanceof Promise ? await near : near;
     const stored = await this.engine.get(toPath(path), options);
     return stored === undefined ? undefined : valueOf(toTreeEntry(stored));
   }
@@ -184,7 +184,7 @@ export class Tree implements AsyncDisposable {
     checkOptions(options, ABORT_OPTIONS, "tree.entry");
     if (this.engine.direct?.pause !== undefined) await this.#turn();
     const near = this.#near(path, options, entryInPlace);
-    if (near !== NOT_NOW) return near;
+    if (near !== NOT_NOW) return near instanceof Promise ? await near : near;
     const stored = await this.engine.get(toPath(path), options);
     return stored === undefined ? undefined : toTreeEntry(stored);
   }
