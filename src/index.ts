@@ -57,4 +57,5 @@ export { removeNode, type RemoveNodeOptions } from "./runner/node-removal.ts";
 export { listNodes, type NodeListing } from "./runner/roster.ts";
 export { JobRoot, type JobListing } from "./runner/job-root.ts";
 export { CodeRoot } from "./node/code-root.ts";
-export { runNode, type BanyanNode, type NodeOptions } from "./node/node.ts";
+export type { BanyanNode, NodeOptions } from "./node/node.ts";
+export { runNode } from "./node/run-node.ts";

@@ -70,6 +70,15 @@ class Cluster {
 
 /** Megabytes that a process has in memory. */
 export function residentMb(pid) {
+  return statusMb(pid, "VmRSS");
+}
+
+/** Those among them that are its own, and no pages of a file. */
+export function ownMb(pid) {
+  return statusMb(pid, "RssAnon");
+}
+
+function statusMb(pid, field) {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)[1]) / 1024;
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "mu").exec(status)[1]) / 1024;
 }
