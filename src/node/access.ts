@@ -97,7 +97,7 @@ export class Access implements AsyncDisposable {
    * they were not let in; the log says why.
    *
    * @param onEnd called once, when they lose the right to stay
-   * @throws RemoteError `REMOTE_DENIED`
+   * @throws RemoteError `REMOTE_DENIED`; `REMOTE_LIMIT` where too many try from there at once
    */
   async login(
     credentials: unknown,
@@ -234,7 +234,7 @@ export class Access implements AsyncDisposable {
     const { user, password, token } = Object(credentials) as Readonly<Record<string, unknown>>;
     if (token !== undefined) return this.#byToken(token, from);
     if (typeof user === "string" && typeof password === "string") {
-      let why = "too many attempts";
+      let why = "";
       const proof = await this.#gate.attempt(from, async () => {
         const stored = this.#record(user)?.password;
         if (await isPassword(password, stored)) return stored && { password: stored };

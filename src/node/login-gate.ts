@@ -1,3 +1,4 @@
+import { RemoteError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { pause } from "../base/pause.ts";
 
@@ -7,8 +8,8 @@ const FIRST_WAIT_MS = 250;
 const MAX_WAIT_MS = 5_000;
 /** A failure counts half after so long. */
 const HALF_LIFE_MS = 60_000;
-/** Of one address; what is more is turned away. */
-const MAX_WAITING = 8;
+/** Of one address, which may be that of a whole building; what is more has to come again. */
+const MAX_WAITING = 32;
 /** Each attempt takes 32 MiB and a quarter of a second of a processor. */
 const MAX_AT_A_TIME = 2;
 /** Addresses that are remembered; those that failed least lately go first. */
@@ -47,11 +48,15 @@ export class LoginGate {
   /**
    * Makes an attempt when it is its turn.
    *
-   * @returns what it comes to; undefined where it was wrong, or too many wait already
+   * @returns what it comes to; undefined where it was wrong
+   * @throws RemoteError `REMOTE_LIMIT` where too many wait already: that says nothing of who is turned away
    */
   async attempt<T>(from: string, make: () => Promise<T | undefined>): Promise<T | undefined> {
     const address = this.#address(from);
-    if (address.waiting >= MAX_WAITING) return undefined;
+    if (address.waiting >= MAX_WAITING) {
+      const says = `${MAX_WAITING} logins from this address wait already; try again in a moment`;
+      throw new RemoteError("REMOTE_LIMIT", says);
+    }
     address.waiting++;
     const turn = address.last.then(() => this.#inTurn(from, address, make));
     address.last = turn.catch(() => {});

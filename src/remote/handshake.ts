@@ -30,6 +30,8 @@ export interface Hello {
 const HELLO = [0x42, 0x4e, 0x59, 0x4e] as const;
 const REFUSAL = [0x42, 0x4e, 0x59, 0x58] as const;
 const WELCOME = [0x42, 0x4e, 0x59, 0x57] as const;
+/** What a side may say of why it turns the other away. */
+const TOLD = ["REMOTE_VERSION", "REMOTE_DENIED", "REMOTE_LIMIT"] as const;
 const LIMITS = {
   maxBytes: 16 * 1024,
   maxDepth: 8,
@@ -121,8 +123,8 @@ function readRefusal(reader: Reader): RemoteError {
   reader.view(REFUSAL.length);
   const code = reader.string();
   const text = `the peer refused the session: ${reader.string()}`;
-  const known = code === "REMOTE_VERSION" || code === "REMOTE_DENIED";
-  return new RemoteError(known ? code : "REMOTE_PROTOCOL", text);
+  const known = TOLD.find((told) => told === code);
+  return new RemoteError(known ?? "REMOTE_PROTOCOL", text);
 }
 
 function checkHello(value: unknown): Hello {

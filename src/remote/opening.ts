@@ -1,4 +1,4 @@
-import { RemoteError } from "../base/errors.ts";
+import { BanyanError, RemoteError } from "../base/errors.ts";
 import type { Channel } from "../channel/channel.ts";
 import { checkWelcome, decodeHello, encodeHello, encodeWelcome, type Hello } from "./handshake.ts";
 
@@ -12,7 +12,12 @@ export interface Stranger {
   readonly label: string;
 }
 
-/** Lets a peer in, or not: by answering false, or by throwing. */
+const NOT_ACCEPTED = "the credentials were not accepted";
+
+/**
+ * Lets a peer in, or not: by answering false, or by throwing. The peer is told that much; and that it may
+ * come again, where a RemoteError `REMOTE_LIMIT` was thrown.
+ */
 export type Authenticate = (stranger: Stranger) => boolean | void | Promise<boolean | void>;
 
 export interface OpeningEvents {
@@ -115,8 +120,11 @@ export class Opening {
     if (this.#over) return;
     if (!accepted) {
       // The peer is told no more than that.
-      const says = "the credentials were not accepted";
-      this.#fail(new RemoteError("REMOTE_DENIED", says, { cause: refused }));
+      this.#fail(
+        BanyanError.has(refused, "REMOTE_LIMIT")
+          ? new RemoteError("REMOTE_LIMIT", "too many want in at once; try again in a moment")
+          : new RemoteError("REMOTE_DENIED", NOT_ACCEPTED, { cause: refused }),
+      );
       return;
     }
     this.#hasLetIn = true;

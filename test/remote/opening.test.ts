@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
+import { RemoteError } from "../../src/base/errors.ts";
 import { memoryChannelPair } from "../../src/channel/memory.ts";
 import { encodeHello, encodeWelcome, type Hello } from "../../src/remote/handshake.ts";
 import type { Authenticate } from "../../src/remote/opening.ts";
@@ -49,6 +50,14 @@ describe("authenticate", () => {
     }
     const [near] = results;
     expect(String(near?.status === "rejected" ? near.reason : "")).not.toContain("1234");
+  });
+
+  it("tells the peer to come again where too many are looked at", async () => {
+    const limit = new RemoteError("REMOTE_LIMIT", "32 wait, as 10.0.0.1 does");
+    const authenticate = () => Promise.reject(limit);
+    const [near] = await open({ credentials: "x" }, { exports, authenticate });
+    expect(near).toMatchObject({ reason: { code: "REMOTE_LIMIT", retryable: true } });
+    expect(String(near?.status === "rejected" ? near.reason : "")).not.toContain("10.0.0.1");
   });
 
   it("works on both sides at once", async () => {
