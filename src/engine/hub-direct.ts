@@ -29,6 +29,8 @@ export interface StoreReader {
   readonly store: string | undefined;
   /** The store's last revision. */
   readonly revision: Revision;
+  /** How many entries the store says that it has; looking for it takes a while. */
+  count(): number;
   /** The entry, until the next is read. */
   get(path: PathLike): EntryInPlace | undefined;
   page<T>(

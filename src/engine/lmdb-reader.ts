@@ -43,6 +43,7 @@ interface Table {
   readonly lastSize: number;
   /** lmdb's native part of it. */
   readonly db: unknown;
+  getStats(): { readonly entryCount: number };
   getBinaryFast(key: PathLike | Uint8Array, options: Reading): Uint8Array | undefined;
   getRange(
     options: Reading & { start: Uint8Array; end: Uint8Array; limit: number },
@@ -127,6 +128,14 @@ class LmdbReader implements StoreReader {
   get revision(): Revision {
     const row = this.#metaRow(META_KEYS.head);
     return row === undefined ? 0 : decodeHead(row).revision;
+  }
+
+  count(): number {
+    try {
+      return this.#tree.getStats().entryCount;
+    } finally {
+      this.#root.resetReadTxn();
+    }
   }
 
   get(path: PathLike): EntryInPlace | undefined {

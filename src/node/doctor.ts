@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { hasSafePoint } from "../engine/safe-point.ts";
 import { STORE_FORMATS } from "../engine/lmdb-file.ts";
 import { isCertainlyGone, isStopped } from "../runner/process-identity.ts";
 import { sharesMemory } from "./direct.ts";
@@ -153,7 +154,11 @@ async function leftovers(places: TreePlaces, record: HubRecord | undefined): Pro
 
 async function store(places: TreePlaces, record: HubRecord | undefined): Promise<Finding[]> {
   const data = await stat(join(places.store, "data.mdb")).catch(() => undefined);
-  if (data === undefined) return [ok("store", "nothing was written yet")];
+  if (data === undefined || data.size === 0) {
+    if (!(await hasSafePoint(places.store))) return [ok("store", "nothing was written yet")];
+    const says = "its data file is empty or gone, and there was something in it";
+    return [problem("store", `${says}; load a snapshot into a new directory`)];
+  }
   const format = await readFile(join(places.store, "format"), "utf8").catch(() => "");
   const number = /^banyan store (\d+)\n$/u.exec(format)?.[1];
   if (number === undefined || !STORE_FORMATS.includes(Number(number))) {
@@ -182,8 +187,12 @@ async function store(places: TreePlaces, record: HubRecord | undefined): Promise
 }
 
 function reported(report: StoreReport, size: number): Finding[] {
-  const { entries, revision, unreadable, stuckReaders, orphans } = report;
+  const { entries, expected, revision, unreadable, stuckReaders, orphans } = report;
   const found = [ok("store", `${entries} entries at revision ${revision}, ${megabytes(size)}`)];
+  if (expected !== undefined) {
+    const says = `${entries} entries can be found of ${expected}: it is damaged`;
+    found[0] = problem("store", `${says}; load a snapshot into a new directory`);
+  }
   if (unreadable.length > 0) {
     const says = "values that this version can't read, of a newer one or damaged";
     found.push(problem("values", `${says}: ${unreadable.join(", ")}`));

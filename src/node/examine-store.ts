@@ -15,6 +15,8 @@ import { Path } from "../wire/path.ts";
 export interface StoreReport {
   readonly revision: number;
   readonly entries: number;
+  /** How many there should be, where nobody wrote meanwhile and it is another number. */
+  readonly expected?: number | undefined;
   /** Entries whose value this version can't read. */
   readonly unreadable: readonly string[];
   /** Processes that are in the middle of a read for as long as this took. */
@@ -83,6 +85,8 @@ function readAll(reader: StoreReader): Omit<StoreReport, "stuckReaders"> {
   const live = new Set<string>();
   const unreadable: string[] = [];
   let entries = 0;
+  const { revision } = reader;
+  const counted = reader.count();
   for (let after: Path | undefined, more = true; more;) {
     const page = reader.page(Path.root, { after }, entryInPlace);
     for (const entry of page.items) {
@@ -102,7 +106,9 @@ function readAll(reader: StoreReader): Omit<StoreReport, "stuckReaders"> {
     if (stopped !== null || typeof node !== "string" || live.has(node)) return [];
     return [{ job: formatPath(Path.fromElements(path.slice(system.state.length + 1))), node }];
   });
-  return { revision: reader.revision, entries, unreadable, orphans: orphans.slice(0, MAX_NAMED) };
+  const isSure = reader.revision === revision && counted !== entries;
+  const expected = isSure ? counted : undefined;
+  return { revision, entries, expected, unreadable, orphans: orphans.slice(0, MAX_NAMED) };
 }
 
 function isLive(value: unknown): boolean {

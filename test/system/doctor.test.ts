@@ -1,7 +1,7 @@
 /** What `banyan doctor` finds in folders that something was done to. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { open } from "banyan";
@@ -9,10 +9,28 @@ import { expect, test } from "vitest";
 
 import { banyan, hubPid, ROOT, temporaryFolder } from "./kit.ts";
 
+// How LMDB lays out a page.
+const PAGE = 4096;
+const HEADER = 24;
+const FLAGS_AT = 18;
+const LOWER_AT = 20;
+const LEAF = 2;
+
 interface Finding {
   readonly check: string;
   readonly state: string;
   readonly says: string;
+}
+
+/** The same data file, whose pages with this text have one entry each: lmdb reads on, and says nothing. */
+function emptied(data: Buffer, text: string): Buffer {
+  const changed = Buffer.from(data);
+  for (let page = 2 * PAGE; page < data.length; page += PAGE) {
+    const isLeaf = (data.readUInt16LE(page + FLAGS_AT) & LEAF) !== 0;
+    if (!isLeaf || !data.subarray(page, page + PAGE).includes(text)) continue;
+    changed.writeUInt16LE(HEADER + 2, page + LOWER_AT);
+  }
+  return changed;
 }
 
 async function doctor(
@@ -78,10 +96,17 @@ test("doctor says of a store that is damaged, or of a newer version, that it can
   using folder = temporaryFolder();
   {
     await using tree = await open(folder.path, { create: true });
-    await tree.set("a", 1);
+    const many = Array.from({ length: 300 }, (_, i) => tree.set(["a", i], `needle ${i}`));
+    await Promise.all(many);
+    await tree.set("b", 1, { durability: "flushed" });
   }
   process.kill(hubPid(folder.path) as number, "SIGKILL");
   const data = join(folder.path, ".banyan/store/data.mdb");
+  writeFileSync(data, emptied(readFileSync(data), "needle"));
+  const lossy = await doctor(folder.path);
+  expect(lossy.bad.find(({ check }) => check === "store")?.says).toMatch(
+    /^\d+ entries can be found of 3\d\d: it is damaged/,
+  );
   writeFileSync(join(folder.path, ".banyan/store/format"), "banyan store 99\n");
   const newer = await doctor(folder.path);
   expect(newer.bad.find(({ check }) => check === "store")?.says).toContain("format 99");
@@ -90,4 +115,7 @@ test("doctor says of a store that is damaged, or of a newer version, that it can
   const damaged = await doctor(folder.path);
   expect(damaged.code).toBe(1);
   expect(damaged.bad.find(({ check }) => check === "store")?.says).toContain("can't be read");
+  writeFileSync(data, "");
+  const empty = await doctor(folder.path);
+  expect(empty.bad.find(({ check }) => check === "store")?.says).toContain("empty or gone");
 });
