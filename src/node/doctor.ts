@@ -154,11 +154,7 @@ async function leftovers(places: TreePlaces, record: HubRecord | undefined): Pro
 
 async function store(places: TreePlaces, record: HubRecord | undefined): Promise<Finding[]> {
   const data = await stat(join(places.store, "data.mdb")).catch(() => undefined);
-  if (data === undefined || data.size === 0) {
-    if (!(await hasSafePoint(places.store))) return [ok("store", "nothing was written yet")];
-    const says = "its data file is empty or gone, and there was something in it";
-    return [problem("store", `${says}; load a snapshot into a new directory`)];
-  }
+  if (data === undefined || data.size === 0) return [await withoutData(places)];
   const format = await readFile(join(places.store, "format"), "utf8").catch(() => "");
   const number = /^banyan store (\d+)\n$/u.exec(format)?.[1];
   if (number === undefined || !STORE_FORMATS.includes(Number(number))) {
@@ -184,6 +180,13 @@ async function store(places: TreePlaces, record: HubRecord | undefined): Promise
       String(error);
     return [problem("store", `it can't be read (${why}): load a snapshot into a new directory`)];
   }
+}
+
+async function withoutData(places: TreePlaces): Promise<Finding> {
+  const wasWritten = await hasSafePoint(places.store).catch(() => false);
+  if (!wasWritten) return ok("store", "nothing was written yet");
+  const says = "its data file is empty or gone, and there was something in it";
+  return problem("store", `${says}; load a snapshot into a new directory`);
 }
 
 function reported(report: StoreReport, size: number): Finding[] {

@@ -64,10 +64,10 @@ const TAGS: ReadonlyMap<string, (text: string) => unknown> = new Map<
 >([
   ["$number", readNumber],
   ["$bigint", (text) => BigInt(text)],
-  ["$bytes", (text) => new Uint8Array(Buffer.from(text, "base64"))],
-  ["$date", (text) => new Date(text)],
+  ["$bytes", readBase64],
+  ["$date", readDate],
   ["$path", (text) => parsePath(text)],
-  ["$wire", (text) => decodeValue(new Uint8Array(Buffer.from(text, "base64")))],
+  ["$wire", (text) => decodeValue(readBase64(text))],
 ]);
 
 function ofObject(value: object): unknown {
@@ -107,6 +107,18 @@ function readNumber(text: string): number {
   const number = Number(text);
   if (["NaN", "Infinity", "-Infinity", "-0"].includes(text)) return number;
   throw new TypeError(`${text} is written without a tag`);
+}
+
+/** `Buffer` leaves out what is no base64. */
+function readBase64(text: string): Uint8Array {
+  if (/^[\w+/-]*={0,2}$/u.test(text)) return new Uint8Array(Buffer.from(text, "base64"));
+  throw new TypeError("it is no base64");
+}
+
+function readDate(text: string): Date {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) throw new TypeError(`${text} is no date`);
+  return date;
 }
 
 /** Half a surrogate pair has no form in UTF-8. */

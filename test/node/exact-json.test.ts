@@ -35,6 +35,8 @@ describe("fromExactJson()", () => {
       { $nothing: "1" },
       { $bigint: "x" },
       { $bytes: 1 },
+      { $bytes: "!!!" },
+      { $date: "soon" },
       { $number: "1" },
       { $path: "a..b" },
       { $wire: "yA==" },
