@@ -163,6 +163,11 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     await tree.close();
     const said = far.log.length;
     cable.cut();
+    // With it goes what would bring the hub back.
+    const keeper = JSON.parse(readFileSync(join(home, ".banyan/keep.lock"), "utf8")) as {
+      pid: number;
+    };
+    process.kill(keeper.pid, "SIGKILL");
     await cable.near.crash();
     await expect.poll(() => far.log.slice(said), poll).toMatch(/hub is out of reach/);
     await expect.poll(() => far.log.slice(said), poll).toMatch(/lease is over/);
