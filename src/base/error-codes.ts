@@ -125,6 +125,14 @@ export const ERROR_CODES = {
 
   NODE_NO_TREE: { retryable: false, says: "there is no tree here" },
   NODE_JOINED: { retryable: false, says: "the folder belongs to a tree of another machine" },
+  NODE_BAD_CREDENTIALS: {
+    retryable: false,
+    says: "what is given to show to a hub can't be anybody's",
+  },
+  NODE_UNFINISHED: {
+    retryable: true,
+    says: "this machine may have joined; joining again with the same line tells",
+  },
   NODE_DENIED: { retryable: false, says: "the tree's folder can't be written" },
   NODE_BAD_URL: { retryable: false, says: "the tree's address is not valid" },
   NODE_TREE_IN_USE: { retryable: true, says: "another process has the tree for itself" },

@@ -37,6 +37,8 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   TREE_EXISTS: EXIT.conflict,
   TREE_BAD_INVITE: EXIT.denied,
   NODE_JOINED: EXIT.conflict,
+  NODE_BAD_CREDENTIALS: EXIT.usage,
+  NODE_UNFINISHED: EXIT.unreachable,
   NODE_TREE_IN_USE: EXIT.conflict,
   CODE_IN_USE: EXIT.conflict,
   RUNNER_NAME_TAKEN: EXIT.conflict,

@@ -74,8 +74,16 @@ export type WatchSink = (
   error?: BanyanError,
 ) => Promise<void> | void;
 
-/** Takes a message; `dropped` counts those that were lost before it on the hub's side. */
-export type MessageSink = (topic: Path, data: Uint8Array, dropped: number) => Promise<void> | void;
+/**
+ * Takes a message; `dropped` counts those that were lost before it on the hub's side. With an `error` it is
+ * no message: the subscription has ended.
+ */
+export type MessageSink = (
+  topic: Path,
+  data: Uint8Array,
+  dropped: number,
+  error?: BanyanError,
+) => Promise<void> | void;
 
 /** A process that reads the store itself. */
 export interface DirectReader {
@@ -98,6 +106,7 @@ const BATCHES_AHEAD = 4;
 const MESSAGES_AHEAD = 64;
 /** Of a group: what one member has is kept from the others. */
 const GROUP_AHEAD = 4;
+const NOTHING = new Uint8Array();
 
 /** What a hub does for one session. */
 export interface HubServing {
@@ -307,6 +316,10 @@ export class HubService implements AsyncDisposable {
       }
     };
     void pump()
+      .catch((error: unknown) => {
+        if (BanyanError.is(error)) return sink(topic, NOTHING, subscription.dropped, error);
+        throw error;
+      })
       .catch((error: unknown) => this.#log.debug("a subscription ended", { error: String(error) }))
       .finally(() => this.#ended(id, sink));
     return subscription.ready;

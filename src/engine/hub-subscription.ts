@@ -61,10 +61,14 @@ export class HubSubscription extends TopicSubscription {
     this.#epoch = epoch;
     this.#unread.clear();
     let dropped = 0;
-    const sink: MessageSink = (topic, data, droppedThere) => {
+    const sink: MessageSink = (topic, data, droppedThere, error) => {
       if (this.#session !== session) {
         // On its way while this one ended: another of the group gets it.
         if (this.#group !== undefined) throw new EngineError("ENGINE_CLOSED");
+        return undefined;
+      }
+      if (error !== undefined) {
+        this.end({ reason: error });
         return undefined;
       }
       this.lose(droppedThere - dropped);

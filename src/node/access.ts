@@ -6,6 +6,7 @@ import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import { Tree } from "../tree/tree.ts";
 import type { GuardedUser, Refusal } from "../tree/users/guarded-engine.ts";
+import { type LoginMethod, readLoginMethods } from "../tree/users/login-methods.ts";
 import { isPassword, type PasswordHash } from "../tree/users/password.ts";
 import { isSameHash, parseToken } from "../tree/users/token.ts";
 import { isUserName, readUserRecord, type UserRecord } from "../tree/users/user-record.ts";
@@ -29,6 +30,16 @@ export interface AccessOptions {
   readonly log: Log;
   /** What users read and write secrets with who may. */
   readonly secretKeys?: SecretKeys | undefined;
+}
+
+interface Mirrors {
+  readonly users: Mirror;
+  readonly roles: Mirror;
+  readonly methods: Mirror;
+}
+
+function notBy(method: LoginMethod): string {
+  return `nobody is let in by ${method} here`;
 }
 
 /** By what somebody was let in: it has to be there for as long as they stay. */
@@ -58,6 +69,7 @@ export class Access implements AsyncDisposable {
   readonly #tree: Tree;
   readonly #users: Mirror;
   readonly #roles: RoleBook;
+  readonly #methods: Mirror;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #gate: LoginGate;
@@ -65,17 +77,18 @@ export class Access implements AsyncDisposable {
   readonly #audit: Audit;
   readonly #secretKeys: SecretKeys | undefined;
 
-  private constructor(tree: Tree, users: Mirror, roles: Mirror, options: AccessOptions) {
+  private constructor(tree: Tree, { users, roles, methods }: Mirrors, options: AccessOptions) {
     const { clock, log } = options;
     this.#secretKeys = options.secretKeys;
     this.#tree = tree;
     this.#users = users;
     this.#roles = new RoleBook(roles);
+    this.#methods = methods;
     this.#clock = clock;
     this.#log = log;
     this.#gate = new LoginGate(clock);
     this.#audit = new Audit(tree, { clock, log });
-    for (const mirror of [users, roles]) {
+    for (const mirror of [users, roles, methods]) {
       mirror.subscribe(({ revision, stale }) => {
         // While it begins anew it shows what was; what it finds then is announced.
         if (!stale) this.#follow(revision);
@@ -87,9 +100,13 @@ export class Access implements AsyncDisposable {
   static async open(engine: Engine, options: AccessOptions): Promise<Access> {
     const { log, secretKeys } = options;
     const tree = Tree.over(engine, { ownsEngine: false, author: "hub", log, secretKeys });
-    const { user, role } = tree.system;
-    const [users, roles] = await Promise.all([tree.mirror(user), tree.mirror(role)]);
-    return new Access(tree, users, roles, options);
+    const { user, role, auth } = tree.system;
+    const [users, roles, methods] = await Promise.all([
+      tree.mirror(user),
+      tree.mirror(role),
+      tree.mirror(auth),
+    ]);
+    return new Access(tree, { users, roles, methods }, options);
   }
 
   /**
@@ -119,6 +136,11 @@ export class Access implements AsyncDisposable {
     this.#guests.add(guest);
     this.#log.info(`${found.name} came`, { from });
     return this.#principal(guest);
+  }
+
+  /** By what users are let in; the same for all, and no secret. */
+  get methods(): readonly LoginMethod[] {
+    return readLoginMethods(this.#methods.get(this.#methods.path));
   }
 
   /** Ends the stay of whoever may not stay. Called now and then, too: tokens expire. */
@@ -234,6 +256,7 @@ export class Access implements AsyncDisposable {
     const { user, password, token } = Object(credentials) as Readonly<Record<string, unknown>>;
     if (token !== undefined) return this.#byToken(token, from);
     if (typeof user === "string" && typeof password === "string") {
+      if (!this.methods.includes("password")) return notBy("password");
       let why = "";
       const proof = await this.#gate.attempt(from, async () => {
         const stored = this.#record(user)?.password;
@@ -273,6 +296,9 @@ export class Access implements AsyncDisposable {
     const record = this.#record(name);
     if (record === undefined) return `there is no user ${name}`;
     if (record.disabled) return `${name} is disabled`;
+    const method = "password" in proof ? "password" : "token";
+    // A machine that has joined has nothing but its token.
+    if (record.kind !== "node" && !this.methods.includes(method)) return notBy(method);
     if ("password" in proof) {
       const now = record.password;
       const isSame = changing || (now !== undefined && isSameHash(now.hash, proof.password.hash));

@@ -41,14 +41,17 @@ export class JoinService {
     this.#text = String(text);
   }
 
-  /** @throws TreeError `TREE_BAD_INVITE`, `TREE_EXISTS`; RemoteError `REMOTE_DENIED` */
-  async redeem(name: string): Promise<Joined> {
+  /**
+   * @param token the text of one that the machine has made, by which it may ask again for what it missed
+   * @throws TreeError `TREE_BAD_INVITE`, `TREE_EXISTS`; RemoteError `REMOTE_DENIED`
+   */
+  async redeem(name: string, token?: string): Promise<Joined> {
     const { from, log } = this.#options;
     if (this.#text === undefined) {
       throw new RemoteError("REMOTE_DENIED", "this is for who shows an invitation");
     }
     try {
-      const joined = await this.#invites.redeem(this.#text, name, from);
+      const joined = await this.#invites.redeem(this.#text, name, from, token);
       log.info(`${name} has joined`, { from });
       return joined;
     } catch (error) {

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { NodeError } from "../base/errors.ts";
+import { BanyanError, NodeError } from "../base/errors.ts";
 import type { Remote } from "../remote/types.ts";
 import type { JoinService } from "./join-service.ts";
 import { JOIN_EXPORT } from "./join-service.ts";
-import { type JoinedTree, writeJoined } from "./joined.ts";
+import { joiningToken, type JoinedTree, writeJoined } from "./joined.ts";
 import { dialNetworkHub, parseNetworkUrl } from "./network.ts";
 import { placesOf, type TreePlaces } from "./tree-folder.ts";
 
@@ -46,20 +46,26 @@ function parseInviteLine(line: string): InviteLine {
 
 /**
  * Makes this machine a node of another one's tree: uses the invitation up, and keeps what lets it in
- * from now on in `.banyan/joined.json`, which `open()` and the command find.
+ * from now on in `.banyan/joined.json`, which `open()` and the command find. Where it is broken off, or
+ * this process dies, the same line works again here under the same name.
  *
- * @throws NodeError `NODE_BAD_URL`, `NODE_JOINED`, `NODE_TREE_IN_USE`; ChannelError `CHANNEL_REFUSED`;
+ * @throws NodeError `NODE_UNFINISHED`, `NODE_BAD_URL`, `NODE_JOINED`, `NODE_TREE_IN_USE`; ChannelError `CHANNEL_REFUSED`;
  *   RemoteError `REMOTE_DENIED`; TreeError `TREE_BAD_INVITE`, `TREE_EXISTS`
  */
 export async function joinTree(line: string, options: JoinOptions): Promise<JoinedTree> {
   const { url, text } = parseInviteLine(line);
   const places = placesOf(options.directory);
   const undo = await prepare(places);
+  // Whether the hub may have done it, although its answer was not heard.
+  let may: "be asked" | "have been done" | "be kept" = "be asked";
   try {
+    const token = await joiningToken(places, { line, user: options.name });
     const session = await dialNetworkHub(parseNetworkUrl(url), { invite: text }, options.signal);
     try {
       const door: Remote<JoinService, "copy"> = session.remote<JoinService, "copy">(JOIN_EXPORT);
-      const { user, token } = await door.redeem(options.name);
+      may = "have been done";
+      const { user } = await door.redeem(options.name, token);
+      may = "be kept";
       const joined = { url, user, token };
       await writeJoined(places, joined);
       return joined;
@@ -67,9 +73,22 @@ export async function joinTree(line: string, options: JoinOptions): Promise<Join
       await session.close();
     }
   } catch (error) {
+    if (may === "be kept" || (may === "have been done" && isLost(error))) throw halfway(error);
+    await rm(places.joining, { force: true });
     await undo();
     throw error;
   }
+}
+
+/** Whether there was no answer. */
+function isLost(error: unknown): boolean {
+  return BanyanError.is(error) && /^(REMOTE|CHANNEL|ENGINE)_/.test(error.code);
+}
+
+function halfway(cause: unknown): NodeError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const says = `the hub was lost while it let this machine in (${why}); give the same line and name again to finish that`;
+  return new NodeError("NODE_UNFINISHED", says, { cause });
 }
 
 /** Makes the folder first: an invitation that is used up must not be lost for want of a place. */

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 
 import { NodeError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
+import { newToken } from "../tree/users/token.ts";
 import type { TreePlaces } from "./tree-folder.ts";
 
 /** What `.banyan/joined.json` says: the tree is another machine's, and how this one gets in. */
@@ -15,8 +17,29 @@ export interface JoinedTree {
 }
 
 /** @throws NodeError `NODE_BAD_URL` for a file that makes no sense */
-export async function readJoined(places: TreePlaces): Promise<JoinedTree | undefined> {
-  const text = await readFile(places.joined, "utf8").catch((error: NodeJS.ErrnoException) => {
+export function readJoined(places: TreePlaces): Promise<JoinedTree | undefined> {
+  return read(places.joined);
+}
+
+/**
+ * The token by which this machine joins as `user` with that line: the one from before, where it was broken
+ * off, because the hub may know it already.
+ */
+export async function joiningToken(
+  { joining }: TreePlaces,
+  { line, user }: { readonly line: string; readonly user: string },
+): Promise<string> {
+  const url = createHash("sha256").update(line).digest("hex");
+  // What makes no sense was not written to its end, and so never shown to anybody.
+  const before = await read(joining).catch(() => undefined);
+  if (before?.url === url && before.user === user) return before.token;
+  const token = newToken().text;
+  await write(joining, { url, user, token });
+  return token;
+}
+
+async function read(path: string): Promise<JoinedTree | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
@@ -28,17 +51,22 @@ export async function readJoined(places: TreePlaces): Promise<JoinedTree | undef
     }
     throw new TypeError("url, user and token are text");
   } catch (cause) {
-    const says = `${places.joined} makes no sense: ${(cause as Error).message}; join again`;
+    const says = `${path} makes no sense: ${(cause as Error).message}; join again`;
     throw new NodeError("NODE_BAD_URL", says, { cause });
   }
 }
 
 /** Appears whole, and is never open to others: the token lets in whoever has it. */
 export async function writeJoined(places: TreePlaces, joined: JoinedTree): Promise<void> {
-  const draft = `${places.joined}.${randomId()}`;
+  await write(places.joined, joined);
+  await rm(places.joining, { force: true });
+}
+
+async function write(path: string, joined: JoinedTree): Promise<void> {
+  const draft = `${path}.${randomId()}`;
   try {
     await writeFile(draft, `${JSON.stringify(joined)}\n`, { mode: 0o600, flag: "wx" });
-    await rename(draft, places.joined);
+    await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
     throw error;

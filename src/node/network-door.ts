@@ -9,6 +9,7 @@ import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { GuardedEngine } from "../tree/users/guarded-engine.ts";
 import { JOIN_EXPORT, JoinService } from "./join-service.ts";
 import type { Access, Principal } from "./access.ts";
+import { METHODS_EXPORT } from "./network.ts";
 import { type NetworkAddress, NetworkFront } from "./network-front.ts";
 import type { TreePlaces } from "./tree-folder.ts";
 
@@ -110,7 +111,7 @@ export class NetworkDoor {
         limits: { maxMessageBytes: MAX_MESSAGE_BYTES, helloMs: HELLO_MS },
         authenticate: async ({ credentials }) => {
           this.#silent.delete(channel);
-          const { invite } = Object(credentials) as { readonly invite?: unknown };
+          const { invite, methods } = Object(credentials) as Readonly<Record<string, unknown>>;
           if (invite !== undefined) {
             const join = new JoinService({ engine, clock, log, from });
             exports[JOIN_EXPORT] = join;
@@ -118,6 +119,11 @@ export class NetworkDoor {
           }
           this.#access ??= openAccess(engine, this.#options);
           access = await this.#access;
+          if (methods === true) {
+            const taken = access.methods;
+            exports[METHODS_EXPORT] = () => taken;
+            return;
+          }
           principal = await access.login(credentials, from, end);
           Object.assign(exports, serving.exports);
         },

@@ -3,12 +3,16 @@ import { systemClock } from "../base/clock.ts";
 import { BanyanError, ChannelError, NodeError, RemoteError } from "../base/errors.ts";
 import { parseHostAndPort } from "../channel/network.ts";
 import { dialTls } from "../channel/tls.ts";
+import { kindOf } from "../base/kind-of.ts";
+import { isUserName } from "../tree/users/user-record.ts";
 import { openSession, type Session } from "../remote/session.ts";
 
 /** What a client shows to a hub on the network: a user's name and password, or a token. */
 export type Credentials =
   | { readonly user: string; readonly password: string }
   | { readonly token: string };
+
+type Shown = Credentials | { readonly invite: string };
 
 /** A hub on the network, as its address says. */
 interface NetworkHub {
@@ -18,6 +22,8 @@ interface NetworkHub {
   readonly fingerprint: string | undefined;
 }
 
+/** Under which a hub says by what users are let in, to whoever shows `{ methods: true }`. */
+export const METHODS_EXPORT = "methods";
 const DIAL_MS = 10_000;
 /** A hub takes its time to look at a password, more so after wrong ones. */
 const HELLO_MS = 20_000;
@@ -64,8 +70,32 @@ export function credentialsFrom(
 ): Credentials | undefined {
   const { BANYAN_TOKEN: token, BANYAN_USER: user, BANYAN_PASSWORD: password } = env;
   if (token !== undefined && token !== "") return { token };
-  if (user === undefined || password === undefined) return undefined;
-  return { user, password };
+  if (password === undefined) return undefined;
+  return checkCredentials({ user, password });
+}
+
+/**
+ * What can't be anybody's is not sent.
+ *
+ * @throws NodeError `NODE_BAD_CREDENTIALS`
+ */
+export function checkCredentials(given: unknown): Credentials {
+  const { user, password, token } = Object(given) as Readonly<Record<string, unknown>>;
+  if (token !== undefined) {
+    if (typeof token === "string" && token !== "") return { token };
+    throw badCredentials(`a token is text, not ${kindOf(token)}`);
+  }
+  if (password === undefined) throw badCredentials("a user needs a password, or a token");
+  if (typeof password !== "string") {
+    throw badCredentials(`a password is text, not ${kindOf(password)}`);
+  }
+  if (typeof user === "string" && isUserName(user)) return { user, password };
+  const name = user === undefined || user === "" ? "without a name" : "with what is no user's name";
+  throw badCredentials(`there is a password ${name}: give the user`);
+}
+
+function badCredentials(says: string): NodeError {
+  return new NodeError("NODE_BAD_CREDENTIALS", says);
 }
 
 /**
@@ -76,7 +106,39 @@ export function credentialsFrom(
  */
 export async function dialNetworkHub(
   hub: NetworkHub,
-  credentials: Credentials | { readonly invite: string } | undefined,
+  credentials: Shown | undefined,
+  signal: AbortSignal,
+): Promise<Session> {
+  try {
+    return await dial(hub, credentials, signal);
+  } catch (error) {
+    if (credentials === undefined || !BanyanError.has(error, "REMOTE_DENIED")) throw error;
+    throw (await methodRefusal(hub, credentials, signal).catch(() => undefined)) ?? error;
+  }
+}
+
+/** What to say where it is the way of saying who one is that the hub does not take. */
+async function methodRefusal(
+  hub: NetworkHub,
+  credentials: Shown,
+  signal: AbortSignal,
+): Promise<RemoteError | undefined> {
+  const method = "token" in credentials ? "token" : "password";
+  if (!(method in credentials)) return undefined;
+  const session = await dial(hub, { methods: true }, signal);
+  try {
+    const taken = await session.remote<() => readonly string[], "copy">(METHODS_EXPORT)();
+    if (taken.includes(method)) return undefined;
+    const says = `nobody is let in by ${method} at ${hub.url}; it takes: ${taken.join(", ") || "nobody"}`;
+    return new RemoteError("REMOTE_DENIED", says);
+  } finally {
+    await session.close();
+  }
+}
+
+async function dial(
+  hub: NetworkHub,
+  credentials: Shown | { readonly methods: true } | undefined,
   signal: AbortSignal,
 ): Promise<Session> {
   const { url, fingerprint } = hub;

@@ -73,7 +73,7 @@ const NETWORK_SILENCE_MS = 10_000;
  * process; without a URL the nearest `.banyan` upwards. Writing is what makes a tree: without `create`,
  * a place that has none is an error.
  *
- * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`, `NODE_HUB_FAILED`, `NODE_TREE_IN_USE`; RemoteError
+ * @throws NodeError `NODE_NO_TREE`, `NODE_BAD_URL`, `NODE_BAD_CREDENTIALS`, `NODE_HUB_FAILED`, `NODE_TREE_IN_USE`; RemoteError
  *   `REMOTE_DENIED`; EngineError `ENGINE_FORMAT`, `ENGINE_CORRUPT`; TypeError for an address that is no string, and unknown options
  */
 export async function open(url?: string, options: OpenOptions = {}): Promise<Tree> {
@@ -198,9 +198,11 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
 /** The engine of a hub on the network. */
 async function networkEngine(url: string, options: OpenOptions): Promise<Engine> {
   const { codecs, durability, signal, log } = options;
-  const { credentialsFrom, dialNetworkHub, parseNetworkUrl } = await import("./network.ts");
+  const { checkCredentials, credentialsFrom, dialNetworkHub, parseNetworkUrl } =
+    await import("./network.ts");
   const hub = parseNetworkUrl(url);
-  const credentials = options.credentials ?? credentialsFrom(process.env);
+  const { credentials: given } = options;
+  const credentials = given === undefined ? credentialsFrom(process.env) : checkCredentials(given);
   return HubEngine.open({
     connect: (closed) => dialNetworkHub(hub, credentials, closed),
     request: { codecs },

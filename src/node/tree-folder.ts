@@ -27,6 +27,8 @@ export interface TreePlaces {
   readonly hubLog: string;
   /** Instead of a store: which tree of another machine is meant. See `JoinedTree`. */
   readonly joined: string;
+  /** What a machine that is about to join showed, until it knows that it has. */
+  readonly joining: string;
   /** Where hubs listen besides their socket. */
   readonly listening: string;
   /** Who a hub is on the network. */
@@ -50,6 +52,7 @@ export function placesOf(directory: string): TreePlaces {
     keepLock: at("keep.lock"),
     hubLog: at("hub.log"),
     joined: at("joined.json"),
+    joining: at("joining.json"),
     listening: at("listen.json"),
     hubKey: at("hub.key"),
     hubCertificate: at("hub.crt"),

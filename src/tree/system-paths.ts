@@ -39,6 +39,8 @@ export interface SystemPaths {
   readonly role: Path;
   /** `.banyan.secret.<path>`: what is kept encrypted. */
   readonly secret: Path;
+  /** `.banyan.auth`: by what they may say who they are. */
+  readonly auth: Path;
   /** `.banyan.audit:<slot>`: what was refused to them. */
   readonly audit: Path;
 }
@@ -63,6 +65,7 @@ export function systemPaths(name: string): SystemPaths {
     invite: root.append("invite"),
     role: root.append("role"),
     secret: root.append("secret"),
+    auth: root.append("auth"),
     audit: root.append("audit"),
   };
 }

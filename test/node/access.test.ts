@@ -50,6 +50,48 @@ describe("Access", () => {
     expect(await (await hub.tree(joe)).get("a")).toBe(42);
   });
 
+  it("AU3 AU4 lets users in by the methods that are set alone, at once", async () => {
+    await using hub = await GuardedHub.open();
+    const { users } = hub.owner;
+    expect(await users.loginMethods()).toEqual(["password", "token"]);
+    await users.add("joe", { roles: ["reader"], password: PASSWORD });
+    await users.add("pi", { kind: "node", roles: ["node"] });
+    const [mine, machine] = await Promise.all([users.addToken("joe"), users.addToken("pi")]);
+    await hub.owner.set("a", 42);
+    const joe = { user: "joe", password: PASSWORD };
+    const [byPassword, byToken] = await Promise.all([
+      hub.tree(joe),
+      hub.tree({ token: mine.token }),
+    ]);
+    const refused = async (credentials: object, method: string): Promise<void> => {
+      await expect(hub.connect(credentials)).rejects.toMatchObject(DENIED);
+      expect(hub.log.at(-1)).toContain(`nobody is let in by ${method} here`);
+    };
+
+    await users.setLoginMethods(["token"]);
+    await refused(joe, "password");
+    // Nobody learns whose password it is.
+    await refused({ user: "no", password: "no" }, "password");
+    await expect(byPassword.get("a")).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+    expect(await byToken.get("a")).toBe(42);
+
+    await users.setLoginMethods(["password"]);
+    await refused({ token: mine.token }, "token");
+    await expect(byToken.get("a")).rejects.toMatchObject({ code: "REMOTE_DENIED" });
+    expect(await (await hub.tree(joe)).get("a")).toBe(42);
+    // A machine has nothing else.
+    expect(await (await hub.tree({ token: machine.token })).get("a")).toBe(42);
+
+    for (const wrong of [[], ["pasword"], "token", undefined]) {
+      await expect(users.setLoginMethods(wrong as never)).rejects.toThrow();
+    }
+    await expect(users.setLoginMethods(["pasword" as never])).rejects.toThrow(
+      "did you mean password?",
+    );
+    await hub.owner.set(":.banyan.auth", "nonsense");
+    await refused(joe, "password");
+  });
+
   it("takes a token for as long as it holds, and ends what was opened with it", async () => {
     const clock = new ManualClock();
     await using hub = await GuardedHub.open(new MemoryEngine(), clock);

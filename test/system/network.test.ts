@@ -32,6 +32,32 @@ test("AU1 a tree on the network wants a user, in the API and the command; its fo
   }
 });
 
+test("AU3 AU4 the command is told what was wrong: the method, no login, no name; and gets in when all is right", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await local.set("a", "there");
+  const root = { BANYAN_USER: "root", BANYAN_PASSWORD: PASSWORD };
+  const get = (env: Record<string, string>) =>
+    banyan(["-t", address(), "data", "get", "a"], { env });
+  const methods = await banyan(["-t", folder.path, "user", "methods", "token"]);
+  expect(methods).toMatchObject({ code: 0, stdout: expect.stringContaining("token") });
+  const byMethod = await get(root);
+  expect(byMethod).toMatchObject({ code: 5, stdout: "" });
+  expect(byMethod.stderr).toMatch(/nobody is let in by password at tls:.*; it takes: token/);
+  await local.users.setLoginMethods(["password", "token"]);
+  const none = await get({});
+  expect(none).toMatchObject({ code: 5, stderr: expect.stringContaining("wants to know who") });
+  const nameless = await get({ BANYAN_PASSWORD: PASSWORD });
+  expect(nameless).toMatchObject({ code: 2, stderr: expect.stringContaining("without a name") });
+  expect(await get(root)).toMatchObject({ code: 0, stdout: "there\n" });
+  for (const credentials of [{ user: "", password: "x" }, { password: "x" }, { token: 5 }, {}]) {
+    await expect(open(address(), { credentials: credentials as never })).rejects.toMatchObject({
+      code: "NODE_BAD_CREDENTIALS",
+    });
+  }
+});
+
 test("AU5 a wrong password and a name that is none are told apart in the hub's log alone", async () => {
   using folder = temporaryFolder();
   await using home = await listeningTree(folder.path);

@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
+import { LOGIN_METHODS } from "../../tree/users/login-methods.ts";
 import type { User } from "../../tree/users/user-record.ts";
 import type { Act } from "../act.ts";
 import { askSecret, newSecret } from "../ask.ts";
@@ -53,6 +54,11 @@ export function addUserCommands(program: Command, act: Act): void {
     .action(act(passwd));
 
   user.command("whoami").description("who you are there, and your roles").action(act(whoami));
+
+  user
+    .command("methods [method...]")
+    .description("by what users may say who they are: password, token; with some, these alone")
+    .action(act(methods));
 
   user
     .command("token <name>")
@@ -145,6 +151,24 @@ async function whoami(context: CommandContext): Promise<void> {
   const me = await tree.users.me();
   if (me === undefined) context.output.note("the tree is yours: nobody asks");
   else context.output.value(context.output.format === "table" ? me.name : me);
+}
+
+async function methods(context: CommandContext, names: readonly string[]): Promise<void> {
+  const tree = await context.tree();
+  if (names.length > 0) {
+    const known = LOGIN_METHODS.filter((method) => names.includes(method));
+    const unknown = names.find((name) => !known.some((method) => method === name));
+    if (unknown !== undefined) {
+      const says = `there is no method ${unknown}; there are ${LOGIN_METHODS.join(", ")}`;
+      throw new CliError("CLI_USAGE", says);
+    }
+    await tree.users.setLoginMethods(known);
+  }
+  const now = await tree.users.loginMethods({ signal: context.signal });
+  context.output.rows(
+    now.map((method) => ({ method })),
+    [{ head: "method", cell: ({ method }) => method }],
+  );
 }
 
 async function token(

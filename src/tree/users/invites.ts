@@ -6,7 +6,7 @@ import type { Path } from "../../wire/path.ts";
 import type { TreeEntry } from "../entry.ts";
 import type { Tree } from "../tree.ts";
 import { isSameHash, newToken, parseToken } from "./token.ts";
-import { checkUserName } from "./user-record.ts";
+import { checkUserName, readUserRecord } from "./user-record.ts";
 
 /** What an entry `.banyan.invite.<id>` holds. Times are milliseconds since 1970. */
 interface InviteRecord {
@@ -16,9 +16,17 @@ interface InviteRecord {
   /** The only name it is for. */
   readonly name?: string | undefined;
   /** Whose it was, when and from where: it stays for a while, because it may be shown again. */
-  readonly used?:
-    | { readonly name: string; readonly from: string; readonly time: number }
-    | undefined;
+  readonly used?: InviteUse | undefined;
+}
+
+interface InviteUse {
+  readonly name: string;
+  readonly from: string;
+  readonly time: number;
+  /** Of the token by which the machine shows that it is the same: it may come again until it has its answer. */
+  readonly hash?: Uint8Array | undefined;
+  /** The machine's user is there; without one it was not done to the end. */
+  readonly done?: boolean | undefined;
 }
 
 export interface InviteOptions {
@@ -44,6 +52,12 @@ export interface Invite {
 export interface Joined {
   readonly user: string;
   readonly token: string;
+}
+
+interface FoundInvite {
+  readonly path: Path;
+  readonly entry: TreeEntry;
+  readonly record: InviteRecord;
 }
 
 const INVITE_OPTIONS: OptionNames<InviteOptions> = { forMs: true, name: true };
@@ -100,38 +114,101 @@ export class Invites {
   }
 
   /**
-   * Makes a node's user of an invitation, which is used by that, for whoever is first.
+   * Makes a node's user of an invitation, which is used by that, for whoever is first. Where it was broken
+   * off, at whichever side, who comes again with the same name and token has the same answer.
    *
+   * @param token the text of one that the machine has made for itself
    * @throws TreeError `TREE_BAD_INVITE` where it can't be used; `TREE_EXISTS` where there is a user of
    *   that name, and the invitation stays
    */
-  async redeem(text: unknown, name: string, from: string): Promise<Joined> {
+  async redeem(
+    text: unknown,
+    name: string,
+    from: string,
+    token: string = newToken().text,
+  ): Promise<Joined> {
     checkUserName(name, "a node's name");
+    const hash = parseToken(token)?.hash;
+    if (hash === undefined) throw new TypeError("that is no text of a token");
     const found = await this.#find(text);
     if (found === undefined) throw badInvite("there is no such invitation");
-    const { path, record, entry } = found;
-    const { why } = this.#state(record);
+    const { record } = found;
+    const isAgain = isUsedBy(record.used, name, hash);
+    if (isAgain && record.used?.done === true && (await this.#has(name, token))) {
+      return { user: name, token };
+    }
+    const why =
+      isAgain && record.used?.done !== true ? this.#expired(record) : this.#state(record).why;
     if (why !== undefined) throw badInvite(why);
     if (record.name !== undefined && record.name !== name) {
       throw badInvite(`the invitation is for a node named ${record.name}`);
     }
-    const { users } = this.#tree;
-    if ((await users.get(name)) !== undefined) throw taken(name);
-    const used = { name, from, time: this.#clock.wall() };
+    // Nothing is done before it is certain whose it is.
+    const use = isAgain ? found : await this.#use(found, { name, from, hash });
+    await this.#add(use, { name, token });
+    return { user: name, token };
+  }
+
+  async #use(
+    { path, record, entry }: FoundInvite,
+    {
+      name,
+      from,
+      hash,
+    }: { readonly name: string; readonly from: string; readonly hash: Uint8Array },
+  ): Promise<FoundInvite> {
+    if ((await this.#tree.users.get(name)) !== undefined) throw taken(name);
+    const used = { name, from, time: this.#clock.wall(), hash };
     try {
-      await this.#tree.set(path, { ...record, used }, { ifRevision: entry.revision });
+      const next = { ...record, used };
+      const { revision } = await this.#tree.set(path, next, { ifRevision: entry.revision });
+      return { path, record: next, entry: { ...entry, revision } };
     } catch (error) {
       if (!BanyanError.has(error, "ENGINE_CONFLICT")) throw error;
       throw badInvite("the invitation was used by another machine in this moment");
     }
-    await users.add(name, { kind: "node", roles: ["node"] });
-    const { token } = await users.addToken(name, { note: `joined from ${from}` });
-    return { user: name, token };
   }
 
-  async #find(
-    text: unknown,
-  ): Promise<{ path: Path; entry: TreeEntry; record: InviteRecord } | undefined> {
+  /** Makes the user, if it is not there from before, and notes that it is. */
+  async #add(
+    { path, record, entry }: FoundInvite,
+    { name, token }: { readonly name: string; readonly token: string },
+  ): Promise<void> {
+    const { used, ...unused } = record;
+    const write = async (next: InviteRecord): Promise<void> => {
+      try {
+        await this.#tree.set(path, next, { ifRevision: entry.revision });
+      } catch (error) {
+        // The same machine, which is here twice, has done it.
+        if (!BanyanError.has(error, "ENGINE_CONFLICT")) throw error;
+      }
+    };
+    try {
+      await this.#tree.users.add(name, { kind: "node", roles: ["node"], token });
+    } catch (error) {
+      if (!BanyanError.has(error, "TREE_EXISTS")) throw error;
+      if (!(await this.#has(name, token))) {
+        // Somebody took the name in this moment: the invitation is as good as before.
+        await write(unused);
+        throw taken(name);
+      }
+    }
+    if (used !== undefined) await write({ ...unused, used: { ...used, done: true } });
+  }
+
+  /** Whether there is that user, with that token. */
+  async #has(name: string, text: string): Promise<boolean> {
+    const record = readUserRecord(await this.#tree.get(this.#tree.system.user.append(name)));
+    const token = parseToken(text);
+    const stored = token === undefined ? undefined : record?.tokens[token.id];
+    return token !== undefined && stored !== undefined && isSameHash(stored.hash, token.hash);
+  }
+
+  #expired({ expires }: InviteRecord): string | undefined {
+    return expires > this.#clock.wall() ? undefined : "the invitation has expired";
+  }
+
+  async #find(text: unknown): Promise<FoundInvite | undefined> {
     const token = parseToken(text);
     if (token === undefined) return undefined;
     const path = this.#path(token.id);
@@ -141,7 +218,8 @@ export class Invites {
     return isSameHash(record.hash, token.hash) ? { path, entry, record } : undefined;
   }
 
-  #state({ used, expires }: InviteRecord): { state: Invite["state"]; why?: string } {
+  #state(record: InviteRecord): { state: Invite["state"]; why?: string } {
+    const { used } = record;
     if (used !== undefined) {
       const when = new Date(used.time).toISOString();
       return {
@@ -149,13 +227,14 @@ export class Invites {
         why: `the invitation was used by ${used.name} from ${used.from} at ${when}`,
       };
     }
-    if (expires > this.#clock.wall()) return { state: "open" };
-    return { state: "expired", why: "the invitation has expired" };
+    const why = this.#expired(record);
+    return why === undefined ? { state: "open" } : { state: "expired", why };
   }
 
   #shown(id: string, record: InviteRecord): Invite {
     const { created, expires, name, used } = record;
-    return { id, created, expires, name, state: this.#state(record).state, used };
+    const shown = used && { name: used.name, from: used.from, time: used.time };
+    return { id, created, expires, name, state: this.#state(record).state, used: shown };
   }
 
   async #all(options: AbortOptions = {}): Promise<{ id: string; record: InviteRecord }[]> {
@@ -180,6 +259,10 @@ export class Invites {
   #path(id: string): Path {
     return this.#tree.system.invite.append(id);
   }
+}
+
+function isUsedBy(used: InviteUse | undefined, name: string, hash: Uint8Array): boolean {
+  return used?.hash !== undefined && used.name === name && isSameHash(used.hash, hash);
 }
 
 function badInvite(why: string): TreeError {

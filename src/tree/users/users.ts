@@ -7,10 +7,11 @@ import type { PathLike } from "../../wire/path.ts";
 import { contend } from "../contend.ts";
 import type { TreeEntry } from "../entry.ts";
 import type { Tree } from "../tree.ts";
+import { checkLoginMethods, type LoginMethod, readLoginMethods } from "./login-methods.ts";
 import { hashPassword } from "./password.ts";
 import { readRefused, type Refused } from "./refused.ts";
 import { RIGHTS, type Right } from "./rights.ts";
-import { newToken } from "./token.ts";
+import { newToken, parseToken } from "./token.ts";
 import {
   checkUserName,
   noUser,
@@ -27,6 +28,8 @@ export interface NewUser {
   /** Default: none, which lets them do nothing. */
   readonly roles?: readonly string[] | undefined;
   readonly password?: string | undefined;
+  /** The text of a token that lets them in, made by who shows it: they can tell whether they were added. */
+  readonly token?: string | undefined;
   /** The set of conversions that holds for what they read and write. */
   readonly codecs?: string | undefined;
 }
@@ -52,6 +55,7 @@ const NEW_USER: OptionNames<NewUser> = {
   kind: true,
   roles: true,
   password: true,
+  token: true,
   codecs: true,
 };
 const USER_CHANGE: OptionNames<UserChange> = {
@@ -86,7 +90,7 @@ export class Users {
       roles: checkRoles(options.roles ?? []),
       disabled: false,
       created: this.#clock.wall(),
-      tokens: {},
+      tokens: tokensOf(options.token, this.#clock.wall()),
       ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
       ...(options.password === undefined ? {} : { password: await hashPassword(options.password) }),
     };
@@ -179,6 +183,20 @@ export class Users {
     return found;
   }
 
+  /** By what users may say who they are: all methods, unless it was set otherwise. */
+  async loginMethods(options: AbortOptions = {}): Promise<readonly LoginMethod[]> {
+    return readLoginMethods(await this.#tree.get(this.#tree.system.auth, options));
+  }
+
+  /**
+   * Lets users in by these methods alone, and ends the sessions that were opened by another.
+   *
+   * @throws TypeError, RangeError for what is no list of methods, and for none at all
+   */
+  async setLoginMethods(methods: readonly LoginMethod[]): Promise<void> {
+    await this.#tree.set(this.#tree.system.auth, { methods: checkLoginMethods(methods) });
+  }
+
   /** Who this is, for a tree that is used over a network; undefined for one where that does not matter. */
   async me(): Promise<{ readonly name: string; readonly roles: readonly string[] } | undefined> {
     return this.#tree.engine.account?.whoami();
@@ -242,6 +260,13 @@ export class Users {
     checkUserName(name, "a user's name");
     return this.#tree.system.user.append(name);
   }
+}
+
+function tokensOf(text: string | undefined, created: number): UserRecord["tokens"] {
+  if (text === undefined) return {};
+  const token = parseToken(text);
+  if (token === undefined) throw new TypeError("that is no text of a token");
+  return { [token.id]: { hash: token.hash, created } };
 }
 
 function checkKind(kind: unknown): UserKind {

@@ -152,6 +152,27 @@ describe("a user's tree", () => {
     await expect(tree.get("b")).rejects.toMatchObject(DENIED);
   });
 
+  it("ends a watch, a mirror's source and a subscription that are not allowed any more with an error", async () => {
+    await using world = await withRights({ "one.#": "rxe", "two.#": "rxe" });
+    const { tree, hub } = world;
+    const events = tree.watch("one.a")[Symbol.asyncIterator]();
+    expect((await events.next()).value).toMatchObject({ type: "ready" });
+    const subscription = tree.subscribe("one.a");
+    const grouped = tree.subscribe("one.a", { group: "g" });
+    const other = tree.subscribe("two.a");
+    await Promise.all([subscription.ready, grouped.ready, other.ready]);
+    const ends = [events.next(), subscription.next(), grouped.next()].map((next) =>
+      expect(next).rejects.toMatchObject({
+        ...DENIED,
+        message: "aclix may not list what is below one.a",
+      }),
+    );
+    await hub.owner.roles.set("foo", "one.#", "x");
+    await Promise.all(ends);
+    await hub.owner.publish("two.a", "still heard");
+    expect((await other.next()).value).toMatchObject({ value: "still heard" });
+  });
+
   it("AC5 is listed only with e, and read by name with x", async () => {
     await using world = await withRights({ a: "x", "a.#": "rx" });
     const { tree, hub } = world;

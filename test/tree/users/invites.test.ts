@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { MemoryEngine } from "../../../src/engine/memory.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { newToken } from "../../../src/tree/users/token.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { Tree } from "../../../src/tree/tree.ts";
 import { Invites } from "../../../src/tree/users/invites.ts";
@@ -39,6 +41,56 @@ describe("Invites.redeem()", () => {
     const all = await Promise.allSettled(names.map((name) => invites.redeem(text, name, "x")));
     expect(all.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(await tree.users.list()).toHaveLength(1);
+  });
+
+  test("that was broken off at any write is finished by the same machine, and by no other", async () => {
+    for (let stop = 1; ; stop++) {
+      const engine = new MemoryEngine();
+      const tree = Tree.over(engine);
+      const { text } = await new Invites(tree, systemClock).add();
+      let left = stop;
+      const put: MemoryEngine["put"] = async (...args) => {
+        const isLate = --left < 0;
+        if (isLate) throw new Error("killed");
+        return engine.put(...args);
+      };
+      const dying = new Proxy(engine, {
+        get: (target, name): unknown => {
+          if (name === "put") return put;
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+      const token = newToken().text;
+      const first = await new Invites(Tree.over(dying), systemClock)
+        .redeem(text, "n2", "x", token)
+        .catch((error: Error) => error.message);
+      const after = new Invites(tree, systemClock);
+      const refused = { code: "TREE_BAD_INVITE" };
+      await expect(after.redeem(text, "n2", "x", newToken().text)).rejects.toMatchObject(refused);
+      await expect(after.redeem(text, "n3", "x", token)).rejects.toMatchObject(refused);
+      const joined = { user: "n2", token };
+      expect(await after.redeem(text, "n2", "y", token)).toEqual(joined);
+      expect(await after.redeem(text, "n2", "y", token)).toEqual(joined);
+      expect((await tree.users.get("n2"))?.tokens).toHaveLength(1);
+      expect(JSON.stringify(await after.list())).not.toContain("hash");
+      // Whoever was put out does not come back with it.
+      await tree.users.remove("n2");
+      await expect(after.redeem(text, "n2", "y", token)).rejects.toMatchObject(refused);
+      if (typeof first === "object") break;
+      expect(first).toBe("killed");
+    }
+  });
+
+  test("stays good where somebody else took the name in that moment", async () => {
+    const { tree, invites } = setUp();
+    const { text } = await invites.add();
+    const [joined, added] = await Promise.allSettled([
+      invites.redeem(text, "n2", "x"),
+      tree.users.add("n2"),
+    ]);
+    expect([joined.status, added.status].toSorted()).toEqual(["fulfilled", "rejected"]);
+    if (joined.status === "rejected") await invites.redeem(text, "n3", "x");
   });
 
   test("refuses one that has expired, was taken back or never was", async () => {
