@@ -299,6 +299,14 @@ export class Access implements AsyncDisposable {
     const method = "password" in proof ? "password" : "token";
     // A machine that has joined has nothing but its token.
     if (record.kind !== "node" && !this.methods.includes(method)) return notBy(method);
+    return this.#whyOutdated(record, { name, proof, changing });
+  }
+
+  /** Why what they showed does not hold any more. */
+  #whyOutdated(
+    record: UserRecord,
+    { name, proof, changing }: Identity & { changing: boolean },
+  ): string | undefined {
     if ("password" in proof) {
       const now = record.password;
       const isSame = changing || (now !== undefined && isSameHash(now.hash, proof.password.hash));

@@ -58,7 +58,7 @@ export function addUserCommands(program: Command, act: Act): void {
   user
     .command("methods [method...]")
     .description("by what users may say who they are: password, token; with some, these alone")
-    .action(act(methods));
+    .action(act(loginMethods));
 
   user
     .command("token <name>")
@@ -153,7 +153,7 @@ async function whoami(context: CommandContext): Promise<void> {
   else context.output.value(context.output.format === "table" ? me.name : me);
 }
 
-async function methods(context: CommandContext, names: readonly string[]): Promise<void> {
+async function loginMethods(context: CommandContext, names: readonly string[]): Promise<void> {
   const tree = await context.tree();
   if (names.length > 0) {
     const known = LOGIN_METHODS.filter((method) => names.includes(method));

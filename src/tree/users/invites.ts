@@ -134,15 +134,10 @@ export class Invites {
     if (found === undefined) throw badInvite("there is no such invitation");
     const { record } = found;
     const isAgain = isUsedBy(record.used, name, hash);
-    if (isAgain && record.used?.done === true && (await this.#has(name, token))) {
-      return { user: name, token };
-    }
-    const why =
-      isAgain && record.used?.done !== true ? this.#expired(record) : this.#state(record).why;
+    const isDone = isAgain && record.used?.done === true;
+    if (isDone && (await this.#has(name, token))) return { user: name, token };
+    const why = this.#whyNot(record, name, isAgain && !isDone);
     if (why !== undefined) throw badInvite(why);
-    if (record.name !== undefined && record.name !== name) {
-      throw badInvite(`the invitation is for a node named ${record.name}`);
-    }
     // Nothing is done before it is certain whose it is.
     const use = isAgain ? found : await this.#use(found, { name, from, hash });
     await this.#add(use, { name, token });
@@ -202,6 +197,13 @@ export class Invites {
     const token = parseToken(text);
     const stored = token === undefined ? undefined : record?.tokens[token.id];
     return token !== undefined && stored !== undefined && isSameHash(stored.hash, token.hash);
+  }
+
+  /** Why it can't be used by that name; `again`: by the machine that had begun to. */
+  #whyNot(record: InviteRecord, name: string, again: boolean): string | undefined {
+    const why = again ? this.#expired(record) : this.#state(record).why;
+    if (why !== undefined || record.name === undefined || record.name === name) return why;
+    return `the invitation is for a node named ${record.name}`;
   }
 
   #expired({ expires }: InviteRecord): string | undefined {
