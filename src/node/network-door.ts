@@ -90,6 +90,12 @@ export class NetworkDoor {
     let session: Session | undefined;
     let principal: Principal | undefined;
     let access: Access | undefined;
+    // Whoever only asks by what one comes in stays a stranger, and goes first where there is no room.
+    let isAsking = false;
+    const leave = (): void => {
+      this.#strangers--;
+      this.#silent.delete(channel);
+    };
     const guarded = new GuardedEngine(
       engine,
       () => {
@@ -110,8 +116,9 @@ export class NetworkDoor {
         log,
         limits: { maxMessageBytes: MAX_MESSAGE_BYTES, helloMs: HELLO_MS },
         authenticate: async ({ credentials }) => {
-          this.#silent.delete(channel);
           const { invite, methods } = Object(credentials) as Readonly<Record<string, unknown>>;
+          isAsking = methods === true;
+          if (!isAsking) this.#silent.delete(channel);
           if (invite !== undefined) {
             const join = new JoinService({ engine, clock, log, from });
             exports[JOIN_EXPORT] = join;
@@ -119,7 +126,7 @@ export class NetworkDoor {
           }
           this.#access ??= openAccess(engine, this.#options);
           access = await this.#access;
-          if (methods === true) {
+          if (isAsking) {
             const taken = access.methods;
             exports[METHODS_EXPORT] = () => taken;
             return;
@@ -128,8 +135,7 @@ export class NetworkDoor {
           Object.assign(exports, serving.exports);
         },
       }).finally(() => {
-        this.#strangers--;
-        this.#silent.delete(channel);
+        if (!isAsking) leave();
       });
       using _ = hold(session);
       // The right to stay may have gone before there was a session to end.
@@ -141,6 +147,7 @@ export class NetworkDoor {
       const level = BanyanError.has(error, "REMOTE_DENIED") ? "debug" : "warn";
       log[level](`a connection was refused: ${(error as Error).message}`, { from });
     } finally {
+      if (isAsking) leave();
       principal?.[Symbol.dispose]();
       serving.end();
     }
