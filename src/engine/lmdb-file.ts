@@ -19,7 +19,7 @@ import { join } from "node:path";
 
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
-import { newestMeta } from "./lmdb-meta.ts";
+import { hasBothMetas, newestMeta, type ReadAt } from "./lmdb-meta.ts";
 import { hasSafePoint, restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
@@ -140,13 +140,15 @@ async function checkData(path: string): Promise<{ suspicious: boolean }> {
   const { bytesRead } = await file.read(head, 0, head.length, 0);
   // LMDB itself takes an empty file for a new one: another process may be about to write it.
   if (bytesRead === 0) return { suspicious: false };
-  const newest = newestMeta((offset, length) =>
-    head.subarray(offset, Math.min(offset + length, bytesRead)),
-  );
+  const read: ReadAt = (offset, length) =>
+    head.subarray(offset, Math.min(offset + length, bytesRead));
+  const newest = newestMeta(read);
   // Behind the heads: an owner that is still alive writes pages first, and then the head that names them.
   const { size } = await file.stat();
-  if (newest === undefined) {
-    throw new EngineError("ENGINE_CORRUPT", `${path} is damaged: neither of its heads is whole`);
+  if (newest === undefined || !hasBothMetas(read)) {
+    const what =
+      newest === undefined ? "neither of its heads is whole" : "one of its two heads is not whole";
+    throw new EngineError("ENGINE_CORRUPT", `${path} is damaged: ${what}`);
   }
   const expected = (newest.lastPage + 1) * newest.pageSize;
   if (size >= expected) return { suspicious: false };

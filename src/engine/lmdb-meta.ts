@@ -25,10 +25,19 @@ export type ReadAt = (offset: number, length: number) => Uint8Array;
 
 /** The head that LMDB would take; undefined where neither is whole. */
 export function newestMeta(read: ReadAt): LmdbMeta | undefined {
-  const first = metaIn(read(0, TO));
-  const second = metaIn(read(first?.pageSize ?? 4096, TO));
+  const [first, second] = bothMetas(read);
   if (first === undefined || second === undefined) return first ?? second;
   return second.transaction > first.transaction ? second : first;
+}
+
+/** Whether there are two heads, as in every file that LMDB has written: with one it may end the process. */
+export function hasBothMetas(read: ReadAt): boolean {
+  return bothMetas(read).every((meta) => meta !== undefined);
+}
+
+function bothMetas(read: ReadAt): (LmdbMeta | undefined)[] {
+  const first = metaIn(read(0, TO));
+  return [first, metaIn(read(first?.pageSize ?? 4096, TO))];
 }
 
 /**

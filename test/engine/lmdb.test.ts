@@ -101,6 +101,8 @@ describe("openLmdb()", () => {
     ["deleted", (data: string) => rm(data)],
     ["cut off within its heads", (data: string) => truncate(data, 100)],
     ["cut off", (data: string) => truncate(data, 3 * 4096)],
+    ["damaged in its first head", (data: string) => overwrite(data, 0)],
+    ["damaged in its second head", (data: string) => overwrite(data, 4096)],
     ["wiped behind its heads", wipe],
   ])("a data file that was %s is an error and no crash", async (_, damage) => {
     await using folder = await temporaryFolder();
@@ -237,6 +239,11 @@ async function contentOf(folder: string): Promise<Record<string, string>> {
     content[name] = (await readFile(join(folder, name))).toString("base64");
   }
   return content;
+}
+
+async function overwrite(data: string, at: number): Promise<void> {
+  await using file = await open(data, "r+");
+  await file.write(Buffer.alloc(4096, "garbage"), 0, 4096, at);
 }
 
 async function wipe(data: string): Promise<void> {
