@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 
 import { openEngine, Path } from "../dist/index.js";
 import { root } from "./prepare.mjs";
+import { numbersOf } from "./numbers.mjs";
 
 const WATCHERS = 3;
 /** Writes that are under way at a time, and how far a watcher may be behind. */
@@ -100,6 +101,6 @@ function say(line) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [changes = 1_000_000, kills = 20] = process.argv.slice(2).map(Number);
+  const [changes, kills] = numbersOf(process.argv.slice(2), [1_000_000, 20]);
   say(JSON.stringify(await countChanges({ changes, kills, log: say })));
 }

@@ -1,6 +1,7 @@
 // Fuzzes sessions, built before: `node scripts/fuzz-remote.mjs [frames] [seed]`, 10 million frames by default.
 // Any crash, rejection nobody handles, leak or hang ends it with the seed that leads there again.
 import { fuzzSessions } from "../dist/testing/remote-fuzz.js";
+import { numbersOf } from "./numbers.mjs";
 
 // Nobody reads the stacks of the errors, and they take half of the time.
 Error.stackTraceLimit = 0;
@@ -9,8 +10,7 @@ const BLOCK_FRAMES = 100_000;
 const HANG_MS = 600_000;
 const MAX_GROWTH_MB = 300;
 
-const wanted = Number(process.argv[2] ?? 10_000_000);
-const seed = Number(process.argv[3] ?? Date.now() % 1_000_000_007);
+const [wanted, seed] = numbersOf(process.argv.slice(2), [10_000_000, Date.now() % 1_000_000_007]);
 const total = { frames: 0, sessions: 0, messages: 0, decoded: 0 };
 const start = performance.now();
 

@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 import { formatPath, openEngine, parsePath } from "../dist/index.js";
 import { findViolation, seededRandom } from "../dist/testing/index.js";
 import { root } from "./prepare.mjs";
+import { numbersOf } from "./numbers.mjs";
 
 const CONTENDERS = 8;
 const WITNESSES = 3;
@@ -264,7 +265,7 @@ function say(line) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [kills = 200, seed = Date.now() % 1_000_000] = process.argv.slice(2).map(Number);
+  const [kills, seed] = numbersOf(process.argv.slice(2), [200, Date.now() % 1_000_000]);
   say(`${kills} kills, seed ${seed}`);
   const seen = await killsOfEngine({ kills, seed, log: say });
   say(JSON.stringify(seen));

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { connect, listen } from "../dist/remote.js";
+import { numbersOf } from "./numbers.mjs";
 
 const IN_FLIGHT = 256;
 const SAMPLES = 20;
@@ -43,7 +44,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
 const megabytes = () => Math.round(process.memoryUsage().rss / 2 ** 20);
 
 if (process.argv[2] === "serve") await serve(process.argv[3]);
-else await soak(Number(process.argv[2] ?? 10_000_000), Number(process.argv[3] ?? 100_000));
+else await soak(...numbersOf(process.argv.slice(2), [10_000_000, 100_000]));
 
 async function serve(address) {
   let session;
