@@ -1,6 +1,6 @@
 import { text as textOf } from "node:stream/consumers";
 
-import { NodeError } from "../base/errors.ts";
+import { type BanyanError, NodeError, TreeError } from "../base/errors.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath, parsePath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
@@ -20,7 +20,11 @@ export interface ExportOptions {
 /** Writes under way at a time. */
 const WRITES = 64;
 
-/** The text of a subtree, piece by piece. Paths in it are relative to `from`. */
+/**
+ * The text of a subtree, piece by piece. Paths in it are relative to `from`.
+ *
+ * @throws TreeError `TREE_BAD_VALUE` with the path of an entry that can't be read
+ */
 export async function* exportEntries(
   tree: Tree,
   from: Path,
@@ -33,8 +37,8 @@ export async function* exportEntries(
   for await (const page of tree.walk(from, { signal }).pages()) {
     let piece = "";
     for (const entry of page) {
-      if (entry.error !== undefined) throw entry.error;
       if (hidden?.contains(entry.path) === true) continue;
+      if (entry.error !== undefined) throw unreadable(entry.path, entry.error);
       const path = formatPath(Path.fromElements(entry.path.slice(from.length)));
       piece += `${any ? between : ""}${text({ path, value: toExactJson(entry.value) })}`;
       any = true;
@@ -42,6 +46,12 @@ export async function* exportEntries(
     yield piece;
   }
   yield any ? end : none;
+}
+
+/** An export that leaves something out would be taken for a whole one. */
+function unreadable(path: Path, cause: BanyanError): TreeError {
+  const says = `${formatPath(path)} can't be read, so the export ends before it: ${cause.message}`;
+  return new TreeError("TREE_BAD_VALUE", says, { cause, details: { path } });
 }
 
 /** How a list of entries is written. */
