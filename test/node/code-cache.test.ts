@@ -74,6 +74,28 @@ describe("runCached()", () => {
     }
   });
 
+  test("doesn't give V8 what is damaged anywhere", () => {
+    const file = program("say('A');");
+    const { mtimeMs } = statSync(file);
+    const cache = join(folder, "cache");
+    runCached(file, cache);
+    vi.runAllTimers();
+    const kept = readFileSync(cache);
+    for (const share of [0.4, 0.6, 0.8, 0.99]) {
+      const damaged = Buffer.from(kept);
+      const at = Math.floor(kept.length * share);
+      damaged[at] = (damaged[at] ?? 0) ^ 0x55;
+      writeFileSync(file, `say('${String(share).at(-1)}');`);
+      utimesSync(file, 1_000, mtimeMs / 1_000);
+      writeFileSync(cache, damaged);
+      runCached(file, cache);
+      // It is made anew.
+      expect(vi.getTimerCount()).toBe(1);
+      vi.runAllTimers();
+    }
+    expect(said).toEqual(["A", "4", "6", "8", "9"]);
+  });
+
   test("never runs what another text of the same length was compiled to", () => {
     const cache = join(folder, "cache");
     runCached(program("say('A');"), cache);
