@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { atEndOfTurn } from "../base/end-of-turn.ts";
 import { BanyanError, ChannelError } from "../base/errors.ts";
 import { FRAME_HEADER_BYTES, FrameDecoder, writeFrameHeader } from "../wire/frame.ts";
-import { attention } from "./attention.ts";
 import { giveBack } from "../wire/lent-bytes.ts";
+import { attention } from "./attention.ts";
 import {
   BaseChannel,
   type ChannelOptions,
@@ -227,13 +227,14 @@ export class StreamChannel extends BaseChannel {
   }
 
   #writePiece(piece: Uint8Array): void {
-    if (piece.length <= MAX_COPIED_BYTES) this.#stream.write(piece);
-    else {
-      this.#stream.write(piece, (error) => {
-        // One that failed may still be read by the system.
-        if (!error) giveBack(piece);
-      });
+    if (piece.length <= MAX_COPIED_BYTES) {
+      this.#stream.write(piece);
+      return;
     }
+    this.#stream.write(piece, (error) => {
+      // One that failed may still be read by the system.
+      if (!error) giveBack(piece);
+    });
   }
 
   #write(last: Uint8Array | undefined): void {

@@ -7,7 +7,7 @@ import { toNodeEntry } from "../runner/node-entry.ts";
 import { dialHub } from "./hub-dial.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { entryInPlace, type TreeEntry } from "../tree/entry.ts";
-import { systemPaths } from "../tree/system-paths.ts";
+import { SYSTEM, systemPaths } from "../tree/system-paths.ts";
 import { formatPath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
 
@@ -80,7 +80,7 @@ async function openBeside(directory: string, hub: ExaminedHub | undefined): Prom
 }
 
 function readAll(reader: StoreReader): Omit<StoreReport, "stuckReaders"> {
-  const system = systemPaths(".banyan");
+  const system = systemPaths(SYSTEM);
   const states: TreeEntry[] = [];
   const live = new Set<string>();
   const unreadable: string[] = [];

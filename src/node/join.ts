@@ -1,14 +1,16 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { BanyanError, NodeError } from "../base/errors.ts";
 import type { Remote } from "../remote/types.ts";
 import type { JoinService } from "./join-service.ts";
 import { JOIN_EXPORT } from "./join-service.ts";
 import { joiningToken, type JoinedTree, writeJoined } from "./joined.ts";
+import { LockFile } from "./lock-file.ts";
 import { dialNetworkHub, parseNetworkUrl } from "./network.ts";
-import { placesOf, type TreePlaces } from "./tree-folder.ts";
+import { placesOf, privateFolder, type TreePlaces } from "./tree-folder.ts";
 
 export interface JoinOptions {
   /** The folder that gets the `.banyan` by which programs here find the tree. */
@@ -55,6 +57,28 @@ function parseInviteLine(line: string): InviteLine {
 export async function joinTree(line: string, options: JoinOptions): Promise<JoinedTree> {
   const { url, text } = parseInviteLine(line);
   const places = placesOf(options.directory);
+  const lock = await takeLock(options.directory);
+  try {
+    return await joinAlone(places, { url, text, line, ...options });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Of two at once, one would remove the folder in which the other keeps its token. */
+async function takeLock(directory: string): Promise<LockFile> {
+  const name = createHash("sha256").update(resolve(directory)).digest("hex").slice(0, 12);
+  // Not in the folder itself, which there may not be yet.
+  const lock = await LockFile.take(join(privateFolder(), `${name}.join`), "join");
+  if (lock instanceof LockFile) return lock;
+  const says = `process ${lock.pid} is joining a tree in ${directory} at this moment`;
+  throw new NodeError("NODE_TREE_IN_USE", says, { details: { pid: lock.pid } });
+}
+
+async function joinAlone(
+  places: TreePlaces,
+  { url, text, line, ...options }: JoinOptions & InviteLine & { readonly line: string },
+): Promise<JoinedTree> {
   const undo = await prepare(places);
   // Whether the hub may have done it, although its answer was not heard.
   let may: "be asked" | "have been done" | "be kept" = "be asked";

@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { BanyanError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
-import { isCertainlyGone, isStopped } from "../runner/process-identity.ts";
+import { isProbablyGone, isStopped } from "../runner/process-identity.ts";
 import { type HubRecord, readHubRecordNow } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
 import { placesOf, type TreePlaces } from "./tree-folder.ts";
@@ -41,7 +41,7 @@ export async function keepHub({ directory, clock, log, signal }: KeepHubOptions)
       // One that ends in order takes its record along.
       if (record === undefined || !existsSync(places.listening)) return;
       stoppedMs = isStopped(record) ? stoppedMs + LOOK_MS : 0;
-      if (!isGone(record) && stoppedMs < STOPPED_MS) continue;
+      if (!isProbablyGone(record) && stoppedMs < STOPPED_MS) continue;
       stoppedMs = 0;
       if (!(await startAnother(record, { directory, clock, log, signal }))) return;
     }
@@ -82,14 +82,4 @@ async function startAnother(record: HubRecord, options: KeepHubOptions): Promise
     log.error("no hub could be started; it is tried again", { error: String(error) });
   }
   return true;
-}
-
-function isGone(record: HubRecord): boolean {
-  if (record.host !== "") return isCertainlyGone(record);
-  try {
-    process.kill(record.pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
-  }
 }

@@ -7,7 +7,7 @@ import { RulesHere } from "../code/rules/rules-here.ts";
 import { HubEngine } from "../engine/hub-client.ts";
 import { MemoryEngine } from "../engine/memory.ts";
 import { RuledEngine } from "../tree/rules/ruled-engine.ts";
-import { systemPaths } from "../tree/system-paths.ts";
+import { SYSTEM, systemPaths } from "../tree/system-paths.ts";
 import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { Tree } from "../tree/tree.ts";
 import { checkDurability } from "../tree/write.ts";
@@ -109,7 +109,7 @@ async function openChecked(url: string | undefined, options: OpenOptions): Promi
   const { codecs, signal } = options;
   if (codecs === undefined) return engine;
   try {
-    const set = systemPaths(".banyan").rule.concat(["convert", codecs]);
+    const set = systemPaths(SYSTEM).rule.concat(["convert", codecs]);
     for await (const _ of engine.list(set, { signal })) return engine;
   } catch (error) {
     await engine.close();

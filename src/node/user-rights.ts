@@ -1,5 +1,6 @@
 import type { Revision } from "../engine/engine.ts";
 import type { Mirror } from "../tree/mirror.ts";
+import { SYSTEM } from "../tree/system-paths.ts";
 import { ADMIN, BUILT_IN } from "../tree/users/built-in-roles.ts";
 import {
   lettersAt,
@@ -108,7 +109,7 @@ export class UserRights implements Rights {
 }
 
 function patternsOf(letters: Readonly<Record<string, string>>): RoleRights {
-  const patterns: RoleRights = new PathPatterns(".banyan");
+  const patterns: RoleRights = new PathPatterns(SYSTEM);
   for (const [text, rights] of Object.entries(letters)) patterns.set(parsePath(text), rights);
   return patterns;
 }

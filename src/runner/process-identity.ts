@@ -33,6 +33,11 @@ export function isCertainlyGone(identity: ProcessIdentity): boolean {
   return startOf(identity.pid) !== identity.start && !isUnreadable(identity.pid);
 }
 
+/** The same where it may be that nothing better can be told than whether there is a process of that number. */
+export function isProbablyGone(identity: ProcessIdentity): boolean {
+  return identity.host === "" ? isFree(identity.pid) : isCertainlyGone(identity);
+}
+
 /**
  * Whether that process is there and stopped (SIGSTOP, Ctrl-Z, a debugger): it holds what it holds, and
  * answers nobody until somebody lets it go on. False also means "can't tell".
@@ -46,13 +51,16 @@ export function isStopped(identity: ProcessIdentity): boolean {
 
 /** There is such a process, but /proc does not show it: that proves nothing. */
 function isUnreadable(pid: number): boolean {
-  if (startOf(pid) !== undefined) return false;
+  return startOf(pid) === undefined && !isFree(pid) && !isZombie(pid);
+}
+
+function isFree(pid: number): boolean {
   try {
     process.kill(pid, 0);
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
   }
-  return !isZombie(pid);
 }
 
 function isZombie(pid: number): boolean {

@@ -39,7 +39,9 @@ export class TreeConfig implements AsyncDisposable {
 
   /** The setting as of now; `undefined` where there is none. */
   get(name: string): unknown {
-    return Object.entries(this.all()).find(([known]) => known === name)?.[1];
+    const entry = this.#mirror.entry(this.#mirror.path.append(name));
+    if (entry !== undefined && entry.error === undefined) return entry.value;
+    return Object.hasOwn(this.#defaults, name) ? this.#defaults[name] : undefined;
   }
 
   /** All settings as of now, in an object of its own. One that can't be decoded is left out. */

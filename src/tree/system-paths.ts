@@ -45,6 +45,9 @@ export interface SystemPaths {
   readonly audit: Path;
 }
 
+/** Below which Banyan's own data lives, where nothing else is said. */
+export const SYSTEM = ".banyan";
+
 export function systemPaths(name: string): SystemPaths {
   const root = Path.fromElements([name]);
   return {

@@ -50,7 +50,7 @@ import { Peers } from "./peers.ts";
 import { Rules } from "./rules/rules.ts";
 import type { SecretKeys } from "./secrets/secret-keys.ts";
 import { Secrets } from "./secrets/secrets.ts";
-import { type SystemPaths, systemPaths } from "./system-paths.ts";
+import { SYSTEM, type SystemPaths, systemPaths } from "./system-paths.ts";
 import { Roles } from "./users/roles.ts";
 import { Users } from "./users/users.ts";
 import { checkWatchOptions, TreeWatch, type TreeWatchOptions } from "./watch.ts";
@@ -136,7 +136,7 @@ export class Tree implements AsyncDisposable {
     this.engine = engine;
     this.author = options.author;
     this.#durability = options.durability;
-    this.system = systemPaths(options.system ?? ".banyan");
+    this.system = systemPaths(options.system ?? SYSTEM);
     this.#ownsEngine = options.ownsEngine ?? true;
     this.#log = options.log ?? silentLog;
     const clock = options.clock ?? systemClock;

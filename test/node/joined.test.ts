@@ -1,9 +1,13 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { expect, it } from "vitest";
 
+import { joinTree } from "../../src/node/join.ts";
 import { joiningToken, readJoined, writeJoined } from "../../src/node/joined.ts";
 import { placesOf } from "../../src/node/tree-folder.ts";
 
@@ -25,6 +29,34 @@ it("joiningToken() is the same for the same line and name until the machine has 
     await writeJoined(places, joined);
     expect(existsSync(places.joining)).toBe(false);
     expect(await readJoined(places)).toEqual(joined);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it("joinTree() refuses a second one in the same folder, and leaves the first alone", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "banyan-joined-"));
+  // A hub that has nothing to say keeps the first one where it is.
+  await using silent = createServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const line = `tls://127.0.0.1:${port}#${"0".repeat(64)}.bt_x`;
+  const stop = new AbortController();
+  const options = { directory: folder, name: "n2", signal: stop.signal };
+  try {
+    const connected = once(silent, "connection");
+    const first = joinTree(line, options);
+    first.catch(() => {});
+    const [socket] = (await connected) as [Socket];
+    await expect(joinTree(line, { ...options, name: "n3" })).rejects.toMatchObject({
+      code: "NODE_TREE_IN_USE",
+      details: { pid: process.pid },
+    });
+    expect((await readdir(join(folder, ".banyan"))).toString()).toBe("joining.json");
+    stop.abort(new Error("enough"));
+    await expect(first).rejects.toThrow("enough");
+    socket.destroy();
+    expect(existsSync(join(folder, ".banyan"))).toBe(false);
   } finally {
     rmSync(folder, { recursive: true });
   }

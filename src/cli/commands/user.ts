@@ -1,7 +1,7 @@
-import { Option, type Command } from "commander";
+import { Argument, Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { LOGIN_METHODS } from "../../tree/users/login-methods.ts";
+import { LOGIN_METHODS, type LoginMethod } from "../../tree/users/login-methods.ts";
 import type { User } from "../../tree/users/user-record.ts";
 import type { Act } from "../act.ts";
 import { askSecret, newSecret } from "../ask.ts";
@@ -56,8 +56,9 @@ export function addUserCommands(program: Command, act: Act): void {
   user.command("whoami").description("who you are there, and your roles").action(act(whoami));
 
   user
-    .command("methods [method...]")
-    .description("by what users may say who they are: password, token; with some, these alone")
+    .command("methods")
+    .description("by what users may say who they are; with some, these alone")
+    .addArgument(new Argument("[method...]").choices(LOGIN_METHODS))
     .action(act(loginMethods));
 
   user
@@ -153,17 +154,12 @@ async function whoami(context: CommandContext): Promise<void> {
   else context.output.value(context.output.format === "table" ? me.name : me);
 }
 
-async function loginMethods(context: CommandContext, names: readonly string[]): Promise<void> {
+async function loginMethods(
+  context: CommandContext,
+  methods: readonly LoginMethod[],
+): Promise<void> {
   const tree = await context.tree();
-  if (names.length > 0) {
-    const known = LOGIN_METHODS.filter((method) => names.includes(method));
-    const unknown = names.find((name) => !known.some((method) => method === name));
-    if (unknown !== undefined) {
-      const says = `there is no method ${unknown}; there are ${LOGIN_METHODS.join(", ")}`;
-      throw new CliError("CLI_USAGE", says);
-    }
-    await tree.users.setLoginMethods(known);
-  }
+  if (methods.length > 0) await tree.users.setLoginMethods(methods);
   const now = await tree.users.loginMethods({ signal: context.signal });
   context.output.rows(
     now.map((method) => ({ method })),

@@ -13,7 +13,7 @@ import type {
 import { EngineView } from "./engine-view.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import type { Path } from "../../wire/path.ts";
-import { systemPaths } from "../system-paths.ts";
+import { SYSTEM, systemPaths } from "../system-paths.ts";
 import { ConvertedEngine } from "./converted-engine.ts";
 import { badRule } from "./definitions.ts";
 import { RuleBook, type TypeOfPath } from "./rule-book.ts";
@@ -47,7 +47,7 @@ export class RuledEngine extends EngineView {
 
   private constructor(inner: Engine, runner: RuleRunner) {
     super(inner);
-    const { root, rule } = systemPaths(".banyan");
+    const { root, rule } = systemPaths(SYSTEM);
     this.#book = new RuleBook(rule);
     this.#runner = runner;
     this.#system = root[0];

@@ -6,6 +6,7 @@ import { ABORT_OPTIONS, checkOptions } from "../../base/options.ts";
 import type { Revision, RuleViolation } from "../../engine/engine.ts";
 import { formatPath, toPath } from "../../wire/path-text.ts";
 import { Path, type PathLike } from "../../wire/path.ts";
+import { SYSTEM } from "../system-paths.ts";
 import type { Tree } from "../tree.ts";
 import type { DeleteResult, SetOptions, SetResult } from "../write.ts";
 import {
@@ -154,7 +155,7 @@ export class Rules {
 
 /** @throws EngineError `ENGINE_UNSUPPORTED` where rules would be stored, and not applied */
 function checkRuled({ engine, system }: Tree) {
-  if (engine.rules !== undefined && system.root[0] === ".banyan") return engine.rules;
+  if (engine.rules !== undefined && system.root[0] === SYSTEM) return engine.rules;
   throw new EngineError(
     "ENGINE_UNSUPPORTED",
     `rules on data are not applied by this engine (${engine.label}); trees that open() gives have them`,

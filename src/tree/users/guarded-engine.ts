@@ -26,8 +26,8 @@ import { GuardedPeers } from "./guarded-peers.ts";
 import { GuardedSubscription } from "./guarded-subscription.ts";
 import { GuardedWatch } from "./guarded-watch.ts";
 import { putAllowed } from "./guarded-writes.ts";
-import { codeOfJob, isJob, isRunRequest } from "./jobs-named.ts";
-import { jobOfRequest, RIGHT_SAYS, type Right, type Rights } from "./rights.ts";
+import { codeOfJob, isJob, isRunRequest, jobOfRequest } from "./jobs-named.ts";
+import { RIGHT_SAYS, type Right, type Rights } from "./rights.ts";
 
 /** Somebody who uses an engine through a guard. */
 export interface GuardedUser {

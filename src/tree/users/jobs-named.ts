@@ -1,12 +1,20 @@
 import { toPath } from "../../wire/path-text.ts";
 import { Path, type PathLike } from "../../wire/path.ts";
 import { decodeValue } from "../../wire/value.ts";
-
-const SYSTEM = ".banyan";
+import { SYSTEM } from "../system-paths.ts";
 
 /** Whether a job is kept at this path. */
 export function isJob(path: Path): boolean {
   return path[0] === SYSTEM && path[1] === "job" && path.length > 2;
+}
+
+/**
+ * The job, where `path` is a request for a run of it or for its end: that takes the right to change the
+ * job.
+ */
+export function jobOfRequest(path: Path): Path | undefined {
+  if (path[0] !== SYSTEM || path[1] !== "request" || path.length < 3) return undefined;
+  return Path.fromElements([SYSTEM, "job", ...path.slice(2)]);
 }
 
 /** The procedure that a job runs; undefined for what no runner takes for a job. */

@@ -1,6 +1,7 @@
-import { Path } from "../../wire/path.ts";
+import type { Path } from "../../wire/path.ts";
 import type { PathPatterns } from "../../wire/path-patterns.ts";
 import type { Revision } from "../../engine/engine.ts";
+import { SYSTEM } from "../system-paths.ts";
 
 /**
  * What one may do at a path, in DistKV's letters: see the rights there (a), read (r), write what is there
@@ -48,7 +49,6 @@ export type RoleRights = PathPatterns<string>;
 const PROTECTED: ReadonlySet<unknown> = new Set(["user", "role", "invite", "audit", "auth"]);
 /** What a role gives only where its pattern spells this out: who may read the system's data may not read these. */
 const SECRET = "secret";
-const SYSTEM = ".banyan";
 
 /**
  * Whether one of the roles alone lets do something: the right at the path itself, and at each one above
@@ -89,13 +89,4 @@ function lettersOf(role: RoleRights, path: Path): string {
 
 function isProtected(path: Path): boolean {
   return path[0] === SYSTEM && PROTECTED.has(path[1]);
-}
-
-/**
- * The job, where `path` is a request for a run of it or for its end: that takes the right to change the
- * job.
- */
-export function jobOfRequest(path: Path): Path | undefined {
-  if (path[0] !== SYSTEM || path[1] !== "request" || path.length < 3) return undefined;
-  return Path.fromElements([SYSTEM, "job", ...path.slice(2)]);
 }
