@@ -1,4 +1,4 @@
-import { open as openFile, readFile } from "node:fs/promises";
+import { access, constants, open as openFile, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 
@@ -134,9 +134,22 @@ export async function readSource(io: CliIo, file: string): Promise<string> {
 /** A file, or standard input for "-", to be read piece by piece. @throws CliError `CLI_NOT_FOUND` */
 export async function openSource(io: CliIo, file: string): Promise<NodeJS.ReadableStream> {
   if (file === "-") return io.stdin;
+  const path = await sourceFile(io, file);
   try {
-    const handle = await openFile(resolve(io.cwd, file));
+    const handle = await openFile(path);
     return handle.createReadStream();
+  } catch (error) {
+    throw cantRead(file, error);
+  }
+}
+
+/** The whole name of a file that is to be read. @throws CliError `CLI_NOT_FOUND` where there is none that can be */
+export async function sourceFile(io: CliIo, file: string): Promise<string> {
+  const path = resolve(io.cwd, file);
+  try {
+    await access(path, constants.R_OK);
+    if ((await stat(path)).isDirectory()) throw new Error("it is a directory");
+    return path;
   } catch (error) {
     throw cantRead(file, error);
   }

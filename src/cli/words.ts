@@ -26,6 +26,16 @@ export function revisionArgument(text: string): number {
   throw new CliError("CLI_USAGE", `${text} is no revision; revisions are whole numbers from 0`);
 }
 
+/** Does what the words of the command line ask for; what can't be asked for is their fault. @throws CliError `CLI_USAGE` */
+export async function asAsked<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new CliError("CLI_USAGE", error.message, { cause: error });
+  }
+}
+
 const UNITS_MS: Readonly<Record<string, number>> = {
   s: 1_000,
   m: 60_000,

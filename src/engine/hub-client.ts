@@ -33,7 +33,7 @@ import {
 import { copyOf } from "./entry-row.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo, HubRequest } from "./hub-server.ts";
-import { HubLink, type HubSession, isLost, type RemoteHub } from "./hub-link.ts";
+import { HubLink, type HubSession, isLost, type RemoteHub, unreachable } from "./hub-link.ts";
 import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
@@ -106,6 +106,9 @@ export class HubEngine implements Engine {
         this.#direct?.down();
         this.peers.down();
         for (const watch of this.#watches) watch.lost();
+      },
+      onHopeless: (reason) => {
+        for (const watch of this.#watches) if (!watch.complete) watch.end({ reason });
       },
       onRefused: (reason) => {
         for (const stream of [...this.#watches, ...this.#subscriptions]) stream.end({ reason });
@@ -375,18 +378,9 @@ export class HubEngine implements Engine {
     const late = deferred<never>();
     const { deadline, signal } = options;
     using _timer = this.#clock.after(deadline - this.#clock.now(), () => {
-      late.reject(this.#tooLate(options));
+      late.reject(unreachable(this.#link.lastError, options));
     });
-    return await abortable(Promise.race([this.#link.whenUp(), late.promise]), signal);
-  }
-
-  #tooLate({ sent, operation }: { sent: boolean; operation?: string | undefined }): EngineError {
-    const cause = this.#link.lastError;
-    if (sent && operation !== undefined) {
-      return new EngineError("ENGINE_AMBIGUOUS", undefined, { cause, details: { operation } });
-    }
-    const why = cause instanceof Error ? `: ${cause.message}` : "";
-    return new EngineError("ENGINE_UNAVAILABLE", `no hub could be reached${why}`, { cause });
+    return await abortable(Promise.race([this.#link.whenUp(options), late.promise]), signal);
   }
 
   #deadline(): number {

@@ -20,6 +20,12 @@ export type RemoteHub = Remote<HubService, "copy">;
 type RemoteAccount = Remote<HubAccountService, "copy">;
 type RemotePeers = Remote<HubPeersService, "copy">;
 
+/** Of an operation that waits for a hub: whether one has had it before, and its name if it changes something. */
+interface Asked {
+  readonly sent: boolean;
+  readonly operation?: string | undefined;
+}
+
 /** One session with a hub that has said hello. */
 export interface HubSession {
   readonly hub: RemoteHub;
@@ -43,6 +49,8 @@ export interface HubLinkOptions {
   readonly onUp: (session: HubSession) => void;
   /** Called when contact is lost. */
   readonly onDown: () => void;
+  /** Called when so many hubs in a row have failed that what waits for one is told why. It is tried again. */
+  readonly onHopeless: (error: unknown) => void;
   /** Called when the hub does not let this client in any more: there will be no other session. */
   readonly onRefused: (error: unknown) => void;
   /** How long a hub may be silent before it is taken for lost. */
@@ -55,6 +63,8 @@ export interface HubLinkOptions {
 const MAX_LOST_AT_HELLO = 10;
 /** How long to wait before each attempt in a row; the last one for all that follow. */
 const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
+/** So many hubs that end at their start, one after the other, are no bad luck. */
+const HOPELESS = 3;
 const PING_EVERY_MS = 500;
 /** A session that ended sooner counts as one more failure. */
 const SHORT_MS = 1_000;
@@ -123,9 +133,14 @@ export class HubLink {
     return this.#lastError;
   }
 
-  /** Resolves with a session as soon as there is one; rejects when the link is closed. */
-  whenUp(): Promise<HubSession> {
-    return this.#session === undefined ? this.#up.promise : Promise.resolve(this.#session);
+  /** Resolves with a session as soon as there is one; rejects when the link is closed, or there seems to be no hope. */
+  async whenUp(asked: Asked): Promise<HubSession> {
+    if (this.#session !== undefined) return this.#session;
+    try {
+      return await this.#up.promise;
+    } catch (error) {
+      throw isHopeless(error) ? unreachable(error, asked) : error;
+    }
   }
 
   async close(): Promise<void> {
@@ -207,6 +222,12 @@ export class HubLink {
           return;
         }
         log.debug("the hub can't be reached", { error: String(reason) });
+        if (isHopeless(reason)) {
+          this.#up.reject(reason);
+          this.#up = deferred();
+          this.#up.promise.catch(() => {});
+          this.#options.onHopeless(reason);
+        }
       }
     }
   }
@@ -241,6 +262,21 @@ export class HubLink {
     );
     return await Promise.race([answer, late.promise]);
   }
+}
+
+/** Whether so many hubs in a row failed that another would, too: what connects says so. */
+function isHopeless(reason: unknown): boolean {
+  return BanyanError.is(reason) && Number(reason.details["inRow"]) >= HOPELESS;
+}
+
+/** What an operation comes to for which there was no hub any more. */
+export function unreachable(cause: unknown, { sent, operation }: Asked): EngineError {
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  if (!sent || operation === undefined) {
+    return new EngineError("ENGINE_UNAVAILABLE", `no hub could be reached${why}`, { cause });
+  }
+  const says = "the store was lost before it answered; the write may or may not be applied";
+  return new EngineError("ENGINE_AMBIGUOUS", `${says}${why}`, { cause, details: { operation } });
 }
 
 /** A session broke before the hub had said what it is. */

@@ -52,6 +52,11 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
     this.#cursor = options.after ?? { store: options.store, revision: 0 };
   }
 
+  /** Whether everything that was there has been told. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
   get cursor(): Cursor {
     return this.#cursor;
   }

@@ -7,7 +7,6 @@ import { constants } from "node:fs";
 import {
   access,
   appendFile,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -20,6 +19,7 @@ import { join } from "node:path";
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { hasBothMetas, newestMeta, type ReadAt } from "./lmdb-meta.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { hasSafePoint, restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
@@ -88,7 +88,7 @@ export async function prepareDirectory(
 
 async function namesIn(directory: string): Promise<string[]> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     return await readdir(directory);
   } catch (error) {
     throw refused(directory, "it can't be opened as a directory", error);

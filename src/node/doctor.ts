@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { type Stats, existsSync } from "node:fs";
-import { readdir, readFile, stat, statfs } from "node:fs/promises";
+import { type Stats, constants, existsSync } from "node:fs";
+import { access, readdir, readFile, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -68,7 +68,7 @@ async function folder(places: TreePlaces): Promise<Finding[]> {
   ]) {
     const stats = await stat(path).catch(() => undefined);
     if (stats === undefined) continue;
-    const why = notPrivate(stats);
+    const why = notPrivate(stats) ?? (await notWritable(path));
     if (why !== undefined) found.push(problem("permissions", `${path} ${why}`));
   }
   if (found.length === 0) found.push(ok("permissions", "the folder is private to this user"));
@@ -81,6 +81,18 @@ function notPrivate({ uid, mode }: Stats): string | undefined {
     return `belongs to user ${uid}, not to you (${own}): chown it`;
   if (process.platform === "win32" || (mode & 0o077) === 0) return undefined;
   return `is open to others (mode ${(mode & 0o777).toString(8)}): chmod go= it`;
+}
+
+/** A tree's folder is written to also by who only reads the tree. */
+async function notWritable(path: string): Promise<string | undefined> {
+  try {
+    await access(path, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EROFS") return "is on a file system that is mounted read-only";
+    return `can't be read and written (${code}): chmod u+rwX it`;
+  }
 }
 
 async function disk(places: TreePlaces): Promise<Finding[]> {
@@ -109,8 +121,14 @@ async function hub(places: TreePlaces, record: HubRecord | undefined): Promise<F
       problem("hub", `process ${pid} is stopped; the next client replaces it, or kill -CONT it`),
     ];
   }
-  const stats = await stat(socket.replace(/^unix:/, "")).catch(() => undefined);
-  if (stats === undefined) {
+  const missing = await stat(socket.replace(/^unix:/, "")).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+  if (missing === "EACCES") {
+    return [warning("hub", `process ${pid} runs for another user, who alone can reach it`)];
+  }
+  if (missing !== undefined) {
     return [
       problem(
         "hub",

@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises";
-
 import { NodeError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type LmdbOptions, openLmdb } from "../engine/lmdb.ts";
+import { makeDirectory } from "../engine/make-directory.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { readHubRecord } from "./hub-record.ts";
 import { refuseJoined } from "./joined.ts";
@@ -21,7 +20,7 @@ export async function openExclusive(
 ): Promise<Engine> {
   const places = placesOf(directory);
   refuseJoined(places);
-  await mkdir(places.store, { recursive: true, mode: 0o700 });
+  await makeDirectory(places.store);
   const lock = await LockFile.take(places.hubLock, "exclusive");
   if (!(lock instanceof LockFile)) {
     throw inUse(`process ${lock.pid} has the tree in ${directory}`, lock.pid);

@@ -12,10 +12,13 @@ import { isStopped } from "../runner/process-identity.ts";
 import { dialHub } from "./hub-dial.ts";
 import { readHubRecord, readHubRecordNow } from "./hub-record.ts";
 import { LockFile } from "./lock-file.ts";
+import { StartedHubs } from "./started-hubs.ts";
 import { placesOf, privateFolder, type TreePlaces } from "./tree-folder.ts";
 
 export interface ConnectHubOptions {
   readonly signal: AbortSignal;
+  /** What became of the hubs that this client started. Default: nothing is known of others. */
+  readonly started?: StartedHubs | undefined;
   /** How long a hub that is started here stays without a session. */
   readonly idleMs?: number | undefined;
   readonly clock?: Clock;
@@ -97,8 +100,14 @@ async function startOrWait(
 async function startHub(
   places: TreePlaces,
   failed: string | undefined,
-  { signal, clock, idleMs = DEFAULT_IDLE_MS }: ConnectHubOptions & { readonly clock: Clock },
+  {
+    signal,
+    clock,
+    started = new StartedHubs(clock),
+    idleMs = DEFAULT_IDLE_MS,
+  }: ConnectHubOptions & { readonly clock: Clock },
 ): Promise<void> {
+  started.check(places.hubLog);
   const script = fileURLToPath(new URL("../entry/hub.cjs", import.meta.url));
   const log = openLog(places.hubLog);
   const compiled = join(privateFolder(), "hub-code");
@@ -110,8 +119,14 @@ async function startHub(
   closeSync(log);
   child.unref();
   let exit: number | null | undefined;
+  let killedBy: NodeJS.Signals | null = null;
+  const since = clock.now();
   const ended = once(child, "exit").then(
-    ([code]) => (exit = code as number | null),
+    ([code, killer]) => {
+      exit = code as number | null;
+      killedBy = killer as NodeJS.Signals | null;
+      started.ended(since, killedBy);
+    },
     (error: Error) => {
       throw failure(places, error.message);
     },
@@ -126,11 +141,13 @@ async function startHub(
     if (exit !== undefined) {
       // "present" is an end with 0: somebody else's hub is there, or is about to be.
       if (exit === 0) return;
-      throw failure(places, `the hub ended with status ${exit}`);
+      const how = killedBy === null ? `ended with status ${exit}` : `was ended by ${killedBy}`;
+      throw failure(places, `the hub ${how}`, started.failed(killedBy));
     }
     if (clock.now() > until) throw failure(places, "the hub did not come up");
     await pause(POLL_MS, { signal, clock });
   }
+  started.came();
 }
 
 function isAnother(
@@ -150,12 +167,13 @@ function openLog(path: string): number {
   return openSync(path, "a", 0o600);
 }
 
-function failure(places: TreePlaces, reason: string): NodeError {
+/** @param how `inRow`: so many hubs in a row could not start */
+function failure(places: TreePlaces, reason: string, how: { inRow?: number } = {}): NodeError {
   const line = lastLine(places.hubLog);
   return new NodeError(
     "NODE_HUB_FAILED",
     `${reason}${line === undefined ? "" : `: ${line}`}; see ${places.hubLog}`,
-    { details: { log: places.hubLog } },
+    { details: { log: places.hubLog, ...how } },
   );
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 import { BanyanError, NodeError } from "../base/errors.ts";
+import { makeDirectory } from "../engine/make-directory.ts";
 import type { Remote } from "../remote/types.ts";
 import type { JoinService } from "./join-service.ts";
 import { JOIN_EXPORT } from "./join-service.ts";
@@ -131,7 +132,7 @@ async function prepare(places: TreePlaces): Promise<() => Promise<void>> {
   }
   const folder = dirname(places.joined);
   try {
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    const made = await makeDirectory(folder);
     return async () => {
       if (made !== undefined) await rm(made, { recursive: true, force: true });
     };

@@ -17,6 +17,7 @@ import { dialHub } from "./hub-dial.ts";
 import type { Credentials } from "./network.ts";
 import { readJoined } from "./joined.ts";
 import { folderKeys, givenKeys, givenKeysFrom } from "./secret-key.ts";
+import { StartedHubs } from "./started-hubs.ts";
 import { placesOf, treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
 
 export { treeDirectory } from "./tree-folder.ts";
@@ -185,8 +186,9 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     const { openExclusive } = await import("./exclusive.ts");
     return ruledHere(await openExclusive(directory, { durability }), options);
   }
+  const started = new StartedHubs();
   return HubEngine.open({
-    connect: (closed) => connectHub(directory, { signal: closed }),
+    connect: (closed) => connectHub(directory, { signal: closed, started }),
     openStore: openOffered,
     request: { codecs },
     durability,

@@ -81,7 +81,7 @@ export class SnapshotWriter implements AsyncDisposable {
   async finish(end: SnapshotEnd): Promise<void> {
     this.#record(KIND.end, encodeValue(end));
     await this.#flush();
-    await this.#file.write(this.#hash.digest());
+    await this.#file.appendFile(this.#hash.digest());
     await this.#file.sync();
   }
 
@@ -107,7 +107,8 @@ export class SnapshotWriter implements AsyncDisposable {
     this.#chunks = [];
     this.#bytes = 0;
     this.#hash.update(bytes);
-    await this.#file.write(bytes);
+    // All of it: a disk that is nearly full takes a part, and says no more than how much.
+    await this.#file.appendFile(bytes);
   }
 }
 

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { EngineError, NodeError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import type { Engine, HistoryRule } from "../engine/engine.ts";
 import type { RestoredChange } from "../engine/lmdb-restore.ts";
+import { makeDirectory } from "../engine/make-directory.ts";
 import { Path } from "../wire/path.ts";
 import { isCertainlyGone } from "../runner/process-identity.ts";
 import { readHubRecord } from "./hub-record.ts";
@@ -109,7 +110,7 @@ export async function loadSnapshot(file: string, directory: string): Promise<Sna
   const info = await inspectSnapshot(file);
   const places = placesOf(directory);
   refuseJoined(places);
-  await mkdir(dirname(places.store), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(places.store));
   const lock = await LockFile.take(places.hubLock, "load");
   if (!(lock instanceof LockFile)) throw inUse(`process ${lock.pid} has the tree`, directory);
   const staged = `${places.store}.${randomId()}`;

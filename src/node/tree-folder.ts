@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
@@ -6,9 +6,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { NodeError } from "../base/errors.ts";
+import { makeDirectory } from "../engine/make-directory.ts";
 
 /** The folder in which a tree keeps everything, as git keeps its own in `.git`. */
 const TREE_FOLDER = ".banyan";
+
+/** What the system says where this user may not write, or nobody. */
+const REFUSED = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /** Where the parts of a tree's folder are. `directory` is the one that holds `.banyan`. */
 export interface TreePlaces {
@@ -92,12 +96,11 @@ export async function treeDirectory(
     );
   }
   try {
-    await mkdir(join(directory, TREE_FOLDER), { recursive: true, mode: 0o700 });
+    await makeDirectory(join(directory, TREE_FOLDER));
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new NodeError("NODE_BAD_URL", `can't make a tree in ${directory}: ${reason}`, {
-      cause: error,
-    });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = REFUSED.has(code ?? "") ? "NODE_DENIED" : "NODE_BAD_URL";
+    throw new NodeError(why, `can't make a tree in ${directory}: ${message}`, { cause: error });
   }
   return directory;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { NodeError } from "../../src/base/errors.ts";
 import type { Engine, EngineEvent } from "../../src/engine/engine.ts";
 import { HUB_EXPORT, type HubService } from "../../src/engine/hub-server.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
@@ -72,6 +73,39 @@ describe("HubEngine", () => {
     const { revision, previous } = await client.put(path("a"), bytes("1"), { ifRevision: 0 });
     expect(writes).toBe(2);
     expect({ revision, previous }).toEqual({ revision: 1, previous: undefined });
+  });
+
+  test("what waits is told why at once where one hub after the other can't start, and later calls find another", async () => {
+    await using hub = new TestHub(new MemoryEngine());
+    const clock = new ManualClock();
+    const client = await hub.client({ clock });
+    const settled = new EventReader(client.watch(path("a")));
+    await settled.show("ready");
+    hub.breakAll();
+    let inRow = 0;
+    Object.defineProperty(hub, "refusal", {
+      configurable: true,
+      get: () => new NodeError("NODE_HUB_FAILED", "it is damaged", { details: { inRow: ++inRow } }),
+    });
+    while (inRow === 0) await clock.advanceAsync(10);
+    const begun = new EventReader(client.watch(path("b")));
+    const told = Promise.allSettled([
+      client.get(path("a")),
+      put(client, "a", "1"),
+      begun.show("ready"),
+    ]);
+    while (inRow < 3) await clock.advanceAsync(100);
+    const reasons = (await told).map((one) => one.status === "rejected" && String(one.reason));
+    expect(reasons).toEqual([
+      "EngineError: no hub could be reached: it is damaged",
+      "EngineError: no hub could be reached: it is damaged",
+      "NodeError: it is damaged",
+    ]);
+    Object.defineProperty(hub, "refusal", { value: undefined });
+    const later = put(client, "a", "2");
+    await clock.advanceAsync(5_000);
+    expect(await later).toBe(1);
+    await settled.show("put");
   });
 
   test("publish() whose answer is lost is not sent again", async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 import { Cluster, NodeProcess } from "./cluster.ts";
 import { GARBAGE } from "./garbage.ts";
+import { inProcess } from "./kit.ts";
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -173,6 +174,24 @@ describe("paths and values", () => {
     }
     expect(await tree.get("v")).toBeUndefined();
     await unharmed();
+  });
+
+  it("names, numbers and words that can't be are the command line's fault, and no crash", async () => {
+    for (const line of [
+      "user add a/b",
+      "user add x@@y!",
+      "role set a/b a r",
+      "data keep a --versions 1.5",
+      "data keep a --versions 99999",
+    ]) {
+      const { code, stdout, stderr } = await inProcess(["-t", cluster.path, ...line.split(" ")]);
+      expect([line, code, stdout]).toEqual([line, 2, ""]);
+      expect(stderr).toMatch(/^error: .*\(CLI_USAGE\)\n$/);
+    }
+    const short = await inProcess(["-t", cluster.path, "user", "add", "ann", "-p"], "short\n");
+    expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("8 characters") });
+    const typo = await inProcess(["-t", cluster.path, "user", "add", "joe", "-r", "raeder"]);
+    expect(typo).toMatchObject({ code: 0, stderr: expect.stringContaining("no role raeder") });
   });
 
   it("too large as a run's result or write are that run's error", async () => {

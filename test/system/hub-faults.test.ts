@@ -1,7 +1,7 @@
 /** What a store can meet: no room, a file that is damaged under it, a folder it may not write. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, statSync, truncateSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { BanyanError, open, type Tree } from "banyan";
@@ -53,6 +53,22 @@ test("a data file that is cut off under the hub is an error that says so", async
   expect((failed as Error).message).toContain("is damaged");
 });
 
+test("a store that no hub can open any more is told to who waits for one, with the cause, after a few tries", async () => {
+  using folder = temporaryFolder();
+  await using tree = await open(folder.path, { create: true });
+  await tree.set("a", 1);
+  writeFileSync(join(folder.path, ".banyan/store/format"), "banyan store 99\n");
+  process.kill(hubPid(folder.path) as number, "SIGKILL");
+  const failed: unknown = await tree.set("b", 2).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ code: expect.stringMatching(/^ENGINE_(UNAVAILABLE|AMBIGUOUS)$/) });
+  expect((failed as Error).message).toContain("use a newer version");
+  const log = readFileSync(join(folder.path, ".banyan/hub.log"), "utf8");
+  expect(log.split("use a newer version").length - 1).toBeLessThan(6);
+  writeFileSync(join(folder.path, ".banyan/store/format"), "banyan store 3\n");
+  await tree.set("c", 3);
+  expect(await tree.get("a")).toBe(1);
+});
+
 test("a folder that can't be written is refused with what to do, and nothing is left in it", async () => {
   using folder = temporaryFolder();
   await (await open(folder.path, { create: true })).close();
@@ -62,7 +78,11 @@ test("a folder that can't be written is refused with what to do, and nothing is 
   const before = statSync(banyan).mtimeMs;
   const script = `
     const { open } = await import(${JSON.stringify(join(ROOT, "dist/index.js"))});
-    await open(${JSON.stringify(folder.path)}).catch((error) => console.log(error.code + " " + error.message));
+    for (const place of [${JSON.stringify(folder.path)}, ${JSON.stringify(join(banyan, "new"))}]) {
+      await open(place, { create: true }).catch((error) => console.log(error.code + " " + error.message));
+    }
+    const { examineTree } = await import(${JSON.stringify(join(ROOT, "dist/node/doctor.js"))});
+    for (const { state, says } of await examineTree(${JSON.stringify(folder.path)})) console.log(state + " " + says);
   `;
   const [command, ...args] = [...boundByModes(), process.execPath];
   const child = spawn(command, [...args, "--input-type=module", "-e", script], {
@@ -73,6 +93,8 @@ test("a folder that can't be written is refused with what to do, and nothing is 
   await once(child, "close");
   chmodSync(banyan, 0o700);
   expect(says).toContain("NODE_DENIED can't write in");
+  expect(says).toContain("NODE_DENIED can't make a tree in");
+  expect(says).toContain(`problem ${banyan} can't be read and written (EACCES): chmod`);
   expect(statSync(banyan).mtimeMs).toBe(before);
 });
 

@@ -161,6 +161,14 @@ test("a snapshot that can't be written is an error of the file, and what is not 
   const { error } = JSON.parse(unsaved.stderr) as { error: unknown };
   expect([unsaved.code, error]).toMatchObject([1, { code: "CLI_FILE" }]);
   for (const args of [
+    "snapshot load none new",
+    "snapshot inspect none",
+    "snapshot inspect .",
+    "data import b none",
+    "data import b .",
+    "data set b -f none",
+    "rule type set b none",
+    "code add b none",
     "data rm b",
     "data get -r b",
     "data history b",

@@ -9,7 +9,7 @@ import type { Act } from "../act.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
-import { revisionArgument } from "../words.ts";
+import { asAsked, revisionArgument } from "../words.ts";
 
 /** What `banyan data` has of the past: `history`, `diff`, `revert`, `keep`. */
 export function addHistoryCommands(data: Command, act: Act): void {
@@ -82,7 +82,7 @@ async function keep(
   const tree = await context.tree();
   if (versions !== undefined) {
     const at = pathArgument(path ?? ":");
-    await tree.keepHistory(at, { versions, days });
+    await asAsked(tree.keepHistory(at, { versions, days }));
     context.output.note(`${formatPath(at)} keeps ${versions} versions`);
     return;
   }

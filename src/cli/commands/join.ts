@@ -15,7 +15,7 @@ import type { CommandContext } from "../context.ts";
 import { ago, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
 import { giveUnit } from "../unit.ts";
-import { durationArgument } from "../words.ts";
+import { asAsked, durationArgument } from "../words.ts";
 
 /** `banyan invite` and `banyan join`: the second machine. */
 export function addJoinCommands(program: Command, act: Act): void {
@@ -64,7 +64,9 @@ async function inviteOne(context: CommandContext, flags: InviteFlags): Promise<v
     throw new CliError("CLI_NOT_FOUND", `there is no invitation ${flags.revoke}`);
   }
   const at = await reachable(context, flags);
-  const { line, invite: made } = await invite(tree, at, { forMs: flags.for, name: flags.name });
+  const { line, invite: made } = await asAsked(
+    invite(tree, at, { forMs: flags.for, name: flags.name }),
+  );
   if (at.isLoopback)
     output.note("only this machine can reach that address; see --listen and --host");
   output.note(
@@ -103,7 +105,7 @@ async function join(
 ): Promise<void> {
   const { io, output, signal } = context;
   const directory = resolve(io.cwd, dir ?? context.treeUrl ?? ".");
-  const { url, user } = await joinTree(line, { directory, name, signal });
+  const { url, user } = await asAsked(joinTree(line, { directory, name, signal }));
   output.note(`${directory} has joined the tree at ${url.split("#", 1)[0]} as ${user}`);
   const args = ["-t", directory, "node", "run", "--name", user];
   if (systemd === undefined) {

@@ -6,6 +6,7 @@ import { type Right, RIGHTS } from "../../tree/users/rights.ts";
 import type { Act } from "../act.ts";
 import { pathArgument, type CommandContext } from "../context.ts";
 import type { Column } from "../output.ts";
+import { asAsked } from "../words.ts";
 
 const LETTERS = [
   "Rights are letters: r read, w change, c create, d delete, x go below, e list what is below,",
@@ -76,7 +77,7 @@ async function set(
   const at = pathArgument(pattern);
   checkLetters(letters);
   const tree = await context.tree({ create: true });
-  await tree.roles.set(name, at, letters === "-" ? "" : letters);
+  await asAsked(tree.roles.set(name, at, letters === "-" ? "" : letters));
   context.output.note(`role ${name} changed`);
 }
 

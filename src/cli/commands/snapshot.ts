@@ -9,7 +9,7 @@ import {
   type SnapshotInfo,
 } from "../../node/snapshot.ts";
 import type { Act } from "../act.ts";
-import type { CommandContext } from "../context.ts";
+import { type CommandContext, sourceFile } from "../context.ts";
 
 /** `banyan snapshot`: all of a tree as one file. */
 export function addSnapshotCommands(program: Command, act: Act): void {
@@ -42,12 +42,12 @@ async function save(context: CommandContext, file: string): Promise<void> {
 
 async function load(context: CommandContext, file: string, dir?: string): Promise<void> {
   const directory = resolve(context.io.cwd, dir ?? context.treeUrl ?? ".");
-  const info = await loadSnapshot(resolve(context.io.cwd, file), directory);
+  const info = await loadSnapshot(await sourceFile(context.io, file), directory);
   context.output.note(`${directory}: ${told(info)}`);
 }
 
 async function inspect(context: CommandContext, file: string): Promise<void> {
-  context.output.value(await inspectSnapshot(resolve(context.io.cwd, file)));
+  context.output.value(await inspectSnapshot(await sourceFile(context.io, file)));
 }
 
 function told({ records, revision, bytes }: SnapshotInfo): string {

@@ -7,7 +7,7 @@ import type { Act } from "../act.ts";
 import { askSecret, newSecret } from "../ask.ts";
 import type { CommandContext } from "../context.ts";
 import { ago, type Column } from "../output.ts";
-import { durationArgument } from "../words.ts";
+import { asAsked, durationArgument } from "../words.ts";
 
 /** `banyan user`: who may use the tree over a network. */
 export function addUserCommands(program: Command, act: Act): void {
@@ -83,10 +83,20 @@ async function add(context: CommandContext, name: string, options: AddFlags): Pr
   const { role = [], kind, codecs } = options;
   const password = options.password === true ? await newSecret(context.io, "password") : undefined;
   const tree = await context.tree({ create: true });
-  await tree.users.add(name, { roles: role, password, kind, codecs });
+  await asAsked(tree.users.add(name, { roles: role, password, kind, codecs }));
+  await noteUnknownRoles(context, role);
   context.output.note(
     `user ${name} added${role.length === 0 ? "; without a role they may do nothing" : ""}`,
   );
+}
+
+/** A role may come later than who has it; until then it gives nothing. */
+async function noteUnknownRoles(context: CommandContext, roles: readonly string[]): Promise<void> {
+  const tree = await context.tree();
+  for (const role of roles) {
+    if ((await tree.roles.get(role, { signal: context.signal })) !== undefined) continue;
+    context.output.note(`there is no role ${role} yet: it gives nothing`);
+  }
 }
 
 async function ls(context: CommandContext): Promise<void> {
@@ -129,7 +139,8 @@ async function set(context: CommandContext, name: string, options: SetFlags): Pr
   const secret = password === true ? await newSecret(context.io, "password") : undefined;
   const tree = await context.tree();
   const given = password === false ? null : secret;
-  await tree.users.set(name, { roles, disabled, codecs, password: given });
+  await asAsked(tree.users.set(name, { roles, disabled, codecs, password: given }));
+  await noteUnknownRoles(context, roles ?? []);
   context.output.note(`user ${name} changed`);
 }
 
@@ -143,7 +154,7 @@ async function passwd(context: CommandContext): Promise<void> {
   const { io } = context;
   const tree = await context.tree();
   const old = io.env["BANYAN_PASSWORD"] ?? (await askSecret(io, "Present password"));
-  await tree.users.changePassword(old, await newSecret(io, "password"));
+  await asAsked(tree.users.changePassword(old, await newSecret(io, "password")));
   context.output.note("password changed");
 }
 
