@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -118,36 +117,45 @@ async function startHub(
   });
   closeSync(log);
   child.unref();
-  let exit: number | null | undefined;
-  let killedBy: NodeJS.Signals | null = null;
+  const end: HubProcessEnd = {};
   const since = clock.now();
-  const ended = once(child, "exit").then(
-    ([code, killer]) => {
-      exit = code as number | null;
-      killedBy = killer as NodeJS.Signals | null;
-      started.ended(since, killedBy);
-    },
-    (error: Error) => {
-      throw failure(places, error.message);
-    },
-  );
-  ended.catch(() => {});
+  child.once("error", (error) => (end.error = error));
+  child.once("exit", (code, killer) => {
+    Object.assign(end, { code, signal: killer });
+    started.ended(since, killer);
+  });
   const until = clock.now() + START_MS;
   while (!isAnother(readHubRecordNow(places.hubRecord), failed)) {
-    if (exit === HUB_REFUSED) {
-      const says = lastLine(places.hubLog);
-      throw new NodeError("NODE_TREE_IN_USE", says ?? "another process has the tree for itself");
-    }
-    if (exit !== undefined) {
-      // "present" is an end with 0: somebody else's hub is there, or is about to be.
-      if (exit === 0) return;
-      const how = killedBy === null ? `ended with status ${exit}` : `was ended by ${killedBy}`;
-      throw failure(places, `the hub ${how}`, started.failed(killedBy));
-    }
+    // "present" is an end with 0: somebody else's hub is there, or is about to be.
+    if (end.code === 0) return;
+    refuseEnd(end, places, started);
     if (clock.now() > until) throw failure(places, "the hub did not come up");
     await pause(POLL_MS, { signal, clock });
   }
   started.came();
+}
+
+/** What a hub that was started has come to, once it has ended: a status, or what killed it. */
+interface HubProcessEnd {
+  error?: Error;
+  readonly code?: number | null;
+  readonly signal?: NodeJS.Signals | null;
+}
+
+/** @throws NodeError `NODE_HUB_FAILED`, `NODE_TREE_IN_USE` where it has ended */
+function refuseEnd(
+  { error, code, signal }: HubProcessEnd,
+  places: TreePlaces,
+  started: StartedHubs,
+): void {
+  if (error !== undefined) throw failure(places, error.message);
+  if (code === undefined) return;
+  if (code === HUB_REFUSED) {
+    const says = lastLine(places.hubLog);
+    throw new NodeError("NODE_TREE_IN_USE", says ?? "another process has the tree for itself");
+  }
+  const how = code === null ? `was ended by ${signal}` : `ended with status ${code}`;
+  throw failure(places, `the hub ${how}`, started.failed(signal ?? null));
 }
 
 function isAnother(

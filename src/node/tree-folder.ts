@@ -95,14 +95,18 @@ export async function treeDirectory(
       { details: { directory } },
     );
   }
+  await makeTreeFolder(directory);
+  return directory;
+}
+
+async function makeTreeFolder(directory: string): Promise<void> {
   try {
     await makeDirectory(join(directory, TREE_FOLDER));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = REFUSED.has(code ?? "") ? "NODE_DENIED" : "NODE_BAD_URL";
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const why = REFUSED.has(code) ? "NODE_DENIED" : "NODE_BAD_URL";
     throw new NodeError(why, `can't make a tree in ${directory}: ${message}`, { cause: error });
   }
-  return directory;
 }
 
 function directoryOf(url: string, cwd: string): string {

@@ -82,19 +82,20 @@ describe("HubEngine", () => {
     const settled = new EventReader(client.watch(path("a")));
     await settled.show("ready");
     hub.breakAll();
-    let inRow = 0;
+    const tries = { inRow: 0 };
     Object.defineProperty(hub, "refusal", {
       configurable: true,
-      get: () => new NodeError("NODE_HUB_FAILED", "it is damaged", { details: { inRow: ++inRow } }),
+      get: () =>
+        new NodeError("NODE_HUB_FAILED", "it is damaged", { details: { inRow: ++tries.inRow } }),
     });
-    while (inRow === 0) await clock.advanceAsync(10);
+    while (tries.inRow === 0) await clock.advanceAsync(10);
     const begun = new EventReader(client.watch(path("b")));
     const told = Promise.allSettled([
       client.get(path("a")),
       put(client, "a", "1"),
       begun.show("ready"),
     ]);
-    while (inRow < 3) await clock.advanceAsync(100);
+    while (tries.inRow < 3) await clock.advanceAsync(100);
     const reasons = (await told).map((one) => one.status === "rejected" && String(one.reason));
     expect(reasons).toEqual([
       "EngineError: no hub could be reached: it is damaged",

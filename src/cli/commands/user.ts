@@ -91,7 +91,10 @@ async function add(context: CommandContext, name: string, options: AddFlags): Pr
 }
 
 /** A role may come later than who has it; until then it gives nothing. */
-async function noteUnknownRoles(context: CommandContext, roles: readonly string[]): Promise<void> {
+async function noteUnknownRoles(
+  context: CommandContext,
+  roles: readonly string[] = [],
+): Promise<void> {
   const tree = await context.tree();
   for (const role of roles) {
     if ((await tree.roles.get(role, { signal: context.signal })) !== undefined) continue;
@@ -140,7 +143,7 @@ async function set(context: CommandContext, name: string, options: SetFlags): Pr
   const tree = await context.tree();
   const given = password === false ? null : secret;
   await asAsked(tree.users.set(name, { roles, disabled, codecs, password: given }));
-  await noteUnknownRoles(context, roles ?? []);
+  await noteUnknownRoles(context, roles);
   context.output.note(`user ${name} changed`);
 }
 
