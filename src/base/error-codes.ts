@@ -112,6 +112,10 @@ export const ERROR_CODES = {
   RUNNER_BUSY: { retryable: true, says: "the job is running" },
   RUNNER_NAME_TAKEN: { retryable: false, says: "a node of that name is alive" },
   RUNNER_FENCED: { retryable: false, says: "the run has lost its job and may not act any more" },
+  RUNNER_DETACHED: {
+    retryable: true,
+    says: "the run's node is cut off from the tree, and the run goes on by its partition policy",
+  },
   RUNNER_LEASE_LOST: { retryable: true, says: "the node could not renew its lease" },
   RUNNER_OVERFLOW: { retryable: false, says: "the code left its events unread" },
   RUNNER_RESTARTED: { retryable: true, says: "the node went away while the job ran" },

@@ -133,6 +133,7 @@ async function openRunner(
       ...options.lane,
     });
   const shared = scope.use(lane("lane"));
+  const continuing = scope.use(lane("lane of what goes on"));
   const blocking = scope.use(
     openWorkers({ maxThreads: MAX_BLOCKING, memoryMb: options.memoryMb, clock, log }),
   );
@@ -142,6 +143,7 @@ async function openRunner(
     code,
     executors: {
       shared,
+      continuing,
       blocking,
       own: () => lane("own lane"),
       apart: (round) => apart.seat(round),

@@ -3,7 +3,7 @@ import { DEFAULT_GROUP } from "./job.ts";
 import { toNodeEntry } from "./node-entry.ts";
 
 /** `.banyan.group.<name>`: who is expected to be in a group. */
-interface GroupEntry {
+export interface GroupEntry {
   /** How many members, or which. */
   readonly expect: number | readonly string[];
 }
@@ -36,7 +36,7 @@ export async function listGroups(tree: Tree): Promise<GroupListing[]> {
 }
 
 /** The entry, if that is one. */
-function toGroupEntry(value: unknown): GroupEntry | undefined {
+export function toGroupEntry(value: unknown): GroupEntry | undefined {
   if (typeof value !== "object" || value === null || !("expect" in value)) return undefined;
   const { expect } = value;
   if (typeof expect === "number") return { expect };
@@ -57,7 +57,7 @@ async function membersByGroup(tree: Tree): Promise<Map<string, string[]>> {
   return members;
 }
 
-function toListing(
+export function toListing(
   name: string,
   expect: GroupEntry["expect"] | undefined,
   live: readonly string[],

@@ -6,8 +6,9 @@ import type { Execution, Executor, RunEnd } from "../executor/executor.ts";
 import { encodeTreeValue } from "../tree/entry.ts";
 import type { Tree } from "../tree/tree.ts";
 import { formatPath } from "../wire/path-text.ts";
-import type { JobEntry, RunReason } from "./job.ts";
-import type { Incarnation } from "./node-lease.ts";
+import type { JobEntry, LogLine, RunReason } from "./job.ts";
+import type { Hold } from "./hold.ts";
+import type { RunEvent } from "./kit/messages.ts";
 import type { Fence } from "./ownership.ts";
 import type {
   CodeSource,
@@ -40,7 +41,7 @@ export interface RunSpec extends SlotPath {
   readonly entry: JobEntry;
   readonly token: number;
   readonly fence: Fence;
-  readonly incarnation: Incarnation;
+  readonly hold: Hold;
   readonly reason: RunReason;
   readonly codeKey: string;
   /** It has blocked or ended its thread before, so that it gets one of its own. */
@@ -74,6 +75,7 @@ export class JobRun {
   readonly log: LogWriter;
   #execution: Execution | undefined;
   #cause: StopCause | undefined;
+  #objects: RunObjects | undefined;
   /** The code has ended; tidying up may still be under way. */
   #over = false;
 
@@ -84,8 +86,7 @@ export class JobRun {
     this.#marginMs = marginMs;
     this.log = new LogWriter({
       clock: parts.clock,
-      write: (index, lines) =>
-        parts.runs.writeLines(spec, spec.token, { index, lines, fence: spec.fence }),
+      write: (index, lines) => this.#writeLines(index, lines),
       drop: (index) => parts.runs.deleteLines(spec, spec.token, index),
       onError: (error) => this.#onLogError(error),
     });
@@ -98,7 +99,7 @@ export class JobRun {
 
   /** Whether it may act at this moment. */
   get hasRight(): boolean {
-    return !isUrgent(this.#cause) && this.spec.incarnation.isValid();
+    return !isUrgent(this.#cause) && this.spec.hold.phase !== "over";
   }
 
   /** Runs the code to its end. Never rejects. */
@@ -109,6 +110,7 @@ export class JobRun {
       this.check();
       const blocks = this.#parts.code.modeOf(this.spec.entry.code) === false;
       objects = this.#parts.openObjects(this.#context(blocks));
+      this.#objects = objects;
       executor = this.#executor(blocks);
       this.#execution = executor.start({
         id: `${this.spec.slot}/${this.spec.token}`,
@@ -137,7 +139,8 @@ export class JobRun {
     // There each has a thread for itself anyway.
     if (blocks) return executors.blocking;
     if (alone) return executors.own();
-    return suspected > 0 ? executors.apart(suspected) : executors.shared;
+    if (suspected > 0) return executors.apart(suspected);
+    return this.spec.entry.partition === "continue" ? executors.continuing : executors.shared;
   }
 
   /** Asks it to end, or, where it has lost its right to run, sees to it that it does. Idempotent. */
@@ -149,25 +152,36 @@ export class JobRun {
     this.#cancel(cause);
   }
 
-  /** The deadline check. @throws RunnerError `RUNNER_LEASE_LOST`, `RUNNER_FENCED` */
+  /** Refuses what is under way in the tree: it may be answered when nobody waits for it any more. */
+  detach(): void {
+    this.#objects?.detach(detached());
+  }
+
+  /** Tells the code something, in its `_info`. */
+  tell(event: RunEvent): void {
+    this.#objects?.tell(event);
+  }
+
+  /** The job has another owner. */
+  fenced(): void {
+    // Otherwise it learns who that is when its node is back.
+    if (this.spec.hold.phase !== "detached") this.stop("fenced");
+  }
+
+  /** The deadline check. @throws RunnerError `RUNNER_LEASE_LOST`, `RUNNER_FENCED`, `RUNNER_DETACHED` */
   check(): void {
-    if (this.#cause === "fenced") throw new RunnerError("RUNNER_FENCED");
-    if (!this.spec.incarnation.isValid()) {
+    const { phase } = this.spec.hold;
+    if (this.#cause === "fenced" || phase === "superseded") throw new RunnerError("RUNNER_FENCED");
+    if (phase === "detached") throw detached();
+    if (phase === "over") {
       throw new RunnerError("RUNNER_LEASE_LOST", "the node's lease is over, and with it this run");
     }
   }
 
   #cancel(cause: StopCause): void {
     const { clock, onStuck } = this.#parts;
-    const reason = new RunnerError(
-      cause === "fenced"
-        ? "RUNNER_FENCED"
-        : cause === "lease"
-          ? "RUNNER_LEASE_LOST"
-          : "RUNNER_CANCELLED",
-      CAUSE_TEXT[cause],
-      { details: { cause } },
-    );
+    const details = { cause, ...this.spec.hold.superseded };
+    const reason = new RunnerError(cancelCode(cause), CAUSE_TEXT[cause], { details });
     this.#controller.abort(reason);
     const execution = this.#execution;
     if (execution === undefined || this.#over) return;
@@ -205,7 +219,8 @@ export class JobRun {
       fence,
       run: String(token),
       check: () => this.check(),
-      onFenced: () => this.stop("fenced"),
+      mayGoOn: () => isHeldOrDetached(this.spec.hold),
+      onFenced: () => this.fenced(),
       log: (lines) => this.log.add(lines),
       setupDone: () => this.spec.onSetupDone(),
       progress: (value) => this.spec.onProgress(value),
@@ -252,17 +267,49 @@ export class JobRun {
   async #tidy(objects: RunObjects | undefined, executor: Executor | undefined): Promise<void> {
     try {
       await objects?.close();
-      const { shared, blocking } = this.#parts.executors;
-      if (executor !== shared && executor !== blocking) await executor?.close();
+      const { shared, continuing, blocking } = this.#parts.executors;
+      const kept = [shared, continuing, blocking].some((one) => one === executor);
+      if (!kept) await executor?.close();
     } catch (error) {
       this.#parts.log.warn("what a run had opened could not be closed", { error });
     }
   }
 
+  async #writeLines(index: number, lines: readonly LogLine[]): Promise<void> {
+    const { hold, token } = this.spec;
+    for (;;) {
+      // Nobody else writes below this run's token, so that what it said meanwhile can be kept.
+      const fence = (await hold.settled()) === "superseded" ? undefined : { ...this.spec.fence };
+      try {
+        return await this.#parts.runs.writeLines(this.spec, token, { index, lines, fence });
+      } catch (error) {
+        if (!BanyanError.has(error, "ENGINE_CONDITION")) throw error;
+        const phase = await hold.settled();
+        const resumed = phase === "held" && this.spec.fence.revision !== fence?.revision;
+        if (phase !== "superseded" && !resumed) throw error;
+      }
+    }
+  }
+
   #onLogError(error: unknown): void {
-    if (BanyanError.has(error, "ENGINE_CONDITION")) this.stop("fenced");
+    if (BanyanError.has(error, "ENGINE_CONDITION")) this.fenced();
     else this.#parts.log.warn("lines of a run's log are lost", { error });
   }
+}
+
+function cancelCode(cause: StopCause): "RUNNER_FENCED" | "RUNNER_LEASE_LOST" | "RUNNER_CANCELLED" {
+  if (cause === "lease") return "RUNNER_LEASE_LOST";
+  return cause === "fenced" || cause === "superseded" ? "RUNNER_FENCED" : "RUNNER_CANCELLED";
+}
+
+function isHeldOrDetached({ phase }: Hold): boolean {
+  return phase === "held" || phase === "detached";
+}
+
+function detached(): RunnerError {
+  const message =
+    "the node is cut off from the tree: the run goes on, and may try again when a state says so";
+  return new RunnerError("RUNNER_DETACHED", message);
 }
 
 /** The result as people may read it. */

@@ -1,19 +1,19 @@
-import { RunnerError } from "../base/errors.ts";
 import { Lifecycle } from "../base/lifecycle.ts";
 import type { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { JobState } from "./job.ts";
 import type { JobView } from "./job-views.ts";
-import type { Incarnation, NodeLease } from "./node-lease.ts";
+import { forgetRetries, settleLeftOver } from "./left-over.ts";
+import type { Incarnation } from "./held-lease.ts";
+import type { NodeLease } from "./node-lease.ts";
 import { runsInOldPlace } from "./moved-job.ts";
 import { OwnedJob } from "./owned-job.ts";
 import { type Candidate, rankDelayMs, rankNodes } from "./placement.ts";
 import type { Roster } from "./roster.ts";
 import { pendingRequest } from "./schedule.ts";
 import { Sighting } from "./sighting.ts";
-import { resultOf } from "./run-records.ts";
-import { type RunResult, settleLost, settleRun, type StopCause } from "./settle.ts";
+import type { RunResult, StopCause } from "./settle.ts";
 import { Shift, type ShiftParts } from "./shift.ts";
 import type { SlotPath } from "./slot-mirror.ts";
 import type { StartGate } from "./start-gate.ts";
@@ -115,14 +115,19 @@ export class JobRunner {
 
   /** Looks at everything again. */
   evaluate(): void {
-    if (this.#shift !== undefined) this.#checkRun(this.#shift);
+    if (this.#shift?.job.phase === "detached") this.#holdOut(this.#shift);
+    else if (this.#shift !== undefined) this.#checkRun(this.#shift);
     else if (!this.busy) this.#decide();
     // Otherwise it is looked at when what is under way has ended.
   }
 
-  /** The lease is over: whatever runs must end, now. */
+  /** The lease is over: whatever runs must end, now, or goes on without the tree. */
   leaseLost(): void {
-    if (this.#shift !== undefined) this.#stop(this.#shift, "lease");
+    const shift = this.#shift;
+    if (shift?.job.continues === true) {
+      shift.detach();
+      shift.tellGroup();
+    } else if (shift !== undefined && this.phase !== "settling") this.#stop(shift, "lease");
     else if (!this.busy) this.#sleep();
   }
 
@@ -221,10 +226,11 @@ export class JobRunner {
 
   /** Does what the job's state, as it stays from the claim on, asks for. */
   async #use(job: OwnedJob): Promise<void> {
-    if (!job.incarnation.isValid()) return;
+    if (job.phase !== "held") return;
     let decision = this.#judge(job.state);
     if (decision.type === "lost" && job.state !== undefined) {
-      await this.#writeLost(job, job.state);
+      const left = { before: job.state, stopped: this.#now(), unsettled: this.#unsettled };
+      await settleLeftOver(job, left, this.#parts);
       decision = this.#judge(job.state);
     }
     if (decision.type === "remove") {
@@ -232,7 +238,9 @@ export class JobRunner {
     } else if (decision.type === "start" && !this.#parts.draining()) {
       await this.#work(job, decision);
     } else {
-      if (decision.type === "forget" && job.state !== undefined) await this.#writeForgotten(job);
+      if (decision.type === "forget" && job.state !== undefined) {
+        await forgetRetries(job, job.state, this.#requestSeen(job.state));
+      }
       await this.#release(job);
     }
   }
@@ -244,13 +252,13 @@ export class JobRunner {
     this.#dueSince = undefined;
     this.#phase.to("running");
     this.#shift = shift;
+    job.continues = shift.entry.partition === "continue";
     const working = shift.work();
     // What changed while it was being started; also whether the lease is still held.
-    if (job.incarnation.isValid()) this.#checkRun(shift);
+    if (job.phase === "held") this.#checkRun(shift);
     else this.leaseLost();
     const result = await working;
     this.#phase.to("settling");
-    this.#shift = undefined;
     if (!(await this.#settle(shift, this.#blame(result, shift)))) {
       this.#unsettled = job.token;
       return;
@@ -265,17 +273,8 @@ export class JobRunner {
   }
 
   async #settle(shift: Shift, result: RunResult): Promise<boolean> {
-    const settling = {
-      request: this.#requestSeen(shift.state),
-      next: (state: JobState) => this.#next(state),
-    };
-    try {
-      return await shift.settle(result, settling);
-    } catch (cause) {
-      const text = "how the run ended can't be stored";
-      const error = new RunnerError("RUNNER_BAD_RESULT", text, { cause });
-      return shift.settle({ outcome: "error", error }, settling);
-    }
+    const request = this.#requestSeen(shift.state);
+    return shift.settle(result, { request, next: (state) => this.#next(state) });
   }
 
   /** Whether this node goes on with the job at once, without giving others a turn. */
@@ -295,8 +294,28 @@ export class JobRunner {
     return this.#laneLosses < MAX_LANE_LOSSES ? result : { ...result, outcome: "error" };
   }
 
+  /** Looks after a run whose node is cut off, or was so until now. */
+  #holdOut(shift: Shift): void {
+    const { lease, draining, spawn } = this.#parts;
+    const { held } = lease;
+    if (draining()) {
+      this.#stop(shift, "drain");
+      // Nobody waits until the tree is back.
+      shift.job.giveUp();
+    } else if (held?.isValid() === true) {
+      spawn("take a job up again", () => this.#reattach(shift, held));
+    }
+  }
+
+  async #reattach(shift: Shift, held: Incarnation): Promise<void> {
+    await shift.reattach(held);
+    if (shift.job.phase === "superseded") this.#stop(shift, "superseded");
+    else this.evaluate();
+  }
+
   #checkRun(shift: Shift): void {
     if (this.phase !== "running") return;
+    if (shift.job.continues) shift.tellGroup();
     if (this.#parts.draining()) return this.#stop(shift, "drain");
     const present = this.#present();
     const { entry, codeKey, state } = shift;
@@ -308,31 +327,6 @@ export class JobRunner {
   #stop(shift: Shift, cause: StopCause): void {
     if (this.phase === "running") this.#phase.to("stopping");
     shift.stop(cause);
-  }
-
-  /** Settles a run whose node is gone: how it ended, if that was written, or else as lost. */
-  async #writeLost(job: OwnedJob, before: JobState): Promise<void> {
-    const { node, runs, reports } = this.#parts;
-    const run = await runs.get(this.at, before.token);
-    const result = run === undefined ? undefined : resultOf(run);
-    const stopped = run?.stopped ?? this.#now();
-    if (result !== undefined) {
-      return job.setState(settleRun(before, result, { stopped, request: before.request }));
-    }
-    const here = before.token === this.#unsettled ? "cut off" : "restarted";
-    const loss = before.node === node ? here : "gone";
-    // The record first, as ever: whoever finds the state as it was settles it once more.
-    if (run !== undefined) await job.writeRun({ ...run, stopped, outcome: "lost" });
-    await job.setState(settleLost(before, { stopped, loss }));
-    reports.lost(this.at, before, loss);
-  }
-
-  /** Somebody called off what waits to be tried again. */
-  async #writeForgotten(job: OwnedJob): Promise<void> {
-    if (job.state === undefined) return;
-    const { again: _again, next: _next, ...state } = job.state;
-    const request = this.#requestSeen(state);
-    await job.setState({ ...state, backoff: 0, ...(request === undefined ? {} : { request }) });
   }
 
   async #release(job: OwnedJob): Promise<void> {

@@ -8,6 +8,12 @@ export type JobPlace =
   | { readonly all: string };
 
 /**
+ * What becomes of a job's run while its node is cut off from the tree, longer than its lease: it ends in
+ * time before another may begin, or it goes on, and may be there twice until the node is back.
+ */
+type PartitionPolicy = "stop" | "continue";
+
+/**
  * A job as people write it: which code, with what, where and when. Durations are in seconds, moments
  * in seconds since 1970. What is left out has the default of `JobEntry`.
  */
@@ -32,6 +38,8 @@ export interface JobInput {
   readonly ok_after?: number;
   /** A run is stopped after this long, which counts as a failure. */
   readonly timeout?: number;
+  /** What becomes of its run while its node is cut off. */
+  readonly partition?: PartitionPolicy;
   /** What runs it. */
   readonly executor?: "lane";
   /** Labels a node must have, with these values. */
@@ -55,6 +63,7 @@ export interface JobEntry {
   readonly jitter: number;
   readonly ok_after: number;
   readonly timeout: number | undefined;
+  readonly partition: PartitionPolicy;
   readonly executor: "lane";
   readonly labels: Readonly<Record<string, string>>;
   readonly info: string;
@@ -75,6 +84,7 @@ export const JOB_DEFAULTS = {
   jitter: 0.1,
   ok_after: 0,
   timeout: undefined,
+  partition: "stop",
   executor: "lane",
   labels: {},
   info: "",
@@ -180,8 +190,18 @@ export interface Run {
   readonly cause?: string;
   readonly result?: unknown;
   readonly error?: RunErrorRecord;
+  /** Another run began while this one's node was cut off: of this one, nothing else counts. */
+  readonly superseded?: Superseded;
   /** The job's data at the time. */
   readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** Who has a job instead of a run that went on while its node was cut off. */
+export interface Superseded {
+  /** The node; `undefined` where the job was deleted. */
+  readonly by: string | undefined;
+  /** The token of its run, larger than that of the one it replaces. */
+  readonly token: number;
 }
 
 /** What is kept of the error a run ended with. */

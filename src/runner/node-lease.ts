@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
+import { Attempt, Held, type Incarnation, type Taken } from "./held-lease.ts";
 import { type LeaseTimes, type NodeEntry, type NodeFacts, toNodeEntry } from "./node-entry.ts";
 import { isCertainlyGone, ownProcess, type ProcessIdentity } from "./process-identity.ts";
 
@@ -21,13 +22,6 @@ export interface NodeLeaseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One unbroken spell of holding the lease. Never comes back once it is over. */
-export interface Incarnation {
-  readonly id: string;
-  /** Whether it holds at this moment, by this process's own clock: no read, nobody else's clock. */
-  isValid(): boolean;
-}
-
 /** Waits between attempts while the store is away, in milliseconds. */
 const RETRY_MS = 100;
 
@@ -37,8 +31,8 @@ const OBSERVE_FACTOR = 1.05;
 /**
  * A node's own lease on its name, by which it may run jobs. It is renewed by compare-and-set; time
  * counts from before a renewal was sent, and the lease is over `margin` before others may end it. When
- * it is over (the store was away for too long, or another ended it), a new incarnation is acquired as
- * soon as the store is there: what the old one held is not held by the new one.
+ * it is over, a new incarnation begins as soon as the store is there: under the same id where nobody
+ * has ended the lease meanwhile, so that nobody can have taken what belonged to it, or else a new one.
  */
 export class NodeLease implements AsyncDisposable {
   readonly name: string;
@@ -49,6 +43,8 @@ export class NodeLease implements AsyncDisposable {
   /** The ids this process has used: a lease of one of them can be replaced at once. */
   readonly #ownIds = new Set<string>();
   #held: Held | undefined;
+  /** The id that was held last. */
+  #lastId: string | undefined;
   #keeping: Promise<void> = Promise.resolve();
 
   private constructor(options: NodeLeaseOptions) {
@@ -162,6 +158,7 @@ export class NodeLease implements AsyncDisposable {
     const { clock, times } = this.#options;
     const held = new Held({ clock, times, taken, onOver: () => this.#lose(held) });
     this.#held = held;
+    this.#lastId = held.id;
     this.#announce();
     // What it took to write the entry may already have been too long.
     held.arm();
@@ -187,17 +184,22 @@ export class NodeLease implements AsyncDisposable {
     for (const listener of this.#listeners) listener(this.#held);
   }
 
-  /** Writes a first entry under a new id. */
+  /** Writes an entry under a new id, or under the last one where nobody has ended that. */
   async #take(signal: AbortSignal): Promise<Taken> {
     const { clock, tree } = this.#options;
-    const id = randomId();
-    this.#ownIds.add(id);
+    const fresh = randomId();
+    this.#ownIds.add(fresh);
     for (;;) {
-      const ifRevision = await this.#freeRevision(signal);
+      const free = await this.#freePlace(signal);
+      const id = free.resumes?.id ?? fresh;
+      // Another number than any before, so that it is known which renewal a stored entry is.
+      const beat = (free.resumes?.beat ?? -1) + 1;
+      const { revision: ifRevision } = free;
       const sentAt = clock.now();
       try {
-        const { revision } = await tree.set(this.#path, this.#entry(id, 0), { ifRevision, signal });
-        return { id, revision, sentAt };
+        const entry = this.#entry(id, beat);
+        const { revision } = await tree.set(this.#path, entry, { ifRevision, signal });
+        return { id, beat, revision, sentAt };
       } catch (error) {
         // Also where the answer was lost: the next read finds the own id and goes on from there.
         if (!isUncertain(error)) throw error;
@@ -207,14 +209,16 @@ export class NodeLease implements AsyncDisposable {
   }
 
   /** The revision over which the name can be taken; waits for a holder that may be gone. */
-  async #freeRevision(signal: AbortSignal): Promise<number> {
+  async #freePlace(signal: AbortSignal): Promise<FreePlace> {
     const { clock, tree, name } = this.#options;
     let seen: { revision: number; at: number } | undefined;
     for (;;) {
       const stored = await tree.entry(this.#path, { signal });
       const entry = toNodeEntry(stored?.value);
-      if (stored === undefined) return 0;
-      if (entry === undefined || this.#isFree(entry)) return stored.revision;
+      if (stored === undefined) return { revision: 0 };
+      const { revision } = stored;
+      if (entry === undefined) return { revision };
+      if (this.#isFree(entry)) return this.#freedBy(entry, revision);
       if (seen !== undefined && seen.revision !== stored.revision && seen.revision !== 0) {
         throw new RunnerError(
           "RUNNER_NAME_TAKEN",
@@ -227,9 +231,14 @@ export class NodeLease implements AsyncDisposable {
       seen ??= { revision: stored.revision, at: clock.now() };
       const waitedMs = clock.now() - seen.at;
       const wholeMs = entry.lease.length * 1000 * OBSERVE_FACTOR;
-      if (waitedMs >= wholeMs) return stored.revision;
+      if (waitedMs >= wholeMs) return { revision };
       await pause(Math.min(entry.lease.renewal * 500, wholeMs - waitedMs), { clock, signal });
     }
+  }
+
+  #freedBy(entry: NodeEntry, revision: number): FreePlace {
+    const resumes = entry.id === this.#lastId && entry.ended === undefined;
+    return resumes ? { revision, resumes: entry } : { revision };
   }
 
   #isFree(entry: NodeEntry): boolean {
@@ -270,108 +279,10 @@ export class NodeLease implements AsyncDisposable {
   }
 }
 
-interface Taken {
-  readonly id: string;
+interface FreePlace {
   readonly revision: number;
-  readonly sentAt: number;
-}
-
-/** The arithmetic of one incarnation. */
-class Held implements Incarnation {
-  readonly id: string;
-  revision: number;
-  /** When the last renewal that counts was sent. */
-  renewedAt: number;
-  lastBeat = 0;
-  readonly #over = new AbortController();
-  readonly #clock: Clock;
-  readonly #lengthMs: number;
-  readonly #onOver: () => void;
-  /** When each renewal was sent whose answer has not come. */
-  readonly #sent = new Map<number, number>();
-  #timer: Disposable | undefined;
-
-  constructor(options: {
-    readonly clock: Clock;
-    readonly times: LeaseTimes;
-    readonly taken: Taken;
-    readonly onOver: () => void;
-  }) {
-    const { clock, times, taken, onOver } = options;
-    this.id = taken.id;
-    this.revision = taken.revision;
-    this.renewedAt = taken.sentAt;
-    this.#clock = clock;
-    this.#lengthMs = (times.length - times.margin) * 1000;
-    this.#onOver = onOver;
-  }
-
-  /** Aborts when it is over. */
-  get over(): AbortSignal {
-    return this.#over.signal;
-  }
-
-  isValid(): boolean {
-    return !this.#over.signal.aborted && this.#clock.now() < this.renewedAt + this.#lengthMs;
-  }
-
-  /** Notes that a renewal leaves now, and names it. */
-  send(now: number): number {
-    this.lastBeat += 1;
-    this.#sent.set(this.lastBeat, now);
-    return this.lastBeat;
-  }
-
-  /** A renewal is in the store. */
-  renewed(beat: number, revision: number): void {
-    this.revision = revision;
-    const sentAt = this.#sent.get(beat);
-    if (sentAt !== undefined) this.renewedAt = Math.max(this.renewedAt, sentAt);
-    for (const older of this.#sent.keys()) if (older <= beat) this.#sent.delete(older);
-    this.arm();
-  }
-
-  arm(): void {
-    this.#timer?.[Symbol.dispose]();
-    if (this.#over.signal.aborted) return;
-    const restMs = this.renewedAt + this.#lengthMs - this.#clock.now();
-    // A deadline that has passed is passed, whatever answer comes in late.
-    if (restMs <= 0) this.expire();
-    else this.#timer = this.#clock.after(restMs, () => this.expire());
-  }
-
-  expire(): void {
-    if (this.#over.signal.aborted) return;
-    this.#timer?.[Symbol.dispose]();
-    this.#over.abort(new RunnerError("RUNNER_LEASE_LOST"));
-    this.#onOver();
-  }
-}
-
-/** Gives an attempt up after a while, or when `parent` aborts. */
-class Attempt implements Disposable {
-  readonly #controller = new AbortController();
-  readonly #timer: Disposable;
-  readonly #parent: AbortSignal | undefined;
-  readonly #give = (): void => this.#controller.abort(this.#parent?.reason);
-
-  constructor(clock: Clock, ms: number, parent?: AbortSignal) {
-    this.#parent = parent;
-    this.#timer = clock.after(ms, () =>
-      this.#controller.abort(new RunnerError("RUNNER_LEASE_LOST", "no answer in time")),
-    );
-    if (parent?.aborted === true) this.#give();
-    else parent?.addEventListener("abort", this.#give);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  [Symbol.dispose](): void {
-    this.#timer[Symbol.dispose]();
-    this.#parent?.removeEventListener("abort", this.#give);
-  }
+  /** This node's own last entry, which nobody has ended. */
+  readonly resumes?: NodeEntry;
 }
 
 function isUncertain(error: unknown): boolean {

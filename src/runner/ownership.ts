@@ -3,7 +3,7 @@ import { randomId } from "../base/ids.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
-import type { Incarnation } from "./node-lease.ts";
+import type { Incarnation } from "./held-lease.ts";
 import type { Roster } from "./roster.ts";
 import { SlotMirror, type SlotPath } from "./slot-mirror.ts";
 
@@ -32,6 +32,13 @@ export type Standing =
   | "mine"
   /** Another node owns it and lives. */
   | "held";
+
+/** What a node finds of a job whose run went on while it was cut off. */
+export type Resumption =
+  /** The job is still its own: the revision that is the fence from now on. */
+  | { readonly revision: number }
+  /** Another has it, or had it; `undefined`: the record is gone. */
+  | { readonly other: { readonly node: string; readonly revision: number } | undefined };
 
 /**
  * Who owns which job. A claim is one compare-and-set on the owner record, and its revision is the
@@ -112,6 +119,29 @@ export class Ownership implements AsyncDisposable {
       if (toOwnerRecord(stored?.value)?.claim !== record.claim) return undefined;
       return this.#note(at, stored?.revision ?? 0, record);
     }
+  }
+
+  /**
+   * Takes a job up again that this node had at `revision`, under another lease than then. `claim` tells
+   * this resumption from others, where it has to be tried again.
+   */
+  async resume(
+    at: SlotPath,
+    mine: { readonly revision: number; readonly lease: string; readonly claim: string },
+    signal: AbortSignal,
+  ): Promise<Resumption> {
+    const path = this.#records.at(at);
+    const stored = await this.#tree.entry(path, { signal });
+    const record = toOwnerRecord(stored?.value);
+    if (stored === undefined || record === undefined) return { other: undefined };
+    const { node, lease, claim } = record;
+    const { revision } = stored;
+    const resumed = node === this.#node && claim === mine.claim;
+    if (revision !== mine.revision && !resumed) return { other: { node, revision } };
+    if (lease === mine.lease) return { revision };
+    const next: OwnerRecord = { node: this.#node, lease: mine.lease, claim: mine.claim };
+    const written = await this.#tree.set(path, next, { ifRevision: revision, signal });
+    return { revision: this.#note(at, written.revision, next) };
   }
 
   /** Gives a job back. False if it was this node's no more. */

@@ -70,13 +70,20 @@ const FIELDS = v.strictObject({
   jitter: v.optional(v.pipe(seconds, v.maxValue(1, "at most 1"))),
   ok_after: v.optional(seconds),
   timeout: v.optional(v.pipe(seconds, v.gtValue(0, "more than 0"))),
-  executor: v.optional(v.picklist(["lane"])),
+  partition: v.optional(v.picklist(["stop", "continue"], partitionText)),
+  executor: v.optional(v.picklist(["lane"], '"lane"')),
   labels: v.optional(
     v.pipe(v.custom<object>(isPlainObject, "an object"), v.record(v.string(), v.string())),
   ),
   info: v.optional(v.string()),
   enabled: v.optional(v.boolean()),
 });
+
+function partitionText({ input }: { readonly input: unknown }): string {
+  const known = '"stop" or "continue"';
+  if (input !== "per-side") return known;
+  return `${known}: "per-side" needs links between nodes beside the hub, which there are not yet`;
+}
 
 const PLACE_FIELDS = ["any", "node", "all", "group"];
 
@@ -156,7 +163,6 @@ const EXPECTED: Readonly<Record<string, string>> = {
   string: "a string",
   number: "a number",
   boolean: "a boolean",
-  picklist: '"lane"',
 };
 
 function expectedBy(issue: v.BaseIssue<unknown>): string {

@@ -1,8 +1,10 @@
 import type { Clock } from "../base/clock.ts";
+import type { RunnerError } from "../base/errors.ts";
 import type { Executor } from "../executor/executor.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
 import type { JobEntry, LogLine, RunReason } from "./job.ts";
+import type { RunEvent } from "./kit/messages.ts";
 import type { Fence } from "./ownership.ts";
 
 /** What the objects that a run's code gets are made of. */
@@ -24,9 +26,11 @@ export interface RunContext {
   /**
    * To be called before every operation: the deadline check, on this process's own clock.
    *
-   * @throws RunnerError `RUNNER_LEASE_LOST`, `RUNNER_FENCED`
+   * @throws RunnerError `RUNNER_LEASE_LOST`, `RUNNER_FENCED`, `RUNNER_DETACHED`
    */
   check(): void;
+  /** Whether the run is to be told what happens, also where it may not act at this moment. */
+  mayGoOn(): boolean;
   /** To be called when a write met `ENGINE_CONDITION`: somebody else owns the job. */
   onFenced(): void;
   /** Lines whose fields can be stored. */
@@ -49,6 +53,10 @@ export interface RunObjects {
   readonly values: Readonly<Record<string, unknown>>;
   /** Ends what they opened: watches, timers. After the run, however it ended. */
   close(): void | Promise<void>;
+  /** The node is cut off: what waits for the tree fails with `error`. */
+  detach(error: RunnerError): void;
+  /** Puts an event into the code's `_info`. */
+  tell(event: RunEvent): void;
   /** What may be shown of what the run ended with: not the secrets that it has read. */
   redact?<T>(said: T): T;
   /** Whether the code has put the failure it ended with on record itself. */
@@ -77,6 +85,8 @@ export interface CodeSource {
 export interface RunExecutors {
   /** What the jobs of a node share. */
   readonly shared: Executor;
+  /** The same for those that go on while the node is cut off: what has to end then may take its thread with it. */
+  readonly continuing: Executor;
   /** What gives each run a thread on which its code may block. */
   readonly blocking: Executor;
   /** One for a single run, of code that has blocked or ended its thread before. Its caller closes it. */

@@ -3,7 +3,7 @@ import type { Path } from "../wire/path.ts";
 import type { EventFields, RunEventsApi } from "./kit/blocking/events-api.ts";
 import { EventQueue } from "./kit/event-queue.ts";
 import type { RunHostApi, RunMessage, RunWatchOptions, StreamItem } from "./kit/host-api.ts";
-import { MessageMsg, TimerMsg } from "./kit/messages.ts";
+import { MessageMsg, type RunEvent, TimerMsg, toRunnerMsg } from "./kit/messages.ts";
 import { RunWatch } from "./kit/run-watch.ts";
 import { type OpenStream, StreamReader, Streams } from "./kit/streams.ts";
 import { Timer } from "./kit/timer.ts";
@@ -42,7 +42,7 @@ export class RunEvents implements RunEventsApi {
   constructor({ host, clock, backlog, signal }: RunEventsOptions) {
     this.#host = host;
     this.#clock = clock;
-    this.#streams = new Streams(host);
+    this.#streams = new Streams(host, (event) => this.tell(event));
     this.#info = new EventQueue(backlog ?? DEFAULT_BACKLOG);
     signal.addEventListener("abort", () => this.end(signal.reason), { once: true });
     if (signal.aborted) this.end(signal.reason);
@@ -57,6 +57,11 @@ export class RunEvents implements RunEventsApi {
     for (const stop of this.#running) stop(reason);
     this.#running.clear();
     this.#streams.closeAll();
+  }
+
+  /** Puts what the node tells by itself into `_info`. */
+  tell(event: RunEvent): void {
+    this.#info.push(toRunnerMsg(event));
   }
 
   async next(): Promise<EventFields | undefined> {

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import { deferred } from "../base/deferred.ts";
 import { BanyanError, RunnerError } from "../base/errors.ts";
 import type { Shipment } from "../code/unit.ts";
 import type { Revision } from "../engine/engine.ts";
@@ -22,6 +23,7 @@ import type {
   StreamItem,
   StreamSink,
 } from "./kit/host-api.ts";
+import type { RunEvent } from "./kit/messages.ts";
 import { type HostStream, PageStream, PushStream } from "./run-streams.ts";
 
 /** What the runner hears of a run. None of them may throw. */
@@ -45,6 +47,8 @@ export interface RunHostOptions {
   readonly fence?: { readonly path: Path; readonly revision: Revision } | undefined;
   /** The deadline check: throws RunnerError `RUNNER_FENCED` once the node can't be sure any more. */
   readonly check: () => void;
+  /** Whether the run is to be told what happens, also where `check` throws. Default: as `check`. */
+  readonly mayGoOn?: (() => boolean) | undefined;
   readonly shipment: (path: Path) => Shipment | Promise<Shipment>;
   readonly on: RunHostEvents;
   readonly clock?: Clock | undefined;
@@ -63,6 +67,10 @@ export class RunHost implements RunHostApi {
   readonly #tree: Tree;
   readonly #streams = new Map<number, HostStream>();
   #sink: StreamSink | undefined;
+  /** What was told before there was a sink. */
+  #told: RunEvent[] = [];
+  /** What waits for the tree. */
+  readonly #waiting = new Set<(error: RunnerError) => void>();
   readonly #redactor = new Redactor();
   #errorRecorded = false;
   #closing: Promise<void> | undefined;
@@ -88,19 +96,32 @@ export class RunHost implements RunHostApi {
   }
 
   async attach(sink: StreamSink): Promise<void> {
-    this.#check();
+    this.#checkRuns();
     this.#sink = sink;
+    for (const event of this.#told.splice(0)) this.tell(event);
+  }
+
+  /** Puts an event into the code's `_info`. */
+  tell(event: RunEvent): void {
+    if (this.#sink === undefined) this.#told.push(event);
+    // Where that thread is gone, nobody is there to be told.
+    else Promise.resolve(this.#sink.tell(event)).catch(() => {});
+  }
+
+  /** What waits for the tree fails: it may be away for long. Streams go on when it is back. */
+  detach(error: RunnerError): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const refuse of waiting) refuse(error);
   }
 
   async entry(path: Path): Promise<TreeEntry | undefined> {
-    this.#check();
-    return this.#tree.entry(path);
+    return this.#ask(() => this.#tree.entry(path));
   }
 
   async secret(path: Path): Promise<Uint8Array | undefined> {
-    this.#check();
     // The node's own, which has the keys or is the one whom the hub knows.
-    const value = await this.#options.tree.secrets.get(path);
+    const value = await this.#ask(() => this.#options.tree.secrets.get(path));
     if (value === undefined) return undefined;
     this.#redactor.hide(value);
     return encodeTreeValue(value);
@@ -122,8 +143,7 @@ export class RunHost implements RunHostApi {
   }
 
   async publish(topic: Path, data: Uint8Array): Promise<void> {
-    this.#check();
-    return this.#tree.publishRaw(topic, data);
+    return this.#ask(() => this.#tree.publishRaw(topic, data));
   }
 
   async request(
@@ -137,7 +157,8 @@ export class RunHost implements RunHostApi {
     this.#keep(stream, { close: async () => asked.abort(ended) });
     try {
       const { signal } = asked;
-      return await this.#tree.peers.request(topic, decodeValue(value), { ...options, signal });
+      const asking = { ...options, signal };
+      return await this.#ask(() => this.#tree.peers.request(topic, decodeValue(value), asking));
     } finally {
       this.#streams.delete(stream);
     }
@@ -154,7 +175,7 @@ export class RunHost implements RunHostApi {
       (answer as Partial<Disposable>)[Symbol.dispose]?.();
     };
     this.#keep(stream, { close });
-    await offer.ready;
+    await this.#ask(() => offer.ready);
   }
 
   async watch(stream: number, path: Path, options: RunWatchOptions): Promise<void> {
@@ -166,7 +187,7 @@ export class RunHost implements RunHostApi {
     const subscription = options.raw
       ? this.#tree.subscribe(topic, { raw: true })
       : this.#tree.subscribe(topic);
-    await subscription.ready;
+    await this.#ask(() => subscription.ready);
     this.#push(stream, messagesOf(subscription, options.raw), () => subscription.close());
   }
 
@@ -182,7 +203,7 @@ export class RunHost implements RunHostApi {
     this.#check();
     const pages = this.#streams.get(stream);
     if (!(pages instanceof PageStream)) throw new TypeError(`there is no listing ${stream}`);
-    const page = await pages.next();
+    const page = await this.#ask(() => pages.next());
     if (page.length === 0) this.#streams.delete(stream);
     return page;
   }
@@ -199,26 +220,27 @@ export class RunHost implements RunHostApi {
     await this.#options.on.log(this.redact(lines));
   }
 
+  /** While the node is cut off it is kept, and written later; so is progress. */
   async setupDone(): Promise<void> {
-    this.#check();
+    this.#checkRuns();
     await this.#options.on.setupDone();
   }
 
   async progress(value: Uint8Array): Promise<void> {
-    this.#check();
+    this.#checkRuns();
     await this.#options.on.progress(this.redact(decodeValue(value)));
   }
 
   async recordError(error: unknown, data: Readonly<Record<string, unknown>>): Promise<void> {
-    this.#check();
     const { job, node } = this.#options;
     const shown = { error: this.redact(error), data: this.redact(data) };
-    await this.#tree.errors.record({ subsystem: "run", path: job, node, ...shown });
+    const record = { subsystem: "run", path: job, node, ...shown };
+    await this.#ask(() => this.#tree.errors.record(record));
     this.#errorRecorded = true;
   }
 
   async shipment(path: Path): Promise<Shipment> {
-    this.#check();
+    this.#checkRuns();
     return this.#options.shipment(path);
   }
 
@@ -239,16 +261,41 @@ export class RunHost implements RunHostApi {
   }
 
   #check(): void {
-    if (this.#closing !== undefined) {
-      throw new RunnerError("RUNNER_FENCED", "the run has ended and may not act any more");
-    }
+    this.#checkOpen();
     this.#options.check();
   }
 
-  async #write<T>(write: (condition: RunHostOptions["fence"]) => Promise<T>): Promise<T> {
+  /** For what needs no tree at this moment. */
+  #checkRuns(): void {
+    this.#checkOpen();
+    if (this.#options.mayGoOn?.() !== true) this.#options.check();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) {
+      throw new RunnerError("RUNNER_FENCED", "the run has ended and may not act any more");
+    }
+  }
+
+  /** Asks the tree, for no longer than the node is in contact or may be. */
+  async #ask<T>(ask: () => Promise<T>): Promise<T> {
     this.#check();
+    const refused = deferred<never>();
+    this.#waiting.add(refused.reject);
     try {
-      return await write(this.#options.fence);
+      const answer = ask();
+      // Nobody may be there any more to hear of its failure.
+      answer.catch(() => {});
+      return await Promise.race([answer, refused.promise]);
+    } finally {
+      this.#waiting.delete(refused.reject);
+    }
+  }
+
+  async #write<T>(write: (condition: RunHostOptions["fence"]) => Promise<T>): Promise<T> {
+    const condition = this.#options.fence && { ...this.#options.fence };
+    try {
+      return await this.#ask(() => write(condition));
     } catch (cause) {
       if (!BanyanError.has(cause, "ENGINE_CONDITION")) throw cause;
       const message = "the job belongs to another run now, so this one may not write";
@@ -269,7 +316,7 @@ export class RunHost implements RunHostApi {
       source,
       close,
       put: (items) => {
-        this.#check();
+        this.#checkRuns();
         return sink.put(stream, items);
       },
       end: (error) => {

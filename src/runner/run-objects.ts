@@ -30,6 +30,7 @@ export function runObjects({
       node,
       fence,
       check: () => context.check(),
+      mayGoOn: () => context.mayGoOn(),
       // What a library ships, the kit's linker opens.
       shipment: (procedure) => code.shipment(toPath(procedure)) as Shipment,
       on: {
@@ -61,6 +62,8 @@ export function runObjects({
         events?.end(new RunnerError("RUNNER_CANCELLED", "the run has ended"));
         return host.close();
       },
+      detach: (error) => host.detach(error),
+      tell: (event) => (events ?? host).tell(event),
       redact: (said) => host.redact(said),
       errorRecorded: () => host.errorRecorded,
     };

@@ -55,8 +55,9 @@ export function endedRun(run: Run, result: RunResult, stopped: number): Run {
 /** How a run ended, by its record: what was to be written into the state next. */
 export function resultOf(run: Run): RunResult | undefined {
   const { outcome, cause, result, error } = run;
-  // A run that was lost is settled anew, by whoever comes next.
-  if (outcome === undefined || outcome === "lost") return undefined;
+  // A run that was lost is settled anew, by whoever comes next. So is a job whose next owner was lost
+  // before it could write that it had begun.
+  if (outcome === undefined || outcome === "lost" || run.superseded !== undefined) return undefined;
   return {
     outcome,
     ...(cause !== undefined && Object.hasOwn(CAUSE_TEXT, cause)

@@ -1,8 +1,16 @@
 import type { Tree } from "../tree/tree.ts";
+import { BanyanError } from "../base/errors.ts";
 import { Path } from "../wire/path.ts";
 import type { LogLine, Run } from "./job.ts";
 import type { Fence } from "./ownership.ts";
 import type { SlotPath } from "./slot-mirror.ts";
+
+interface LineBatch {
+  readonly index: number;
+  readonly lines: readonly LogLine[];
+  /** Of a run that still has its job. */
+  readonly fence: Fence | undefined;
+}
 
 /** The element between a run and its lines: no job's name by accident. */
 const LOG = "log";
@@ -23,13 +31,25 @@ export class RunStore {
     await this.#tree.set(this.#at({ slot, path: run.job }, run.token), run, { condition: fence });
   }
 
-  async writeLines(
-    at: SlotPath,
-    token: number,
-    batch: { readonly index: number; readonly lines: readonly LogLine[]; readonly fence: Fence },
-  ): Promise<void> {
+  async writeLines(at: SlotPath, token: number, batch: LineBatch): Promise<void> {
     const path = this.#at(at, token).concat([LOG, batch.index]);
     await this.#tree.set(path, batch.lines, { condition: batch.fence });
+  }
+
+  /** Writes the true end of a run that another took for lost. Where its record is gone it stays so. */
+  async amend(slot: string, run: Run): Promise<void> {
+    const path = this.#at({ slot, path: run.job }, run.token);
+    for (;;) {
+      const stored = await this.#tree.entry(path);
+      if (stored === undefined) return;
+      try {
+        await this.#tree.set(path, run, { ifRevision: stored.revision });
+        return;
+      } catch (error) {
+        // Its successor has written it meanwhile, or it is no more.
+        if (!BanyanError.has(error, "ENGINE_CONFLICT")) throw error;
+      }
+    }
   }
 
   async deleteLines(at: SlotPath, token: number, index: number): Promise<void> {

@@ -9,6 +9,7 @@ import { Scope } from "../base/scope.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
+import { GroupView } from "./group-view.ts";
 import { ANY_SLOT, DEFAULT_GROUP, slotOf } from "./job.ts";
 import { JobReports } from "./job-reports.ts";
 import { JobRunner, type JobRunnerParts } from "./job-runner.ts";
@@ -157,6 +158,7 @@ export class Runner implements AsyncDisposable {
       await Roster.open({ tree, clock, log, self: name, isGone, random: this.#options.random }),
     );
     const ownership = scope.use(await Ownership.open(tree, name, roster));
+    const groups = scope.use(await GroupView.open({ tree, clock, node: name, roster }));
     const states = scope.use(await SlotMirror.open(tree, tree.system.state, name));
     const spawn = this.#spawn.bind(this);
     const { code, executors, openObjects, onStuck } = this.#options;
@@ -181,6 +183,7 @@ export class Runner implements AsyncDisposable {
       openObjects,
       lease,
       roster,
+      groups,
       ownership,
       states,
       reports,
@@ -219,11 +222,12 @@ export class Runner implements AsyncDisposable {
   }
 
   #listen(): void {
-    const { lease, roster, ownership, states, code } = this.#parts;
+    const { lease, roster, groups, ownership, states, code } = this.#parts;
     this.#views.onChange((path) => this.#evaluate(path));
     ownership.onChange((at) => this.#evaluateSlot(at));
     states.onChange((at) => this.#evaluateSlot(at));
     this.#scope.use(roster.onChange(() => this.#evaluateAll()));
+    this.#scope.use(groups.onChange(() => this.#evaluateAll()));
     this.#scope.use(code.onSwitch(() => this.#evaluateAll()));
     this.#scope.use(
       lease.onChange((held) => {

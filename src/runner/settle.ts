@@ -21,7 +21,9 @@ export type StopCause =
   /** The node's lease is over. */
   | "lease"
   /** The job has another owner: a write was refused. */
-  | "fenced";
+  | "fenced"
+  /** It went on while its node was cut off, and the job has another owner. */
+  | "superseded";
 
 /** How a run ended, as the runner saw it. */
 export interface RunResult {
@@ -51,6 +53,7 @@ export const CAUSE_TEXT: Readonly<Record<StopCause, string>> = {
   drain: "its node closed",
   lease: "its node could not renew its lease",
   fenced: "another run has taken the job over",
+  superseded: "another run began while its node was cut off",
 };
 
 /** Starts again what was stopped for this reason. */

@@ -1,10 +1,21 @@
 import type { Clock } from "../base/clock.ts";
 import { RunnerError } from "../base/errors.ts";
+import { formatPath } from "../wire/path-text.ts";
 import type { Decision } from "./decide.ts";
 import { inputKey } from "./input-key.ts";
-import type { JobEntry, JobState, Run } from "./job.ts";
+import type { GroupView } from "./group-view.ts";
+import {
+  DEFAULT_GROUP,
+  groupOf,
+  type JobEntry,
+  type JobState,
+  type Run,
+  type Superseded,
+} from "./job.ts";
 import type { JobReports } from "./job-reports.ts";
 import { JobRun } from "./job-run.ts";
+import type { ActorFields } from "./kit/messages.ts";
+import type { Incarnation } from "./held-lease.ts";
 import type { OwnedJob, OwnedJobParts } from "./owned-job.ts";
 import { endedRun, newRun, startedState } from "./run-records.ts";
 import { errorRecordOf, type RunResult, settleRun, type StopCause } from "./settle.ts";
@@ -12,6 +23,7 @@ import { errorRecordOf, type RunResult, settleRun, type StopCause } from "./sett
 export interface ShiftParts extends OwnedJobParts {
   readonly marginMs: number;
   readonly reports: JobReports;
+  readonly groups: GroupView;
   readonly keepRuns: number;
 }
 
@@ -35,11 +47,16 @@ export class Shift {
   readonly #record: Run;
   readonly #started: JobState;
   readonly #parts: ShiftParts;
+  /** A write of the state is under way, which takes what is set meanwhile with it. */
+  #storing = false;
+  #reattaching: Promise<void> | undefined;
+  /** What it was told of its group last. */
+  #told: ActorFields | undefined;
   #recorded: Promise<unknown> = Promise.resolve();
 
   private constructor(job: OwnedJob, start: Start, parts: ShiftParts) {
     const { entry, codeKey, plan, started, request } = start;
-    const { token, fence, incarnation, state: before, at } = job;
+    const { token, fence, state: before, at } = job;
     const facts = { node: parts.node, token, code: codeKey, reason: plan.reason, started };
     this.job = job;
     this.entry = entry;
@@ -51,7 +68,7 @@ export class Shift {
       ...(request === undefined ? {} : { request }),
     };
     this.#record = newRun(at.path, entry, facts);
-    const spec = { ...at, entry, token, fence, incarnation, codeKey, reason: plan.reason };
+    const spec = { ...at, entry, token, fence, hold: job, codeKey, reason: plan.reason };
     this.#run = new JobRun(
       {
         ...spec,
@@ -111,6 +128,29 @@ export class Shift {
     this.#run.stop(cause);
   }
 
+  /** The node's lease is over, and the run goes on. */
+  detach(): void {
+    this.job.detach();
+    this.#run.detach();
+  }
+
+  /** The node has a lease again: the run has its job back, or it is told who has that. */
+  reattach(incarnation: Incarnation): Promise<void> {
+    this.#reattaching ??= this.#reattach(incarnation).finally(
+      () => (this.#reattaching = undefined),
+    );
+    return this.#reattaching;
+  }
+
+  /** Tells the code how much of its group is there, where that is news. */
+  tellGroup(): void {
+    const group = groupOf(this.entry.place) ?? DEFAULT_GROUP;
+    const state = this.#parts.groups.state(group, this.job.phase === "held");
+    if (state === this.#told) return;
+    this.#told = state;
+    this.#run.tell(state);
+  }
+
   /** Tells people whether the run goes on with code that can't be started any more. */
   noteCode(error: unknown): void {
     const comment =
@@ -122,9 +162,22 @@ export class Shift {
 
   /** Writes how it ended. False where this node has no right to say so any more. */
   async settle(result: RunResult, settling: Settling): Promise<boolean> {
+    try {
+      return await this.#settle(result, settling);
+    } catch (cause) {
+      const text = "how the run ended can't be stored";
+      const error = new RunnerError("RUNNER_BAD_RESULT", text, { cause });
+      return this.#settle({ outcome: "error", error }, settling);
+    }
+  }
+
+  async #settle(result: RunResult, settling: Settling): Promise<boolean> {
     if (!this.#run.hasRight) return false;
     const { clock, reports } = this.#parts;
     const stopped = wallSeconds(clock);
+    if ((await this.job.settled()) === "over") return false;
+    const { superseded } = this.job;
+    if (superseded !== undefined) return this.#amend(result, { stopped, superseded });
     const settled = settleRun(this.state, result, { stopped, request: settling.request });
     const next = settling.next(settled);
     const state = next === undefined ? settled : { ...settled, next };
@@ -140,6 +193,31 @@ export class Shift {
     return true;
   }
 
+  async #reattach(incarnation: Incarnation): Promise<void> {
+    await this.job.reattach(incarnation);
+    const { superseded } = this.job;
+    if (superseded === undefined) return;
+    const job = formatPath(this.job.at.path);
+    const { by, token } = superseded;
+    this.#parts.log.warn(`${job}: another run began while this node was cut off`, { by, token });
+    this.#run.tell({ type: "superseded", by, token });
+  }
+
+  /** Says in the run's own record how it ended; in all else another has its say. */
+  async #amend(
+    result: RunResult,
+    { stopped, superseded }: { readonly stopped: number; readonly superseded: Superseded },
+  ): Promise<false> {
+    const { log, runs } = this.#parts;
+    const run = { ...endedRun(this.#record, result, stopped), superseded };
+    try {
+      await Promise.all([runs.amend(this.job.at.slot, run), this.#run.log.close()]);
+    } catch (error) {
+      log.warn("how a run ended while its node was cut off can't be stored", { error });
+    }
+    return false;
+  }
+
   #works(patch: Partial<JobState>): void {
     this.#update(patch);
     this.#parts.reports.working(this.job.at);
@@ -150,14 +228,21 @@ export class Shift {
   }
 
   #write(state: JobState): void {
-    void this.#store(state);
+    if (this.#storing && this.job.phase === "detached") this.job.keepState(state);
+    else void this.#store(state);
   }
 
   async #store(state: JobState): Promise<void> {
+    this.job.keepState(state);
+    this.#storing = true;
     try {
-      if (!(await this.job.persist(() => this.job.setState(state)))) this.#run.stop("fenced");
+      // As it is by then: it may have to wait.
+      const kept = await this.job.persist(() => this.job.setState(this.state));
+      if (!kept && this.job.phase !== "superseded") this.#run.stop("fenced");
     } catch (error) {
       this.#parts.log.warn("a job's state can't be stored", { error });
+    } finally {
+      this.#storing = false;
     }
   }
 }

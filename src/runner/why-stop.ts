@@ -55,6 +55,7 @@ function isSameRun(a: JobEntry, b: JobEntry): boolean {
   return (
     a.code.equals(b.code) &&
     a.executor === b.executor &&
+    a.partition === b.partition &&
     a.timeout === b.timeout &&
     a.ok_after === b.ok_after &&
     sameValue(a.data, b.data)

@@ -652,6 +652,8 @@ describe("JobRunner, where threads are lost", () => {
       host: {},
       values: {},
       close: () => tidied.promise,
+      detach: () => {},
+      tell: () => {},
     });
     const node = await cluster.start("n1", { ...QUICK, openObjects });
     await cluster.proc("quick", "return 1");

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { silentLog } from "../../src/base/log.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
 import type { NodeEntry } from "../../src/runner/node-entry.ts";
-import { type Incarnation, NodeLease } from "../../src/runner/node-lease.ts";
+import type { Incarnation } from "../../src/runner/held-lease.ts";
+import { NodeLease } from "../../src/runner/node-lease.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import { FaultyEngine } from "./faulty-engine.ts";
@@ -116,16 +117,20 @@ describe("NodeLease", () => {
     expect(lease.held).toBeUndefined();
   });
 
-  it("begins a new incarnation when the store is back", async () => {
+  it.each([
+    { what: "under its id", ended: false },
+    { what: "under a new one where it was ended meanwhile", ended: true },
+  ])("begins a new incarnation when the store is back, $what", async ({ ended }) => {
     await using rig = new Rig();
     const lease = await rig.acquire();
     const held = await rig.held(lease);
     rig.wire.cut();
     await rig.clock.advanceAsync(5_000);
+    if (ended) await rig.tree.set(rig.path, { ...(await rig.entry()), ended: 1 });
     rig.wire.heal();
     await rig.clock.advanceAsync(500);
     const next = await rig.held(lease);
-    expect(next.id).not.toBe(held.id);
+    expect(next.id === held.id).toBe(!ended);
     expect([held.isValid(), next.isValid()]).toEqual([false, true]);
   });
 

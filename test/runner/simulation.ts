@@ -111,7 +111,13 @@ class World {
         shipment: () => ({}),
         onSwitch: () => ({ [Symbol.dispose]: () => {} }),
       },
-      openObjects: (run) => ({ host: { run }, values: {}, close: () => {} }),
+      openObjects: (run) => ({
+        host: { run },
+        values: {},
+        close: () => {},
+        detach: () => {},
+        tell: () => {},
+      }),
       run: this.#work(node),
     };
   }

@@ -19,6 +19,12 @@ const HEARTBEAT = `
     _self.timer(0.05).wait();
   }`;
 
+/** The first event of a run. */
+const TELLS = `(const event of _info) {
+  const { type, state, peers, store } = event;
+  return [event instanceof _cls.CompleteState, type, state, peers, store];
+}`;
+
 interface Beat {
   readonly n: number;
   readonly token: number;
@@ -54,6 +60,17 @@ it("goes over to another node when its own is killed, and stops for good at a fr
     if (tokens.length === 40) break;
   }
   expect(new Set(tokens)).toEqual(new Set([third.token]));
+});
+
+it("is told how much of its group is there, as code that waits is, where it goes on when it is cut off", async () => {
+  await using cluster = await Cluster.open("n1");
+  await cluster.proc("blocks", `for ${TELLS}`, BLOCKS);
+  await cluster.proc("waits", `for await ${TELLS}`, { is_async: true });
+  for (const name of ["blocks", "waits"]) {
+    await cluster.jobs.set(name, { code: name, partition: "continue" });
+    const { result } = await cluster.stopped(name);
+    expect(result).toEqual([true, "actor", "complete", [], "ok"]);
+  }
 });
 
 it("restarts with its code and its data, is cancelled while it waits, and times out while it spins", async () => {

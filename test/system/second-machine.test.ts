@@ -21,6 +21,23 @@ const COUNTS = `
     await _self.timer(0.05);
   }`;
 
+/** Counts for itself, and tells the tree whenever it may. */
+const GOES_ON = `
+  let n = 0;
+  const told = [];
+  await _self.spawn(async () => { for (;;) { n += 1; await _self.timer(0.05); } });
+  for await (const { type, state } of _info) {
+    if (type !== "actor") continue;
+    told.push(state);
+    if (state !== "detached") await _self.set(at, { n, told, token: _self.token });
+  }`;
+
+interface Told {
+  readonly n: number;
+  readonly told: readonly string[];
+  readonly token: number;
+}
+
 describe.skipIf(reason !== undefined)("the second machine", () => {
   const folder = temporaryFolder();
   let cable: Cable;
@@ -40,6 +57,12 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     return found;
   };
   const counted = async (what: string): Promise<number> => Number((await tree.get(what)) ?? 0);
+  const lone = async (): Promise<Told | undefined> => (await tree.get("alone")) as Told | undefined;
+  /** How often it was told that it is cut off, and what it was told last. */
+  const cuts = async (): Promise<unknown[]> => {
+    const told = (await lone())?.told ?? [];
+    return [told.filter((state) => state === "detached").length, told.at(-1)];
+  };
   const countsOn = async (what: string): Promise<void> => {
     const from = await counted(what);
     await expect.poll(() => counted(what), poll).toBeGreaterThan(from + 2);
@@ -140,6 +163,15 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
   it("a cut: the job stops there and goes on here; healed, both are there and one runs it", async () => {
     const proc = tree.system.proc.concat(["counts"]);
     await tree.set(proc, { code: COUNTS, is_async: true, vars: ["at"] });
+    const data = { at: "alone" };
+    await tree.set(tree.system.proc.concat(["goes"]), {
+      code: GOES_ON,
+      is_async: true,
+      vars: ["at"],
+    });
+    await jobs.set("alone", { code: "goes", place: { node: "n2" }, partition: "continue", data });
+    await expect.poll(lone, poll).toBeDefined();
+    const was = await lone();
     await jobs.set("any", { code: "counts", place: { any: "default" }, data: { at: "any" } });
     await jobs.set("there", { code: "counts", place: { node: "n2" }, data: { at: "there" } });
     await Promise.all([countsOn("any"), countsOn("there")]);
@@ -157,6 +189,10 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     expect(read).toMatchObject({ code: 0, stdout: "yes\n" });
     await Promise.all([countsOn("any"), countsOn("there")]);
     expect(await counted("there")).toBeGreaterThan(before);
+    await expect.poll(cuts, poll).toEqual([1, "complete"]);
+    const { n = 0, token } = (await lone()) ?? {};
+    expect([token, n > (was?.n ?? Infinity)]).toEqual([was?.token, true]);
+    expect(await jobs.runs("alone")).toHaveLength(1);
   });
 
   it("the hub's machine is lost: the node says so and stops; all goes on when it is back", async () => {
@@ -178,5 +214,7 @@ describe.skipIf(reason !== undefined)("the second machine", () => {
     await expect.poll(() => far.log.slice(said), poll).toMatch(/hub is back/);
     await expect.poll(async () => (await states())["n2"], poll).toBe("live");
     await Promise.all([countsOn("any"), countsOn("there")]);
+    await expect.poll(cuts, poll).toEqual([2, "complete"]);
+    expect(await jobs.runs("alone")).toHaveLength(1);
   });
 });

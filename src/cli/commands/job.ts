@@ -27,6 +27,7 @@ export function addJobCommands(program: Command, act: Act): void {
     .option("--max-delay <seconds>", "no wait is longer", seconds)
     .option("--ok-after <seconds>", "running so long counts as success", seconds)
     .option("--timeout <seconds>", "stop a run after so long", seconds)
+    .option("--partition <policy>", "while its node is cut off: `stop` or `continue`")
     .option("-e, --eval <name=json...>", "data for the procedure, one variable each")
     .option("--info <text>", "what people should know about it")
     .action(act(set));
@@ -77,6 +78,7 @@ interface SetOptions {
   readonly maxDelay?: number;
   readonly okAfter?: number;
   readonly timeout?: number;
+  readonly partition?: string;
   readonly eval?: string[];
   readonly info?: string;
 }
@@ -117,6 +119,7 @@ function changed(options: SetOptions): Record<string, unknown> {
     max_delay: options.maxDelay,
     ok_after: options.okAfter,
     timeout: options.timeout,
+    partition: options.partition,
     info: options.info,
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

@@ -5,6 +5,7 @@ import type { TreeEntry } from "../../tree/entry.ts";
 import type { TreeEvent } from "../../tree/watch.ts";
 import type { Path } from "../../wire/path.ts";
 import type { LogLine } from "../job.ts";
+import type { RunEvent } from "./messages.ts";
 
 /** Conditions that stored code may make on a write. The fence is the node's own affair. */
 export interface RunSetOptions {
@@ -57,12 +58,15 @@ export interface StreamSink {
   put(stream: number, items: readonly StreamItem[]): Promise<void>;
   /** The stream is over: by itself, or with an error. */
   end(stream: number, error?: unknown): void;
+  /** What the node tells by itself. */
+  tell(event: RunEvent): void;
 }
 
 /**
  * What the node does for one run. Values that are written travel as bytes, so that what can't be
  * stored is refused where the code stands, and no reference to it is made. Streams are numbered by
- * the caller. After the run, and after the deadline, every call is refused with `RUNNER_FENCED`.
+ * the caller. After the run, and after the deadline, every call is refused with `RUNNER_FENCED`; while
+ * the node is cut off and the run goes on, with `RUNNER_DETACHED`, but for log, progress and setup.
  */
 export interface RunHostApi {
   /** Where streams go; called once, before any is opened. */

@@ -71,6 +71,89 @@ export class MessageMsg extends RunnerMsg {
   }
 }
 
+/** What the node knows of a group, as it travels. */
+export interface ActorFields {
+  readonly type: "actor";
+  readonly state: ActorState["state"];
+  readonly group: string;
+  readonly peers: readonly string[];
+  readonly missing: readonly string[];
+  readonly since: number;
+  readonly store: ActorState["store"];
+}
+
+/** Who has the job instead, as it travels. */
+interface SupersededFields {
+  readonly type: "superseded";
+  readonly by: string | undefined;
+  readonly token: number;
+}
+
+/** What the node tells a run by itself. */
+export type RunEvent = ActorFields | SupersededFields;
+
+/** How much of its group a run's node sees: how it is at the start, then each change. */
+export abstract class ActorState extends RunnerMsg {
+  readonly type = "actor";
+  abstract readonly state: "complete" | "partial" | "detached";
+  /** Of the job. */
+  readonly group: string;
+  /** The other members that are there, as far as the node knows. */
+  readonly peers: readonly string[];
+  /** Those expected that are not; empty where only a number is expected. */
+  readonly missing: readonly string[];
+  /** Since when it is so: seconds since 1970. */
+  readonly since: number;
+  /** Whether the tree can be reached. */
+  readonly store: "ok" | "away";
+
+  constructor({ group, peers, missing, since, store }: Omit<ActorFields, "type" | "state">) {
+    super();
+    this.group = group;
+    this.peers = peers;
+    this.missing = missing;
+    this.since = since;
+    this.store = store;
+  }
+}
+
+/** Everyone expected is there. */
+export class CompleteState extends ActorState {
+  readonly state = "complete";
+}
+
+/** Somebody expected is missing. */
+export class PartialState extends ActorState {
+  readonly state = "partial";
+}
+
+/** The node is cut off from the tree, and with it from all others. */
+export class DetachedState extends ActorState {
+  readonly state = "detached";
+}
+
+/** Another run began while this one's node was cut off: this one is to end. */
+export class SupersededMsg extends RunnerMsg {
+  readonly type = "superseded";
+  /** The node; `undefined` where the job was deleted. */
+  readonly by: string | undefined;
+  /** The token of its run. */
+  readonly token: number;
+
+  constructor({ by, token }: Omit<SupersededFields, "type">) {
+    super();
+    this.by = by;
+    this.token = token;
+  }
+}
+
+const STATES = { complete: CompleteState, partial: PartialState, detached: DetachedState };
+
+/** The event as code sees it. */
+export function toRunnerMsg(event: RunEvent): ActorState | SupersededMsg {
+  return event.type === "superseded" ? new SupersededMsg(event) : new STATES[event.state](event);
+}
+
 /** `_self.error()` throws it: the failure is on record already. Let it pass. */
 export class ErrorRecorded extends Error {
   override readonly name = "ErrorRecorded";

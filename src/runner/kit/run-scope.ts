@@ -6,7 +6,7 @@ import { encodeTreeValue } from "../../tree/entry.ts";
 import { Client } from "./client.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { RunHostApi } from "./host-api.ts";
-import { TimerMsg } from "./messages.ts";
+import { TimerMsg, toRunnerMsg } from "./messages.ts";
 import { RunLog } from "./run-log.ts";
 import { Streams } from "./streams.ts";
 import type { Timer, TimerOwner } from "./timer.ts";
@@ -49,7 +49,7 @@ export class RunScope implements TimerOwner {
     // The runner and this kit are of one package, and agree on the two.
     this.host = context.host["run"] as RunHostApi;
     this.values = context.values as unknown as RunValues;
-    this.streams = new Streams(this.host);
+    this.streams = new Streams(this.host, (event) => this.info.push(toRunnerMsg(event)));
     this.client = new Client(this.host, this.streams);
     this.info = new EventQueue(this.values.backlog ?? DEFAULT_BACKLOG);
     this.log = new RunLog((lines) => this.host.log(lines), clock);

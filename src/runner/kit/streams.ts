@@ -1,5 +1,6 @@
 import { deferred, type Deferred } from "../../base/deferred.ts";
 import type { RunHostApi, StreamItem, StreamSink } from "./host-api.ts";
+import type { RunEvent } from "./messages.ts";
 
 /** What takes one stream's items. */
 export interface StreamTarget {
@@ -16,11 +17,14 @@ export interface OpenStream {
 /** The streams of one run. A class of its own, so that it crosses by reference. */
 export class Streams implements StreamSink {
   readonly #host: RunHostApi;
+  readonly #onTold: (event: RunEvent) => void;
   readonly #targets = new Map<number, StreamTarget>();
   #last = 0;
 
-  constructor(host: RunHostApi) {
+  /** `onTold` gets what the node tells by itself. */
+  constructor(host: RunHostApi, onTold: (event: RunEvent) => void) {
     this.#host = host;
+    this.#onTold = onTold;
   }
 
   /** How many are open. */
@@ -54,6 +58,10 @@ export class Streams implements StreamSink {
     const target = this.#targets.get(stream);
     this.#targets.delete(stream);
     target?.end(error);
+  }
+
+  tell(event: RunEvent): void {
+    this.#onTold(event);
   }
 
   /** The run is over: the host closes its side by itself. */

@@ -1,7 +1,19 @@
 import type { GivenName } from "../../code/reserved.ts";
 import { parsePath } from "../../wire/path-text.ts";
 import { Path, type PathElement } from "../../wire/path.ts";
-import { ChangeMsg, ErrorRecorded, MessageMsg, ReadyMsg, RunnerMsg, TimerMsg } from "./messages.ts";
+import {
+  ActorState,
+  ChangeMsg,
+  CompleteState,
+  DetachedState,
+  ErrorRecorded,
+  MessageMsg,
+  PartialState,
+  ReadyMsg,
+  RunnerMsg,
+  SupersededMsg,
+  TimerMsg,
+} from "./messages.ts";
 import type { Callable, RunScope } from "./run-scope.ts";
 import type { RunValues } from "./values.ts";
 
@@ -12,6 +24,11 @@ const CLASSES = Object.freeze({
   ReadyMsg,
   TimerMsg,
   MessageMsg,
+  ActorState,
+  CompleteState,
+  PartialState,
+  DetachedState,
+  SupersededMsg,
   ErrorRecorded,
 });
 

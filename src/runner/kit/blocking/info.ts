@@ -1,4 +1,12 @@
-import { ChangeMsg, MessageMsg, ReadyMsg, type RunnerMsg, TimerMsg } from "../messages.ts";
+import {
+  ChangeMsg,
+  MessageMsg,
+  ReadyMsg,
+  type RunEvent,
+  type RunnerMsg,
+  TimerMsg,
+  toRunnerMsg,
+} from "../messages.ts";
 import type { BlockingEvents, EventFields } from "./events-api.ts";
 import { BlockingTimer, type RunningTimers } from "./timer.ts";
 
@@ -45,6 +53,9 @@ export class BlockingInfo implements Iterable<RunnerMsg> {
       }
       case "timer":
         return new TimerMsg(this.#timerOf(fields["timer"] as number));
+      case "actor":
+      case "superseded":
+        return toRunnerMsg(fields as unknown as RunEvent);
       default:
         return new ReadyMsg(fields["count"] as number);
     }
