@@ -55,14 +55,14 @@ describe("removeNode()", () => {
     const { tree, clock } = await opened();
     const at = tree.system.node.append("n1");
     const first = removeNode(tree, "n1", { clock });
-    await vi.waitUntil(() => clock.pending > 0);
+    await vi.waitUntil(() => clock.pending > 0, { timeout: 30_000 });
     clock.advance(5_000);
     await tree.set(at, { ...ENTRY, beat: 2 });
     await expect(first).rejects.toMatchObject({ code: "RUNNER_NAME_TAKEN" });
     expect(await tree.get(at)).toMatchObject({ beat: 2 });
 
     const second = removeNode(tree, "n1", { clock });
-    await vi.waitUntil(() => clock.pending > 0);
+    await vi.waitUntil(() => clock.pending > 0, { timeout: 30_000 });
     clock.advance(5_300);
     expect(await second).toBe(true);
     expect(await left(tree)).toEqual(OTHERS);
@@ -72,7 +72,7 @@ describe("removeNode()", () => {
   it("goes on at once where an observer ends the lease meanwhile", async () => {
     const { tree, clock } = await opened();
     const removed = removeNode(tree, "n1", { clock });
-    await vi.waitUntil(() => clock.pending > 0);
+    await vi.waitUntil(() => clock.pending > 0, { timeout: 30_000 });
     await tree.set(tree.system.node.append("n1"), { ...ENTRY, ended: 7, ended_by: "n2" });
     expect(await removed).toBe(true);
     expect([await left(tree), clock.pending]).toEqual([OTHERS, 0]);

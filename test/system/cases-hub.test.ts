@@ -58,8 +58,9 @@ test("KR6: watches, mirrors and subscriptions of every client go on behind a kil
     const { value } = await messages[Symbol.asyncIterator]().next();
     expect(value).toMatchObject({ value: round });
   }
-  expect(told).toContain("stale");
-  expect(told.at(-2)).toBe("live");
+  // What was missed may come before "live" or with it.
+  expect(told.lastIndexOf("live")).toBeGreaterThan(told.lastIndexOf("stale"));
+  expect(told.indexOf("stale")).toBeGreaterThanOrEqual(0);
 });
 
 test("the folder, the store and the hub's socket are open to their user alone", async () => {

@@ -167,7 +167,7 @@ describe("childChannel()", () => {
       code: "CHANNEL_CLOSED",
       details: { exitCode: null, signalCode: "SIGKILL" },
     });
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it("notices kill -9 also where somebody else holds the pipes open", async () => {

@@ -174,7 +174,7 @@ test("a store in the place of a removed one is not taken for it", async () => {
   await tree.set("which", "old");
   await untilDirect(tree);
   const first = hubPid(folder.path);
-  rmSync(join(folder.path, ".banyan"), { recursive: true });
+  rmSync(join(folder.path, ".banyan"), { recursive: true, maxRetries: 20, retryDelay: 20 });
   await using other = new Other(
     folder.path,
     `await tree.set("which", "new"); say("there"); await told.next();`,

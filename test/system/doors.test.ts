@@ -14,10 +14,10 @@ describe("a tree's folder", () => {
     await tree.set("a", 1);
     const pid = hubPid(folder.path);
     expect(pid).toBeDefined();
-    rmSync(join(folder.path, ".banyan"), { recursive: true });
+    rmSync(join(folder.path, ".banyan"), { recursive: true, maxRetries: 20, retryDelay: 20 });
     let refused: unknown;
     for (let i = 0; refused === undefined; i++) {
-      refused = await tree.set("a", i, { signal: AbortSignal.timeout(8_000) }).then(
+      refused = await tree.set("a", i, { signal: AbortSignal.timeout(30_000) }).then(
         () => undefined,
         (error: unknown) => error,
       );
@@ -32,7 +32,7 @@ describe("a tree's folder", () => {
     await using tree = await open(folder.path, { create: true });
     await tree.set("a", 1);
     rmSync(join(folder.path, ".banyan", "hub.json"));
-    const signal = AbortSignal.timeout(8_000);
+    const signal = AbortSignal.timeout(30_000);
     while (hubPid(folder.path) === undefined) {
       signal.throwIfAborted();
       await tree.get("a");
@@ -49,7 +49,7 @@ describe("banyan dev", () => {
     const first = banyan([...args, "-n", "1"], { signal: stop.signal });
     await using tree = await open(folder.path, { create: true });
     for await (const event of tree.watch(tree.system.node, {
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(45_000),
     })) {
       if (event.type === "put") break;
     }
@@ -67,12 +67,12 @@ describe("banyan dev", () => {
     {
       await using tree = await open(folder.path, { create: true });
       for await (const event of tree.watch(tree.system.node, {
-        signal: AbortSignal.timeout(20_000),
+        signal: AbortSignal.timeout(45_000),
       })) {
         if (event.type === "put") break;
       }
     }
-    rmSync(join(folder.path, ".banyan"), { recursive: true });
+    rmSync(join(folder.path, ".banyan"), { recursive: true, maxRetries: 20, retryDelay: 20 });
     expect((await dev).code).not.toBe(0);
     expect(existsSync(join(folder.path, ".banyan"))).toBe(false);
   });

@@ -63,7 +63,8 @@ export function temporaryFolder(): { readonly path: string; [Symbol.dispose](): 
       rmSync(join(path, ".banyan/listen.json"), { force: true });
       const pid = hubPid(path);
       if (pid !== undefined && isAlive(pid)) process.kill(pid, "SIGKILL");
-      rmSync(path, { recursive: true, force: true });
+      // What was killed may still be writing there.
+      rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 });
     },
   };
 }

@@ -189,7 +189,8 @@ describe("requests and channels", () => {
     responder.child.kill("SIGSTOP");
     const asked = cluster.tree.peers.request("dies", 1);
     asked.catch(() => {});
-    await cluster.tree.get("a");
+    // Behind the request, and never past the hub.
+    await cluster.tree.set("behind", 1);
     responder.child.kill("SIGKILL");
     await expect(asked).rejects.toMatchObject({ code: "ENGINE_RESPONDER_LOST" });
   });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 
@@ -23,7 +23,10 @@ export async function listeningTree(folder: string): Promise<ListeningTree> {
   const local = await open(folder, { create: true });
   await local.users.add(ROOT.user, { roles: ["admin"], password: PASSWORD });
   listenAt(folder, "tls://127.0.0.1:0");
-  await vi.waitFor(() => expect(addressOf(folder)).toBeDefined(), { timeout: 5_000, interval: 20 });
+  await vi.waitFor(() => expect(addressOf(folder)).toBeDefined(), {
+    timeout: 30_000,
+    interval: 20,
+  });
   return {
     local,
     address: () => addressOf(folder) as string,
@@ -36,11 +39,14 @@ export function listenAt(folder: string, ...listen: string[]): void {
 }
 
 export function addressOf(folder: string): string | undefined {
-  const file = join(folder, ".banyan/hub.json");
-  if (!existsSync(file)) return undefined;
-  const { listening } = JSON.parse(readFileSync(file, "utf8")) as {
-    listening?: { url: string; fingerprint: string }[];
-  };
+  let record: { listening?: { url: string; fingerprint: string }[] };
+  try {
+    record = JSON.parse(readFileSync(join(folder, ".banyan/hub.json"), "utf8")) as typeof record;
+  } catch {
+    // There is none while one hub goes and another comes.
+    return undefined;
+  }
+  const { listening } = record;
   return listening?.[0] && `${listening[0].url}#${listening[0].fingerprint}`;
 }
 

@@ -71,7 +71,8 @@ describe("connectSync() with a thread", () => {
     const api = session.remote<Api>("api");
     const start = performance.now();
     expect(() => api.exit()).toThrow(coded("REMOTE_BROKEN"));
-    expect(performance.now() - start).toBeLessThan(1_000);
+    // Long before its time is over.
+    expect(performance.now() - start).toBeLessThan(10_000);
     expect(await thread.exited).toBe(0);
   });
 
@@ -180,7 +181,8 @@ describe("connectSync() with another process", () => {
     expect(api.value).toBe(1);
     const start = performance.now();
     expect(() => api.die()).toThrow(/./);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    // Long before its time is over.
+    expect(performance.now() - start).toBeLessThan(10_000);
     expect(() => api.value).toThrow(coded("REMOTE_CLOSED"));
   });
 

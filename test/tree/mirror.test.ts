@@ -171,7 +171,7 @@ describe("Mirror", () => {
     const others = heard(fixture.mirror);
     fixture.watch.send(put("a", 3, 3));
     await others;
-    await vi.waitUntil(() => error.mock.calls.length === 2);
+    await vi.waitUntil(() => error.mock.calls.length === 2, { timeout: 30_000 });
     expect(error.mock.calls.map(([, fields]) => fields)).toEqual(
       [thrown, later].map((one) => ({ path: "a", error: one })),
     );

@@ -193,15 +193,15 @@ describe("_client", () => {
     const { ended } = kit.run(async ({ _client }) => {
       const controller = new AbortController();
       const answer = _client.request("never", 1, { signal: controller.signal });
-      await vi.waitUntil(() => asked.length === 1);
+      await vi.waitUntil(() => asked.length === 1, { timeout: 30_000 });
       controller.abort(reason);
       const failure = await answer.catch((error: unknown) => error);
       void _client.request("never", 2).catch(() => {});
-      await vi.waitUntil(() => asked.length === 2);
+      await vi.waitUntil(() => asked.length === 2, { timeout: 30_000 });
       return failure === reason;
     });
     expect(await ended).toBe(true);
-    await vi.waitUntil(() => asked.every((signal) => signal.aborted));
+    await vi.waitUntil(() => asked.every((signal) => signal.aborted), { timeout: 30_000 });
   });
 
   it("breaks out of a long listing and a watch and leaves nothing open", async () => {
