@@ -144,6 +144,20 @@ export const ERROR_CODES = {
   NODE_BAD_VALUE: { retryable: false, says: "a value in the file can't be read" },
   NODE_BAD_SNAPSHOT: { retryable: false, says: "the file is no snapshot, or a damaged one" },
   NODE_BAD_DIRECTORY: { retryable: false, says: "a file of the directory can't be loaded" },
+  NODE_SYNC_CONFLICT: {
+    retryable: false,
+    says: "a file and its entry in the tree were both changed since they were in step",
+  },
+  NODE_SYNC_OTHER_TREE: {
+    retryable: false,
+    says: "the directory is kept in step with another tree",
+  },
+  NODE_SYNC_BUSY: { retryable: true, says: "another sync works on the directory" },
+  NODE_SYNC_STOPPED: { retryable: true, says: "a push ended when some of it was done" },
+  NODE_SYNC_BROKEN: {
+    retryable: false,
+    says: "the code in the directory does not compile or link, and none of it was pushed",
+  },
 
   CLI_USAGE: { retryable: false, says: "the command was used wrongly" },
   CLI_IN_USE: { retryable: false, says: "something still needs it" },

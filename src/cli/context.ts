@@ -32,6 +32,13 @@ export interface GlobalOptions {
   readonly quiet?: boolean;
 }
 
+interface OpenTree {
+  /** Make one where there is none. */
+  readonly create?: boolean | undefined;
+  /** Which one, for a command that knows; else as the person said. */
+  readonly url?: string | undefined;
+}
+
 /** What one run of one command works with. */
 export class CommandContext implements AsyncDisposable {
   readonly io: CliIo;
@@ -71,15 +78,15 @@ export class CommandContext implements AsyncDisposable {
   }
 
   /** Opens the tree on first use. Only commands that write may make a new one. */
-  tree(options: { create?: boolean } = {}): Promise<Tree> {
+  tree(options: OpenTree = {}): Promise<Tree> {
     this.#tree ??= this.#open(options);
     return this.#tree;
   }
 
-  async #open({ create = false }: { create?: boolean }): Promise<Tree> {
-    return open(this.#url, {
+  async #open({ create = false, url = this.#url }: OpenTree): Promise<Tree> {
+    return open(url, {
       create: create && this.mayCreate,
-      credentials: await this.#credentials(),
+      credentials: await this.#credentials(url),
       codecs: this.#codecs,
       secretKeyFile: this.keyFile,
       cwd: this.io.cwd,
@@ -89,9 +96,9 @@ export class CommandContext implements AsyncDisposable {
   }
 
   /** A token of the environment goes before a name; a password comes from there, or from the terminal. */
-  async #credentials(): Promise<Credentials | undefined> {
+  async #credentials(url: string | undefined): Promise<Credentials | undefined> {
     const { env, stdin } = this.io;
-    if (this.#url?.startsWith("tls:") !== true) return undefined;
+    if (url?.startsWith("tls:") !== true) return undefined;
     const { credentialsFrom } = await import("../node/network.ts");
     const user = this.#user;
     const known = credentialsFrom({ ...env, BANYAN_USER: user });

@@ -73,6 +73,11 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   NODE_BAD_VALUE: EXIT.invalid,
   NODE_BAD_SNAPSHOT: EXIT.invalid,
   NODE_BAD_DIRECTORY: EXIT.invalid,
+  NODE_SYNC_CONFLICT: EXIT.conflict,
+  NODE_SYNC_OTHER_TREE: EXIT.conflict,
+  NODE_SYNC_BUSY: EXIT.conflict,
+  NODE_SYNC_STOPPED: EXIT.partlyFailed,
+  NODE_SYNC_BROKEN: EXIT.invalid,
 };
 
 /** The exit status for an error that ended the command. */

@@ -17,6 +17,7 @@ import { addRuleCommands } from "./commands/rule.ts";
 import { addRoleCommands } from "./commands/role.ts";
 import { addSecretCommands } from "./commands/secret.ts";
 import { addSnapshotCommands } from "./commands/snapshot.ts";
+import { addSyncCommands } from "./commands/sync.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { addUserCommands } from "./commands/user.ts";
 import type { Act } from "./act.ts";
@@ -68,6 +69,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addDoctorCommand,
   addCodeCommands,
   addModuleCommands,
+  addSyncCommands,
   addJobCommands,
   addErrorCommands,
   addMessageCommands,

@@ -42,13 +42,41 @@ const REMOVE_OPTIONS: OptionNames<RemoveOptions> = { ...ABORT_OPTIONS, force: tr
  */
 export async function addCode(
   library: CodeLibrary,
-  at: { readonly kind: CodeKind; readonly path: Path },
+  at: CodePlace,
   entry: CodeEntry,
   options: AddOptions,
 ): Promise<AddResult> {
   checkOptions(options, ADD_OPTIONS, `${at.kind === "proc" ? "code" : "modules"}.add`);
   const { force = false, ifRevision, signal } = options;
   const { kind, path } = at;
+  const value = await storedCode(library, at, entry, { force, signal });
+  const { tree } = library;
+  const { revision } = await tree.set(tree.system[kind].concat(path), value, {
+    ifRevision,
+    signal,
+  });
+  await library.settled(revision, { signal });
+  return { revision, key: library.keyOf(path, kind), error: library.errorOf(path, kind) };
+}
+
+/** Which procedure or module. */
+export interface CodePlace {
+  readonly kind: CodeKind;
+  readonly path: Path;
+}
+
+/**
+ * What is to be stored for an entry: with what is derived of its code, which is compiled and linked against
+ * what the library has.
+ *
+ * @throws as `addCode` does
+ */
+export async function storedCode(
+  library: CodeLibrary,
+  { kind, path }: CodePlace,
+  entry: CodeEntry,
+  { force = false, signal }: Pick<AddOptions, "force" | "signal">,
+): Promise<object> {
   const name = formatPath(path);
   // First: a required field may have been misspelt.
   if (typeof entry === "object" && entry !== null) checkFields(kind, name, entry);
@@ -61,17 +89,9 @@ export async function addCode(
   checkRequires(checked.name, entry, checked.requires, derived);
   const requires = [...new Set([...derived, ...checked.requires])].sort();
   const { mode: _, ...rest } = entry;
-  const value =
-    kind === "module"
-      ? { ...rest, requires }
-      : { ...rest, is_async: checked.isAsync, vars: checked.vars, requires };
-  const { tree } = library;
-  const { revision } = await tree.set(tree.system[kind].concat(path), value, {
-    ifRevision,
-    signal,
-  });
-  await library.settled(revision, { signal });
-  return { revision, key: library.keyOf(path, kind), error: library.errorOf(path, kind) };
+  return kind === "module"
+    ? { ...rest, requires }
+    : { ...rest, is_async: checked.isAsync, vars: checked.vars, requires };
 }
 
 /** @throws CodeError `CODE_INVALID`, where a list was given by hand */
@@ -97,7 +117,7 @@ function checkRequires(
  */
 export async function removeCode(
   library: CodeLibrary,
-  at: { readonly kind: CodeKind; readonly path: Path },
+  at: CodePlace,
   options: RemoveOptions,
 ): Promise<boolean> {
   checkOptions(options, REMOVE_OPTIONS, `${at.kind === "proc" ? "code" : "modules"}.remove`);

@@ -1,13 +1,11 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { extname, join, relative, sep } from "node:path";
+import { join, relative, sep } from "node:path";
 
 import { NodeError } from "../base/errors.ts";
-import { Path } from "../wire/path.ts";
-import { fromYaml } from "./yaml.ts";
-
-/** The folders of a directory of code, and what their files become. */
-const DIRECTORY_KINDS = ["data", "module", "proc", "job"] as const;
-export type DirectoryKind = (typeof DIRECTORY_KINDS)[number];
+import { formatPath } from "../wire/path-text.ts";
+import { Path, PATH_LIMITS } from "../wire/path.ts";
+import { DIRECTORY_KINDS, type DirectoryKind, readBytes, splitName } from "./entry-file.ts";
+import { elementOf } from "./file-name.ts";
 
 /** What a file stands for. */
 export interface DirectoryPlace {
@@ -20,13 +18,6 @@ export interface DirectoryPlace {
 export interface DirectoryEntry extends DirectoryPlace {
   readonly value: unknown;
 }
-
-const CODE = new Set([".ts", ".js", ".mts", ".mjs"]);
-const STRUCTURED = new Set([".yaml", ".yml", ".json"]);
-
-/** The first line of a procedure may say what its entry holds besides the source. */
-const PRAGMA = /^\s*\/\/\s*banyan:\s*(\{.*\})\s*$/;
-const PRAGMA_FIELDS = new Set(["is_async", "mode", "vars", "default", "requires", "doc"]);
 
 /** @throws NodeError `NODE_BAD_DIRECTORY` where it is none, or has none of the folders */
 export async function checkDirectory(directory: string): Promise<void> {
@@ -44,15 +35,28 @@ export async function checkDirectory(directory: string): Promise<void> {
 
 /** The files that count, in the order in which they are to be loaded. */
 export async function listFiles(directory: string): Promise<string[]> {
-  const files: string[] = [];
+  const files = await findFiles(directory);
+  return files.filter(({ isLink }) => !isLink).map(({ file }) => file);
+}
+
+/** What has the name of a file that counts; a link may lead anywhere. */
+export interface FoundFile {
+  readonly file: string;
+  readonly isLink: boolean;
+}
+
+/** The files and links that count by their names, in the order in which they are to be loaded. */
+export async function findFiles(directory: string): Promise<FoundFile[]> {
+  const files: FoundFile[] = [];
   for (const kind of DIRECTORY_KINDS) {
     const top = join(directory, kind);
     if (!(await isDirectory(top))) continue;
     const names = await readdir(top, { recursive: true, withFileTypes: true });
     const found = names
-      .filter((item) => item.isFile())
-      .map((item) => join(item.parentPath, item.name));
-    files.push(...found.filter((file) => placeOf(directory, file) !== undefined).sort());
+      .filter((item) => item.isFile() || item.isSymbolicLink())
+      .map((item) => ({ file: join(item.parentPath, item.name), isLink: item.isSymbolicLink() }))
+      .filter(({ file }) => placeOf(directory, file) !== undefined);
+    files.push(...found.sort((a, b) => (a.file < b.file ? -1 : 1)));
   }
   return files;
 }
@@ -61,15 +65,18 @@ export async function listFiles(directory: string): Promise<string[]> {
 export function placeOf(directory: string, file: string): DirectoryPlace | undefined {
   const steps = relative(directory, file).split(sep);
   const kind = DIRECTORY_KINDS.find((name) => name === steps[0]);
-  const last = steps.at(-1) ?? "";
-  if (kind === undefined || steps.length < 2 || steps.some((step) => step.startsWith("."))) {
-    return undefined;
-  }
-  const ending = extname(last);
-  const fits = kind === "data" || (kind === "job" ? STRUCTURED.has(ending) : CODE.has(ending));
-  if (!fits || last.endsWith(".d.ts") || last.endsWith("~")) return undefined;
-  const name = ending === "" ? last : last.slice(0, -ending.length);
-  return { kind, path: Path.fromElements([...steps.slice(1, -1), name]) };
+  const name = kind === undefined ? undefined : splitName(kind, steps.at(-1) ?? "");
+  if (kind === undefined || name === undefined || steps.length < 2) return undefined;
+  if (steps.length > PATH_LIMITS.maxElements) return undefined;
+  if (steps.some((step) => step.startsWith(".") || step === "node_modules")) return undefined;
+  const path = Path.fromElements([...steps.slice(1, -1), name.stem].map(elementOf));
+  // Nothing of Banyan's own comes from files of data.
+  return kind === "data" && path[0] === ".banyan" ? undefined : { kind, path };
+}
+
+/** Names a place, as no other is named. */
+export function placeKey({ kind, path }: DirectoryPlace): string {
+  return `${kind} ${formatPath(path)}`;
 }
 
 /**
@@ -83,42 +90,22 @@ export async function readEntry(
 ): Promise<DirectoryEntry | undefined> {
   const place = placeOf(directory, file);
   if (place === undefined) return undefined;
-  const bytes = await readFile(file);
+  return { ...place, value: entryOf(directory, file, place.kind, await readFile(file)) };
+}
+
+/** The entry in what was read of a file. @throws NodeError `NODE_BAD_DIRECTORY` */
+export function entryOf(
+  directory: string,
+  file: string,
+  kind: DirectoryKind,
+  bytes: Uint8Array,
+): unknown {
   try {
-    return { ...place, value: valueOf(place.kind, extname(file), bytes) };
+    return readBytes(kind, splitName(kind, file.split(sep).at(-1) ?? "")?.ending ?? "", bytes);
   } catch (error) {
     const text = `${relative(directory, file)}: ${(error as Error).message}`;
     throw new NodeError("NODE_BAD_DIRECTORY", text, { cause: error, details: { file } });
   }
-}
-
-function valueOf(kind: DirectoryKind, ending: string, bytes: Buffer): unknown {
-  if (kind === "proc") return procedure(bytes.toString("utf8"));
-  if (kind === "module") return { code: bytes.toString("utf8") };
-  if (STRUCTURED.has(ending)) {
-    const value = fromYaml(bytes.toString("utf8"));
-    if (value === undefined) throw new Error("the file is empty");
-    return value;
-  }
-  const text = bytes.toString("utf8");
-  return Buffer.from(text, "utf8").equals(bytes) ? text : new Uint8Array(bytes);
-}
-
-function procedure(code: string): Record<string, unknown> {
-  const end = code.indexOf("\n");
-  const pragma = PRAGMA.exec(end < 0 ? code : code.slice(0, end));
-  if (pragma === null) return { code };
-  const fields = fromYaml(pragma[1] ?? "");
-  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
-    throw new Error("line 1: what follows `banyan:` is a map, as { is_async: true, vars: [a, b] }");
-  }
-  for (const name of Object.keys(fields)) {
-    if (!PRAGMA_FIELDS.has(name)) {
-      const known = [...PRAGMA_FIELDS].join(", ");
-      throw new Error(`line 1: there is no field ${name}; there are ${known}`);
-    }
-  }
-  return { ...fields, code };
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -14,10 +14,11 @@ import {
   listFiles,
   placeOf,
   readEntry,
+  placeKey,
   type DirectoryEntry,
-  type DirectoryKind,
   type DirectoryPlace,
 } from "./directory.ts";
+import type { DirectoryKind } from "./entry-file.ts";
 
 export interface LoadOptions {
   readonly directory: string;
@@ -129,8 +130,8 @@ export class DirectoryLoader {
     this.#later(() => this.#bring(place));
   }
 
-  #filesOf({ kind, path }: DirectoryPlace): Set<string> {
-    const key = `${kind} ${formatPath(path)}`;
+  #filesOf(place: DirectoryPlace): Set<string> {
+    const key = placeKey(place);
     const files = this.#files.get(key) ?? new Set();
     this.#files.set(key, files);
     return files;

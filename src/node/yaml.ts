@@ -24,6 +24,16 @@ export function toYaml(value: unknown): string {
   });
 }
 
+/** A value in flow style, on one line. */
+export function toYamlLine(value: unknown): string {
+  return stringify(value, {
+    ...OPTIONS,
+    aliasDuplicateObjects: false,
+    collectionStyle: "flow",
+    lineWidth: 0,
+  }).trimEnd();
+}
+
 /** @throws YAMLParseError with line and column, also for what YAML itself would only warn of */
 export function fromYaml(text: string): unknown {
   const document = parseDocument(text, { ...OPTIONS, intAsBigInt: false });

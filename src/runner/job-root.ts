@@ -44,6 +44,15 @@ const SET_OPTIONS: OptionNames<JobSetOptions> = {
   idem: true,
 };
 
+export interface JobRemoveOptions {
+  /** Also while it runs: that ends. */
+  readonly force?: boolean | undefined;
+  /** Delete only if the entry is at this revision. */
+  readonly ifRevision?: number | undefined;
+}
+
+const REMOVE_OPTIONS: OptionNames<JobRemoveOptions> = { force: true, ifRevision: true };
+
 export interface JobSetResult {
   readonly revision: number;
   /** Whether anything was written. */
@@ -184,8 +193,8 @@ export class JobRoot {
    *
    * @throws RunnerError `RUNNER_BUSY` while it runs, unless `force`, which cancels the run
    */
-  async remove(path: PathLike, options: { readonly force?: boolean } = {}): Promise<boolean> {
-    checkOptions(options, { force: true }, "jobs.remove");
+  async remove(path: PathLike, options: JobRemoveOptions = {}): Promise<boolean> {
+    checkOptions(options, REMOVE_OPTIONS, "jobs.remove");
     const job = toPath(path);
     const busy = await this.#busySlots(job);
     const [first] = busy;
@@ -196,7 +205,8 @@ export class JobRoot {
         { details: { node: first.state.node } },
       );
     }
-    const { changed } = await this.#tree.delete(this.#at(job));
+    const { ifRevision } = options;
+    const { changed } = await this.#tree.delete(this.#at(job), { ifRevision });
     await this.#tree.delete(requestRoot(this.#tree).concat(job));
     const running = new Set(busy.map(({ slot }) => slot));
     for (const { slot } of await this.states(job)) {

@@ -40,14 +40,18 @@ export async function banyan(
 }
 
 /** The built command in this process: for many of them where a process each would take long. */
-export async function inProcess(args: readonly string[], input = ""): Promise<CommandResult> {
+export async function inProcess(
+  args: readonly string[],
+  input = "",
+  cwd = tmpdir(),
+): Promise<CommandResult> {
   const program = join(ROOT, "dist/cli/program.js");
   const { runCli: run } = (await import(program)) as { runCli: typeof runCli };
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const { signal } = new AbortController();
   const stdin = Readable.from([input]);
   const env = { ...process.env, NO_COLOR: "1" };
-  const code = await run(args, { stdin, stdout, stderr, env, cwd: tmpdir(), signal });
+  const code = await run(args, { stdin, stdout, stderr, env, cwd, signal });
   stdout.end();
   stderr.end();
   return { code, stdout: await text(stdout), stderr: await text(stderr) };

@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import { BanyanError } from "../../base/errors.ts";
+import { treeDirectory } from "../tree-folder.ts";
+import { readState } from "./state.ts";
+
+interface From {
+  readonly cwd: string;
+}
+
+/**
+ * The tree that is meant for a directory: the one that it was last in step with; else the one in it, as
+ * `banyan dev` makes it; else the nearest one upwards, from the current folder or from the directory.
+ */
+export async function findTree(directory: string, { cwd }: From): Promise<string | undefined> {
+  const state = await readState(directory);
+  if (state?.tree !== undefined) return state.tree;
+  if (existsSync(join(directory, ".banyan"))) return directory;
+  for (const from of [cwd, directory]) {
+    try {
+      return await treeDirectory(undefined, { cwd: from });
+    } catch (error) {
+      if (!BanyanError.has(error, "NODE_NO_TREE")) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** The address of a tree as it is the same from everywhere; undefined where it should not be kept. */
+export async function addressOf(
+  url: string | undefined,
+  { cwd }: From,
+): Promise<string | undefined> {
+  if (url === "memory:") return undefined;
+  if (url !== undefined && /^(?:unix|tls|tcp|wss?):/i.test(url)) return url;
+  return treeDirectory(url, { cwd });
+}
