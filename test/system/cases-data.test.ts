@@ -9,7 +9,7 @@ import { engineSuite, treeSuite, type EngineFixtureOptions } from "banyan/testin
 import { describe, expect, it } from "vitest";
 
 import { Cluster } from "./cluster.ts";
-import { hubPid, ROOT, temporaryFolder } from "./kit.ts";
+import { hubPid, inProcess, ROOT, temporaryFolder } from "./kit.ts";
 
 describe("Tree over the hub's process", () => {
   treeSuite({
@@ -93,13 +93,21 @@ describe("PA: paths and data", () => {
     await using cluster = await Cluster.open();
     const bad = ":w,:t:,a.b:,:2..c,a..b,a.:1,a.:t,:x1g,:x,.a.b,a.b.,a:h123,,:list,:dict".split(",");
     for (const text of bad) {
-      await expect(cluster.tree.get(text)).rejects.toMatchObject({ code: "WIRE_BAD_PATH" });
+      await expect(cluster.tree.get(text)).rejects.toMatchObject({
+        code: "WIRE_BAD_PATH",
+        details: { position: expect.any(Number) },
+      });
+      for (const line of [
+        ["get", text],
+        ["set", text, "1"],
+        ["ls", text],
+      ]) {
+        const { code, stdout, stderr } = await inProcess(["-t", cluster.path, "data", ...line]);
+        expect([text, code, stdout]).toEqual([text, 2, ""]);
+        expect(stderr).toMatch(/column \d+: /);
+      }
     }
-    for (const text of ["a..b", ""]) {
-      const { code, stdout, stderr } = await cluster.command("data", "get", text);
-      expect([code, stdout]).toEqual([2, ""]);
-      expect(stderr).toMatch(/position|column|empty/);
-    }
+    expect(await cluster.command("data", "get", "a..b")).toMatchObject({ code: 2, stdout: "" });
     expect(await cluster.command("data", "ls")).toMatchObject({ code: 0, stdout: "" });
   });
 
@@ -145,6 +153,36 @@ describe("PA: paths and data", () => {
     // A revision that nothing has had yet is of no version (PA13).
     const future = await cluster.command("data", "diff", "pa17", "--from", "999999");
     expect(future).toMatchObject({ code: 3, stdout: "" });
+    const get = (...flags: string[]): ReturnType<typeof inProcess> =>
+      inProcess(["-t", cluster.path, "data", "get", "pa17", ...flags]);
+    expect(await get("--revision", "999999")).toMatchObject({ code: 3, stdout: "" });
+    expect(await get("--revision", `${revision}`)).toMatchObject({ code: 0, stdout: "1\n" });
+  });
+
+  it("PA8, PA9: ls gives the children, get -r what is within its depths", async () => {
+    await using cluster = await Cluster.open();
+    const data = async (...args: string[]): Promise<unknown> => {
+      const { code, stdout } = await inProcess(["-t", cluster.path, "-o", "json", "data", ...args]);
+      if (code !== 0) return code;
+      const rows = JSON.parse(stdout) as Record<string, { $path: string; value: unknown }>[];
+      return rows.map(({ path, entry, value }) => [path?.$path ?? path, entry?.value ?? value]);
+    };
+    const values = { ":": 123, foo: "hello", "foo.bar": "baz", "foo.baz": "quux" };
+    for (const [path, value] of Object.entries(values)) await cluster.tree.set(path, value);
+    const all = [[":", 123], ["foo", "hello"], ["foo.bar", "baz"], ["foo.baz", "quux"]]; // prettier-ignore
+    expect(await data("ls", "foo")).toEqual(all.slice(2));
+    expect(await data("ls", "foo.bar")).toEqual([]);
+    expect(await data("get", "-r", ":")).toEqual(all);
+    for (const [flag, depth, from, to] of [
+      ["--max-depth", "2", 0, 4],
+      ["--min-depth", "1", 1, 4],
+      ["--max-depth", "1", 0, 2],
+      ["--max-depth", "0", 0, 1],
+    ] as const) {
+      expect(await data("get", "-r", ":", flag, depth)).toEqual(all.slice(from, to));
+    }
+    expect(await data("get", "foo", "--max-depth", "1")).toBe(2);
+    expect(await data("get", "-r", "foo", "--min-depth", "x")).toBe(2);
   });
 });
 

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 
 import { open, type Tree } from "banyan";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
-import { banyan, COMMAND, hubPid, temporaryFolder } from "./kit.ts";
+import { banyan, COMMAND, hubPid, inProcess, temporaryFolder } from "./kit.ts";
 import { addressOf, listenAt, listeningTree, PASSWORD, ROOT, tap } from "./network-kit.ts";
 
 test("AU1 a tree on the network wants a user, in the API and the command; its folder needs none", async () => {
@@ -56,6 +56,31 @@ test("AU3 AU4 the command is told what was wrong: the method, no login, no name;
       code: "NODE_BAD_CREDENTIALS",
     });
   }
+});
+
+test("AU2 user ls tells who there is, of what kind and how they get in, and show no more", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await local.users.add("box", { kind: "node", roles: ["node"] });
+  const { token } = await local.users.addToken("box");
+  vi.stubEnv("BANYAN_PASSWORD", PASSWORD);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const user = (...args: string[]): ReturnType<typeof inProcess> =>
+    inProcess(["-t", address(), "-u", "root", ...args]);
+  expect(await user("user", "ls")).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(
+      /^box\tnode\tnode\ttoken\t.*\nroot\tuser\tadmin\tpassword\t.*\n$/,
+    ),
+  });
+  const { stdout } = await user("-o", "json", "user", "ls");
+  expect(JSON.parse(stdout)).toMatchObject([
+    { name: "box", kind: "node", methods: ["token"] },
+    { name: "root", kind: "user", methods: ["password"] },
+  ]);
+  const shown = await user("user", "show", "box");
+  for (const text of [stdout, shown.stdout]) expect(text).not.toContain(token.split("_")[2]);
 });
 
 test("AU5 a wrong password and a name that is none are told apart in the hub's log alone", async () => {
@@ -113,6 +138,13 @@ test("AU7 over TLS get, set, list and watch do what they do at home", async () =
   await tree.set("house.lamp", { on: true });
   await tree.set("house.door", [1, 2n, new Uint8Array([3])]);
   expect(await local.get("house.door")).toEqual([1, 2n, new Uint8Array([3])]);
+  const { revision } = await tree.set(":", 123);
+  expect(await tree.get(":")).toBe(123);
+  const second = await tree.set(":", 1234);
+  expect(second.previous).toMatchObject({ value: 123, revision });
+  expect(second.revision).toBeGreaterThan(revision);
+  expect((await tree.list("house").toArray()).map(({ name }) => name)).toEqual(["door", "lamp"]);
+  expect(await tree.walk(":", { maxDepth: 0 }).toArray()).toMatchObject([{ value: 1234 }]);
   expect((await tree.walk("house").toArray()).map(({ path }) => path.toString())).toEqual([
     "house.door",
     "house.lamp",
@@ -137,21 +169,30 @@ test("AC1 AC5 AC7 the command obeys a user's rights, and exits with 5 where ther
   const { token } = await local.users.addToken("aclix");
   await local.set(":.banyan.code.proc.f", { code: "return 1", vars: [] });
   await local.set(":.banyan.job.j", { code: ["f"] });
-  const say = (...args: string[]): Promise<{ code: number | null; stderr: string }> =>
-    banyan(["-t", address(), ...args], { env: { BANYAN_TOKEN: token } });
+  vi.stubEnv("BANYAN_TOKEN", token);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const say = (...args: string[]): ReturnType<typeof inProcess> =>
+    inProcess(["-t", address(), ...args]);
   expect(await banyan(["-t", folder.path, "acl", "set", "foo", "one.two", "rc"])).toMatchObject({
     code: 0,
   });
-  expect(await say("data", "set", "one.two", "11")).toMatchObject({ code: 0 });
-  const refused = await Promise.all([
-    say("data", "set", "one.two", "22"),
-    say("data", "ls", "one"),
-    say("code", "call", "f"),
-    say("job", "cancel", "j"),
-  ]);
-  expect(refused.map(({ code }) => code)).toEqual([5, 5, 5, 5]);
-  expect(refused.filter(({ stderr }) => stderr.includes("ENGINE_DENIED"))).toHaveLength(4);
-  expect(await local.get("one.two")).toBe(11);
+  for (const line of ["data set one 10", "data set one.two 11", "data get one.two"]) {
+    expect(await say(...line.split(" "))).toMatchObject({ code: 0 });
+  }
+  for (const line of [
+    "data set one.two.three 12",
+    "data set one.two 22",
+    "data ls one",
+    "code call f",
+    "job set k -c f",
+    "job cancel j",
+  ]) {
+    const { code, stderr } = await say(...line.split(" "));
+    expect([line, code]).toEqual([line, 5]);
+    expect(stderr).toContain("ENGINE_DENIED");
+  }
+  expect([await local.get("one"), await local.get("one.two")]).toEqual([10, 11]);
+  expect(await local.walk(":.banyan.job").toArray()).toHaveLength(1);
 });
 
 test("a hub that takes over listens again, and clients on the network go on", async () => {

@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import type { Difference } from "../../tree/diff.ts";
+import type { TreeEntry } from "../../tree/entry.ts";
 import type { TreeVersion } from "../../tree/history.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import type { Path } from "../../wire/path.ts";
@@ -65,6 +66,23 @@ async function versionsOf(context: CommandContext, at: Path): Promise<TreeVersio
   const versions = await tree.history(at, { signal: context.signal });
   if (versions.length > 0) return versions;
   throw new CliError("CLI_NOT_FOUND", `there is no version of ${formatPath(at)}`);
+}
+
+/** @throws CliError `CLI_NOT_FOUND` where that version is not kept, or the entry was deleted by it */
+export async function versionOf(
+  context: CommandContext,
+  at: Path,
+  revision: number,
+): Promise<TreeEntry> {
+  const versions = await versionsOf(context, at);
+  const version = versions.find((one) => one.revision === revision);
+  if (version !== undefined && !version.deleted) return version;
+  const kept = versions.map((one) => one.revision).join(", ");
+  const why = version === undefined ? `kept are ${kept}` : "it was deleted then";
+  throw new CliError(
+    "CLI_NOT_FOUND",
+    `${formatPath(at)} has no value of revision ${revision}: ${why}`,
+  );
 }
 
 async function revert(context: CommandContext, path: string, to: string): Promise<void> {

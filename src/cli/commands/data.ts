@@ -4,14 +4,15 @@ import { buffer } from "node:stream/consumers";
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import type { TreeEntry } from "../../tree/entry.ts";
+import { type TreeEntry, valueOf } from "../../tree/entry.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
+import type { Path } from "../../wire/path.ts";
 import { pathArgument, yamlValue, type CliIo, type CommandContext } from "../context.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import { fromJson } from "../plain.ts";
 import type { Act } from "../act.ts";
 import { revisionArgument } from "../words.ts";
-import { addHistoryCommands } from "./data-history.ts";
+import { addHistoryCommands, versionOf } from "./data-history.ts";
 import { addMoveCommands } from "./data-move.ts";
 
 /** `banyan data`: entries of the tree. */
@@ -22,6 +23,11 @@ export function addDataCommands(program: Command, act: Act): void {
     .command("get <path>")
     .description("print the value of one entry, or with --recursive of everything below it")
     .option("-r, --recursive", "this entry and all below it")
+    .addOption(depthOption("--min-depth <n>", "with --recursive: only what is that deep below it"))
+    .addOption(depthOption("--max-depth <n>", "with --recursive: nothing that is deeper below it"))
+    .addOption(
+      new Option("--revision <n>", "as this version of it had it").argParser(revisionArgument),
+    )
     .option("-m, --meta", "with revision, author and time")
     .action(act(get));
 
@@ -66,27 +72,55 @@ export function addDataCommands(program: Command, act: Act): void {
   addMoveCommands(data, act);
 }
 
-async function get(
+function depthOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text) => {
+    const depth = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(depth)) return depth;
+    throw new CliError("CLI_USAGE", `${text} is no depth: give a whole number from 0`);
+  });
+}
+
+interface GetFlags {
+  readonly recursive?: boolean;
+  readonly minDepth?: number | undefined;
+  readonly maxDepth?: number | undefined;
+  readonly revision?: number;
+  readonly meta?: boolean;
+}
+
+async function get(context: CommandContext, path: string, options: GetFlags): Promise<void> {
+  const at = pathArgument(path);
+  const { recursive = false, minDepth, maxDepth, revision, meta = false } = options;
+  if (recursive ? revision !== undefined : (minDepth ?? maxDepth) !== undefined) {
+    const says = "--min-depth and --max-depth go with --recursive, --revision does not";
+    throw new CliError("CLI_USAGE", says);
+  }
+  if (recursive) return getAll(context, at, { minDepth, maxDepth });
+  const entry =
+    revision === undefined
+      ? await presentEntry(context, at)
+      : await versionOf(context, at, revision);
+  context.output.value(meta ? entry : valueOf(entry));
+}
+
+async function presentEntry(context: CommandContext, at: Path): Promise<TreeEntry> {
+  const tree = await context.tree();
+  const entry = await tree.entry(at, { signal: context.signal });
+  if (entry !== undefined) return entry;
+  throw new CliError("CLI_NOT_FOUND", `there is no entry at ${formatPath(at)}`);
+}
+
+async function getAll(
   context: CommandContext,
-  path: string,
-  options: { recursive?: boolean; meta?: boolean },
+  at: Path,
+  depths: Pick<GetFlags, "minDepth" | "maxDepth">,
 ): Promise<void> {
   const tree = await context.tree();
-  const at = pathArgument(path);
-  if (options.recursive === true) {
-    const entries: TreeEntry[] = [];
-    for await (const entry of tree.walk(at, { signal: context.signal })) entries.push(entry);
-    if (entries.length === 0) {
-      throw new CliError("CLI_NOT_FOUND", `there is no entry at or below ${formatPath(at)}`);
-    }
-    context.output.rows(entries, ENTRY_COLUMNS);
-    return;
+  const entries = await tree.walk(at, { ...depths, signal: context.signal }).toArray();
+  if (entries.length === 0) {
+    throw new CliError("CLI_NOT_FOUND", `there is no entry at or below ${formatPath(at)}`);
   }
-  const entry = await tree.entry(at, { signal: context.signal });
-  if (entry === undefined) {
-    throw new CliError("CLI_NOT_FOUND", `there is no entry at ${formatPath(at)}`);
-  }
-  context.output.value(options.meta === true ? entry : await tree.get(at));
+  context.output.rows(entries, ENTRY_COLUMNS);
 }
 
 interface SetFlags extends ValueFlags {
@@ -110,7 +144,7 @@ async function set(
   options: SetFlags,
 ): Promise<void> {
   const at = pathArgument(path);
-  const value = await valueOf(context.io, given, options);
+  const value = await givenValue(context.io, given, options);
   const tree = await context.tree({ create: true });
   const { revision: written, changed } = await tree.set(at, value, {
     ifRevision: options.ifRevision,
@@ -121,7 +155,11 @@ async function set(
   context.output.note(`${formatPath(at)} ${changed ? "set" : "unchanged"}, revision ${written}`);
 }
 
-async function valueOf(io: CliIo, given: string | undefined, flags: ValueFlags): Promise<unknown> {
+async function givenValue(
+  io: CliIo,
+  given: string | undefined,
+  flags: ValueFlags,
+): Promise<unknown> {
   const { bytes, ...kinds } = flags;
   const named = (["value", "eval", "path", "file"] as const).filter((k) => kinds[k] !== undefined);
   if (named.length + (given === undefined ? 0 : 1) !== 1) {

@@ -38,6 +38,10 @@ async function save(context: CommandContext, file: string): Promise<void> {
   const target = resolve(context.io.cwd, file);
   const info = await saveSnapshot(tree.engine, target, { signal: context.signal });
   context.output.note(`${file}: ${told(info)}`);
+  const me = await tree.users.me();
+  if (me !== undefined && !me.roles.includes("admin")) {
+    context.output.note(`it holds what ${me.name} may read, and nothing else`);
+  }
 }
 
 async function load(context: CommandContext, file: string, dir?: string): Promise<void> {
