@@ -5,15 +5,16 @@
 import * as lmdb from "lmdb";
 
 import { EngineError } from "../base/errors.ts";
-import type { Path, PathElement, PathLike } from "../wire/path.ts";
+import { Path, type PathElement, type PathLike } from "../wire/path.ts";
 import { encodePath, encodePathInto, encodePlainText, subtreeRange } from "../wire/path-key.ts";
 import { toPath } from "../wire/path-text.ts";
 import { childrenRange } from "./children.ts";
 import type { EntryInPlace, ListOptions, Page, Revision } from "./engine.ts";
 import type { StoreReader } from "./hub-direct.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
-import { hasCursors, KEY_AT, type NativeCursors, RowCursor } from "./lmdb-cursor.ts";
 import { treeKey } from "./lmdb-keys.ts";
+import { hasMap, MapWindows, type NativeMap } from "./lmdb-map.ts";
+import { LmdbPages, RowWalk, TABLE_RECORD_BYTES } from "./lmdb-pages.ts";
 import { META_KEYS, TREE_BYTE } from "./lmdb-tables.ts";
 import { RowInPlace } from "./entry-row.ts";
 import { decodeHead } from "./lmdb-records.ts";
@@ -21,7 +22,7 @@ import { PathKeys } from "./path-keys.ts";
 import { compareBytes, type KeyRange, keyAfter, PAGE_LIMITS } from "./store.ts";
 
 /** What lmdb gives away of its native part; its types leave it out. */
-interface NativePart extends NativeCursors {
+interface NativePart extends Partial<NativeMap> {
   resetTxn(address: number): void;
 }
 
@@ -43,12 +44,12 @@ interface Table {
   readonly lastSize: number;
   /** lmdb's native part of it. */
   readonly db: unknown;
-  getStats(): { readonly entryCount: number };
+  getStats(): { readonly entryCount: number; readonly mapSize: number };
   getBinaryFast(key: PathLike | Uint8Array, options: Reading): Uint8Array | undefined;
-  getRange(
-    options: Reading & { start: Uint8Array; end: Uint8Array; limit: number },
-  ): Iterable<unknown>;
 }
+
+/** In LMDB's table of tables, the record of `tree`. */
+const TREE_RECORD = Buffer.from("tree\0");
 
 /**
  * Opens the store in `directory` for reading.
@@ -57,28 +58,33 @@ interface Table {
  */
 export function openReader(directory: string): StoreReader {
   const native = (lmdb as unknown as { nativeAddon?: Partial<NativePart> }).nativeAddon;
-  if (typeof native?.resetTxn !== "function" || !hasCursors(native)) {
+  if (typeof native?.resetTxn !== "function") {
     throw new EngineError("ENGINE_UNAVAILABLE", "this version of lmdb can't end a read by itself");
   }
   return new LmdbReader(directory, native as NativePart);
 }
 
-/** Gets a row that is valid until it returns, and its path; says whether it wants the next. */
-type TakeRow = (row: EntryInPlace, path: Path) => boolean;
-
 class LmdbReader implements StoreReader {
   readonly #root: lmdb.RootDatabase<Uint8Array, Uint8Array>;
+  readonly #tables: Table;
   readonly #tree: Table;
   readonly #meta: Meta;
+  readonly #pages: LmdbPages;
+  readonly #walk: RowWalk;
   readonly #native: NativePart;
   readonly #transaction: Transaction;
   readonly #keys = new PathKeys();
   /** lmdb's own buffer, into which it copies each row. */
   #rows: Uint8Array = new Uint8Array();
   #rowsOf: Uint8Array | undefined;
-  /** Another one of lmdb's, where it says what the last row was. */
+  /** Another one of lmdb's, into which keys are written for it. */
   #lastKey: Uint8Array = new Uint8Array();
-  /** What lmdb has just read. */
+  /** Where `tree` begins in the state that is read. */
+  readonly #record = new Uint8Array(TABLE_RECORD_BYTES);
+  /** What a page has already. */
+  #pageRows = 0;
+  #pageBytes = 0;
+  /** What was read last. */
   readonly #row = new RowInPlace();
   readonly #reading: Reading;
 
@@ -92,33 +98,32 @@ class LmdbReader implements StoreReader {
       maxDbs: 16,
       ...bytes,
     });
-    const keys = this.#keys;
     const tree = this.#root.openDB({
       name: "tree",
+      encoding: "binary",
       cache: false,
-      // lmdb calls these with its own buffers, so that nothing has to be copied out of them first.
-      encoder: {
-        encode: () => Buffer.alloc(0),
-        decode: (row: Uint8Array, size: number) => this.#decode(row, size),
-      },
-      keyEncoder: {
-        writeKey,
-        readKey: (source: Uint8Array, start: number, end: number) => {
-          this.#lastKey = source;
-          keys.read(source, start + 1, end);
-        },
-      },
+      // lmdb calls it with its own buffer, so that nothing has to be copied out of another first.
+      keyEncoder: { writeKey: this.#writeKey, readKey: () => undefined },
     } as never) as unknown as Table | undefined;
     const meta = this.#root.openDB("meta", bytes) as unknown as Meta | undefined;
     if (tree === undefined || meta === undefined) {
       void this.#root.close();
       throw new EngineError("ENGINE_UNAVAILABLE", `${directory} holds no store`);
     }
+    try {
+      this.#pages = new LmdbPages(directory);
+    } catch (error) {
+      void this.#root.close();
+      throw error;
+    }
+    this.#walk = new RowWalk(this.#pages);
+    this.#tables = this.#root as unknown as Table;
     this.#tree = tree;
     this.#meta = meta;
     this.#transaction = this.#root.useReadTransaction() as unknown as Transaction;
     this.#reading = { transaction: this.#transaction };
     this.#end();
+    if (hasMap(native)) this.#pages.windows = this.#windows(native);
   }
 
   get store(): string | undefined {
@@ -156,17 +161,18 @@ class LmdbReader implements StoreReader {
     read: (entry: EntryInPlace) => T,
   ): Page<T, Path> {
     const items: T[] = [];
-    const isAll = minDepth === 0 && maxDepth === Infinity;
-    const full = this.#scan(pageRange(prefix, after), (row, path) => {
-      if (isAll) {
-        items.push(read(row));
-        return true;
+    const least = prefix.length + minDepth;
+    const most = prefix.length + maxDepth;
+    try {
+      this.#begin(pageRange(prefix, after));
+      for (let path = this.#next(); path !== undefined; path = this.#next()) {
+        if (path.length >= least && path.length <= most) items.push(read(this.#row));
+        if (this.#isFull) return { items, after: path };
       }
-      const depth = path.length - prefix.length;
-      if (depth >= minDepth && depth <= maxDepth) items.push(read(row));
-      return true;
-    });
-    return { items, after: full };
+      return { items, after: undefined };
+    } finally {
+      this.#end();
+    }
   }
 
   children<T>(
@@ -176,28 +182,31 @@ class LmdbReader implements StoreReader {
   ): Page<T, PathElement> {
     const items: T[] = [];
     const { start, end } = childrenRange(path);
+    const depth = path.length + 1;
     let position = after === undefined ? start : subtreeRange(path.append(after)).end;
     let last: Path | undefined;
-    while (items.length < PAGE_LIMITS.entries) {
-      let below = false;
-      const full = this.#scan({ start: treeKey(position), end: treeKey(end) }, (row, at) => {
+    try {
+      this.#begin({ start: treeKey(position), end: treeKey(end) });
+      for (let at = this.#next(); at !== undefined; at = this.#next()) {
         const name = at[path.length] as PathElement;
-        below = at.length > path.length + 1;
-        if (!below) {
-          items.push(read(name, row));
+        if (at.length === depth) {
+          items.push(read(name, this.#row));
           last = at;
-        } else if (last?.contains(at) !== true) {
-          last = path.append(name);
-          items.push(read(name, undefined));
+        } else {
+          if (last?.contains(at) !== true) {
+            last = path.append(name);
+            items.push(read(name, undefined));
+          }
+          // What is below a child is passed over as a whole.
+          position = subtreeRange(last).end;
+          this.#walk.begin(this.#record, { start: treeKey(position), end: treeKey(end) });
         }
-        // What is below a child is passed over as a whole.
-        return !below;
-      });
-      if (!below && full === undefined) return { items, after: undefined };
-      position = subtreeRange(last ?? path).end;
-      if (!below) break;
+        if (this.#isFull || items.length >= PAGE_LIMITS.entries) return { items, after: name };
+      }
+      return { items, after: undefined };
+    } finally {
+      this.#end();
     }
-    return { items, after: last?.at(-1) };
   }
 
   readers(): ReaderSlot[] {
@@ -205,67 +214,61 @@ class LmdbReader implements StoreReader {
   }
 
   async close(): Promise<void> {
+    this.#pages[Symbol.dispose]();
     this.#transaction.done();
     await this.#root.close();
   }
 
-  /**
-   * Gives `take` the rows of the range, as many as a page has, as long as it wants more.
-   *
-   * @returns the path of the last row where there may be more
-   */
-  #scan(range: KeyRange, take: TakeRow): Path | undefined {
-    let rows = 0;
-    let bytes = 0;
-    const { entries: maxRows, bytes: maxBytes } = PAGE_LIMITS;
-    const counted: TakeRow = (row, path) => {
-      rows++;
-      bytes += row.end;
-      return take(row, path) && rows < maxRows && bytes < maxBytes;
-    };
-    try {
-      // lmdb gives the first row, and with it the places of all that fit into its buffers.
-      let more: boolean | undefined;
-      for (const _ of this.#tree.getRange({ ...range, limit: 1, transaction: this.#transaction })) {
-        more = counted(this.#row, this.#keys.last);
-      }
-      if (more === undefined) return undefined;
-      return more && this.#scanRest(range.end, counted) ? undefined : this.#keys.last;
-    } finally {
-      this.#end();
-    }
+  /** Begins a page of a range: `next` goes to its rows. */
+  #begin(range: KeyRange): void {
+    const record = this.#tables.getBinaryFast(TREE_RECORD, this.#reading);
+    if (record === undefined) throw new EngineError("ENGINE_CORRUPT", "the store has no table");
+    this.#record.set(record.subarray(0, TABLE_RECORD_BYTES));
+    this.#pages.windows?.begin();
+    this.#walk.begin(this.#record, range);
+    this.#pageRows = 0;
+    this.#pageBytes = 0;
   }
 
-  /**
-   * Gives `take` the rows behind the last one, without all that lmdb makes for each.
-   *
-   * @returns whether that is the end of the range. Where it is not, one was not wanted, or is too large.
-   */
-  #scanRest(end: Uint8Array, take: TakeRow): boolean {
-    const source = this.#lastKey;
-    const keys = this.#keys;
-    const row = this.#row;
-    const values = this.#rows;
-    using cursor = new RowCursor(this.#native, this.#tree.db, this.#transaction.address, source);
-    // Between a byte of ours and the end of the range's own.
-    const prefixBytes = end.length - 2;
-    let keyEnd = cursor.after(treeKey(encodePath(keys.last)));
-    for (; keyEnd > 0; keyEnd = cursor.next()) {
-      const { size } = cursor;
-      // Not in lmdb's buffer: as the first row of the next page, lmdb itself gets it.
-      if (size > values.length) return false;
-      const path = keys.read(source, KEY_AT + 1, keyEnd);
-      // Siblings have all that lies above them in common.
-      const isWithin = keys.isSibling && keys.shared >= prefixBytes;
-      if (!isWithin && !isBefore(source, KEY_AT, keyEnd, end)) return true;
-      if (!take(row.be(values, size, path), path)) return false;
-    }
-    return true;
+  /** Goes to the next row, which is valid until the next read. @returns its path */
+  #next(): Path | undefined {
+    const walk = this.#walk;
+    if (!walk.next()) return undefined;
+    const path = this.#keys.read(walk.bytes, walk.keyStart + 1, walk.keyEnd);
+    this.#row.be(walk.valueBytes, walk.valueSize, path, walk.valueStart);
+    this.#pageRows++;
+    this.#pageBytes += walk.valueSize;
+    return path;
   }
 
-  #decode(row: Uint8Array, size: number): void {
-    this.#row.be(this.#buffer(row), size, this.#keys.last);
+  /** Whether a page has no room for more. */
+  get #isFull(): boolean {
+    return this.#pageRows >= PAGE_LIMITS.entries || this.#pageBytes >= PAGE_LIMITS.bytes;
   }
+
+  #windows(native: NativeMap): MapWindows {
+    // lmdb has a buffer for keys, and shows it where it has one written.
+    this.get(Path.root);
+    return new MapWindows({
+      native,
+      pageSize: this.#pages.pageSize,
+      table: this.#tables.db,
+      transaction: this.#transaction.address,
+      key: TREE_RECORD,
+      keys: this.#lastKey,
+      fileSize: () => this.#pages.size,
+      mapSize: () => {
+        const { mapSize } = this.#tables.getStats();
+        this.#root.resetReadTxn();
+        return mapSize;
+      },
+    });
+  }
+
+  readonly #writeKey = (key: PathLike | Uint8Array, target: Uint8Array, at: number): number => {
+    this.#lastKey = target;
+    return writeKey(key, target, at);
+  };
 
   #metaRow(key: Uint8Array): Buffer | undefined {
     try {
@@ -298,16 +301,6 @@ function writeKey(key: PathLike | Uint8Array, target: Uint8Array, at: number): n
   target[at] = TREE_BYTE;
   const end = typeof key === "string" ? encodePlainText(key, target, at + 1) : -1;
   return end < 0 ? encodePathInto(toPath(key), target, at + 1) : end;
-}
-
-/** Whether the key from `start` to `keyEnd` comes before the key `end`. */
-function isBefore(source: Uint8Array, start: number, keyEnd: number, end: Uint8Array): boolean {
-  const shared = Math.min(end.length, keyEnd - start);
-  for (let i = 0; i < shared; i++) {
-    const difference = (source[start + i] as number) - (end[i] as number);
-    if (difference !== 0) return difference < 0;
-  }
-  return keyEnd - start < end.length;
 }
 
 function pageRange(prefix: Path, after: Path | undefined): KeyRange {

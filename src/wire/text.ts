@@ -94,20 +94,40 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
   let text = "";
   let seen = 0;
   let at = start;
-  for (; end - at >= 4; at += 4) {
+  for (; end - at >= 8; at += 8) {
     const a = bytes[at] as number;
     const b = bytes[at + 1] as number;
     const c = bytes[at + 2] as number;
     const d = bytes[at + 3] as number;
-    seen |= a | b | c | d;
-    text += String.fromCharCode(a, b, c, d);
+    const e = bytes[at + 4] as number;
+    const f = bytes[at + 5] as number;
+    const g = bytes[at + 6] as number;
+    const h = bytes[at + 7] as number;
+    seen |= a | b | c | d | e | f | g | h;
+    text += String.fromCharCode(a, b, c, d, e, f, g, h);
   }
-  for (; at < end; at++) {
-    const byte = bytes[at] as number;
-    seen |= byte;
-    text += String.fromCharCode(byte);
-  }
-  return seen < 0x80 ? text : undefined;
+  for (let i = at; i < end; i++) seen |= bytes[i] as number;
+  if (seen >= 0x80) return undefined;
+  if (at === end) return text;
+  const rest = fewCharacters(bytes, at, end - at);
+  return at === start ? rest : text + rest;
+}
+
+/** One to seven of them. */
+function fewCharacters(bytes: Uint8Array, at: number, count: number): string {
+  const a = bytes[at] as number;
+  if (count === 1) return String.fromCharCode(a);
+  const b = bytes[at + 1] as number;
+  if (count === 2) return String.fromCharCode(a, b);
+  const c = bytes[at + 2] as number;
+  if (count === 3) return String.fromCharCode(a, b, c);
+  const d = bytes[at + 3] as number;
+  if (count === 4) return String.fromCharCode(a, b, c, d);
+  const e = bytes[at + 4] as number;
+  if (count === 5) return String.fromCharCode(a, b, c, d, e);
+  const f = bytes[at + 5] as number;
+  if (count === 6) return String.fromCharCode(a, b, c, d, e, f);
+  return String.fromCharCode(a, b, c, d, e, f, bytes[at + 6] as number);
 }
 
 function equals(text: string, bytes: Uint8Array, start: number, end: number): boolean {
