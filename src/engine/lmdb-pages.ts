@@ -160,7 +160,8 @@ export class RowWalk {
   /** Goes before the range in the table with this record. `next` goes to its rows. @throws EngineError `ENGINE_CORRUPT` */
   begin(record: Uint8Array, { start, end }: KeyRange): void {
     const view = new DataView(record.buffer, record.byteOffset);
-    const root = view.getUint32(ROOT_AT, true) + view.getUint16(ROOT_AT + 4, true) * 0x1_00_00_00_00;
+    const root =
+      view.getUint32(ROOT_AT, true) + view.getUint16(ROOT_AT + 4, true) * 0x1_00_00_00_00;
     this.#end = end;
     this.#depth = 0;
     this.#stop = 0;
