@@ -32,6 +32,8 @@ const LEAF = 2;
 const IS_FAR = 1;
 /** More than LMDB has. */
 const MAX_DEPTH = 32;
+/** So that every place in the file is a number that is exact. */
+const MAX_PAGE = 2 ** 36;
 /** What LMDB's table of tables has of each. */
 export const TABLE_RECORD_BYTES = 48;
 /** In it, where the first page's number lies; all ones in that of an empty table. */
@@ -71,6 +73,7 @@ export class LmdbPages implements Disposable {
   /** Makes `place` that of this page. @throws EngineError `ENGINE_CORRUPT` */
   open(place: PagePlace, page: number): void {
     const { pageSize } = this;
+    if (page > MAX_PAGE) corrupt();
     const index = Math.floor(page / this.#window);
     const start = (page - index * this.#window) * pageSize;
     const window = this.windows?.get(index, start + pageSize);

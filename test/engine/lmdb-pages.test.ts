@@ -225,9 +225,13 @@ describe("RowWalk", () => {
         }
       },
     );
-    // The root's number, for one.
-    const root = Buffer.from(record).readUInt32LE(40);
-    fc.assert(property, { numRuns: 150, examples: [[[[root * 2048, 0xde_ad]], false]] });
+    // The root's number, for one, and that of the page its last node names.
+    const root = Buffer.from(record).readUInt32LE(40) * 4096;
+    const last = root + 24 + whole.readUInt16LE(root + 22 + whole.readUInt16LE(root + 20));
+    fc.assert(property, {
+      numRuns: 150,
+      examples: [root, last, last + 4].map((at) => [[[at / 2, 0x02_00]], false]),
+    });
     expect(refused).toBeGreaterThan(0);
     rmSync(directory, { recursive: true });
   });
