@@ -22,6 +22,16 @@ export function decodeEntry(key: Uint8Array, row: Uint8Array): EngineEntry {
   return readEntry(key, readerOf(row));
 }
 
+/** The same, where the path is known. */
+export function entryOf(path: Path, row: Uint8Array): EngineEntry {
+  return readRow(path, readerOf(row));
+}
+
+/** Of an entry, without the rest of its row. */
+export function revisionOfRow(row: Uint8Array): Revision {
+  return readerOf(row).f64();
+}
+
 /** Rows where they lie, one after the other: what is not looked at is not decoded. */
 export class RowInPlace implements EntryInPlace {
   bytes: Uint8Array = new Uint8Array();
@@ -106,10 +116,14 @@ export function writeEntry(target: Writer, { revision, time, author, value }: En
 
 /** What is left is the row of the entry with this key. */
 export function readEntry(key: Uint8Array, reader: Reader): EngineEntry {
+  return readRow(decodePath(key), reader);
+}
+
+function readRow(path: Path, reader: Reader): EngineEntry {
   const revision = reader.f64();
   const time = reader.f64();
   const author = reader.string();
-  return { path: decodePath(key), value: reader.view(reader.left), revision, author, time };
+  return { path, value: reader.view(reader.left), revision, author, time };
 }
 
 export function readerOf(row: Uint8Array): Reader {

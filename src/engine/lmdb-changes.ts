@@ -1,46 +1,38 @@
-/** What changes write into the tables of a store: those that are asked for, and those of a journal. */
-import type { Clock } from "../base/clock.ts";
-import type { EngineEntry, Revision, WriteResult } from "./engine.ts";
-import { decodeEntry, encodeEntry } from "./entry-row.ts";
+/** What changes write into the tables of a store at once: those that are asked for, and those of a journal. */
+import type { Revision } from "./engine.ts";
+import { encodeEntry } from "./entry-row.ts";
 import type { JournalRow } from "./journal.ts";
-import type { LmdbHistory } from "./lmdb-history.ts";
-import { operationKey, treeKey } from "./lmdb-keys.ts";
+import { treeKey } from "./lmdb-keys.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
-import { decodeChange, decodeHead, encodeHead, encodeResult } from "./lmdb-records.ts";
+import { decodeChange, decodeHead, encodeChange, encodeHead } from "./lmdb-records.ts";
 import { type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
+import type { LogRecord } from "./log-row.ts";
 import type { Change } from "./store.ts";
 
 /** Called within a transaction of the store. */
 export class LmdbChanges {
   readonly #tables: LmdbTables;
-  readonly #history: LmdbHistory;
   readonly #log: LmdbLog;
 
-  constructor(tables: LmdbTables, history: LmdbHistory, log: LmdbLog) {
+  constructor(tables: LmdbTables, log: LmdbLog) {
     this.#tables = tables;
-    this.#history = history;
     this.#log = log;
   }
 
-  entry(key: Uint8Array): EngineEntry | undefined {
+  /** The row of an entry, which nothing overwrites. */
+  row(key: Uint8Array): Uint8Array | undefined {
     const row = this.#tables.tree.get(treeKey(key));
-    return row === undefined ? undefined : decodeEntry(key, row);
+    return row && new Uint8Array(row.buffer, row.byteOffset, row.length);
   }
 
-  /** Makes one change; gives its row of the log. */
-  make(change: Change, previous: EngineEntry | undefined): Uint8Array {
+  /** Makes one change of an entry; what it gives has to be appended to the log. */
+  make(change: Change, previous: Uint8Array | undefined, operation: string | undefined): LogRecord {
     const { key, event } = change;
     const { tree } = this.#tables;
     if (event.type === "put") tree.putSync(treeKey(key), encodeEntry(event.entry));
     else tree.removeSync(treeKey(key));
-    this.#history.record(change, previous);
-    return this.#log.append(change);
-  }
-
-  /** Takes note of what an operation came to, in one of the two generations. */
-  remember(young: 0 | 1, operation: string, { key, result }: Remembered): void {
-    const row = encodeResult(key, result);
-    this.#tables.operations[young].putSync(operationKey(operation), row);
+    const { revision } = event.entry;
+    return { row: { revision, change: encodeChange(change), operation }, previous };
   }
 
   /**
@@ -48,28 +40,18 @@ export class LmdbChanges {
    *
    * @returns how many there were
    */
-  makeAgain(journal: ReadonlyMap<Revision, JournalRow>, clock: Clock): number {
+  makeAgain(journal: ReadonlyMap<Revision, JournalRow>): number {
     const { meta } = this.#tables;
     const head = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
-    const rows: Uint8Array[] = [];
+    const records: LogRecord[] = [];
     for (let revision = head.revision + 1; ; revision++) {
       const row = journal.get(revision);
       if (row === undefined) break;
       const change = decodeChange(revision, row.change);
-      const { key } = change;
-      const previous = this.entry(key);
-      rows.push(this.make(change, previous));
-      if (row.operation !== undefined) {
-        this.remember(0, row.operation, { key, result: { revision, previous } });
-      }
+      records.push(this.make(change, this.row(change.key), row.operation));
     }
-    if (rows.length === 0) return 0;
-    meta.putSync(META_KEYS.head, encodeHead(this.#log.advance(head, rows, clock.wall())));
-    return rows.length;
+    if (records.length === 0) return 0;
+    meta.putSync(META_KEYS.head, encodeHead(this.#log.append(head, records)));
+    return records.length;
   }
-}
-
-interface Remembered {
-  readonly key: Uint8Array;
-  readonly result: WriteResult;
 }

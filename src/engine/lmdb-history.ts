@@ -30,7 +30,7 @@ const SWEEP_ROWS = 128;
 const REVISION_BYTES = 8;
 
 /** `record` is called within a transaction of the store. */
-export class LmdbHistory implements StoreHistory {
+export class LmdbHistory {
   readonly rules: HistoryRules;
   readonly #tables: LmdbTables;
   readonly #options: LmdbHistoryOptions;
@@ -59,10 +59,10 @@ export class LmdbHistory implements StoreHistory {
     if (++this.#writes % SWEEP_EVERY === 0) this.#sweep();
   }
 
-  /** Newest first. */
-  past(path: Path, key: Uint8Array): PastVersion[] {
+  /** Newest first, behind those that have no row yet. */
+  past(path: Path, key: Uint8Array, newer: readonly PastVersion[]): PastVersion[] {
     const rule = this.rules.for(path);
-    const found: PastVersion[] = [];
+    const found = [...newer];
     const newest = rowKey(key, new Uint8Array(REVISION_BYTES).fill(0xff));
     const range = { start: newest, end: rowKey(key, new Uint8Array()), reverse: true } as const;
     for (const row of this.#tables.history.getRange({ ...range, limit: rule.versions })) {
@@ -116,6 +116,37 @@ export class LmdbHistory implements StoreHistory {
     writer.u8(value === undefined ? 0 : 1);
     if (value !== undefined) writer.bytes(value);
     return writer.take();
+  }
+}
+
+interface Waiting {
+  /** The past versions of an entry that have no row yet, newest first. */
+  readonly waiting: (key: Uint8Array, versions: number) => readonly PastVersion[];
+  /** Gives them rows. */
+  readonly makeAll: () => void;
+}
+
+/** The past as everybody is to see it: with what has no rows yet. */
+export class WaitingHistory implements StoreHistory {
+  readonly rules: HistoryRules;
+  readonly #history: LmdbHistory;
+  readonly #waiting: Waiting;
+
+  constructor(history: LmdbHistory, waiting: Waiting) {
+    this.rules = history.rules;
+    this.#history = history;
+    this.#waiting = waiting;
+  }
+
+  past(path: Path, key: Uint8Array): PastVersion[] {
+    const { versions } = this.rules.for(path);
+    return this.#history.past(path, key, this.#waiting.waiting(key, versions));
+  }
+
+  keep(rule: HistoryRule): void {
+    // What was written before the rule is not kept as that says.
+    this.#waiting.makeAll();
+    this.#history.keep(rule);
   }
 }
 

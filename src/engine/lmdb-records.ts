@@ -9,8 +9,11 @@ const writer = new Writer();
 
 const PUT = 1;
 const DELETE = 0;
+/** Behind the kind of a change. */
+const TIME_AT = 1;
+const TIME_BYTES = 8;
 
-/** A row of `log`, under its revision: the kind, time, author, key, then the value up to the end. */
+/** In a row of `log`, and in a journal: the kind, time, author, key, then the value up to the end. */
 export function encodeChange({ key, event }: Change): Uint8Array {
   const { entry } = event;
   writer.u8(event.type === "put" ? PUT : DELETE);
@@ -35,9 +38,17 @@ export function decodeChange(revision: Revision, row: Uint8Array): Change {
   return { key, event: { type: "put", entry: { path, value, revision, author, time } } };
 }
 
-/** When the change of a row of `log` was made. */
+/** Of which entry the change is. */
+export function changeKey(row: Uint8Array): Uint8Array {
+  const reader = readerOf(row);
+  reader.view(TIME_AT + TIME_BYTES);
+  reader.string();
+  return reader.view(reader.varint());
+}
+
+/** When the change was made. */
 export function changeTime(row: Uint8Array): number {
-  return new DataView(row.buffer, row.byteOffset, row.length).getFloat64(1, true);
+  return new DataView(row.buffer, row.byteOffset, row.length).getFloat64(TIME_AT, true);
 }
 
 /** A row of `operations`: what the write gave; the previous entry is at the written one's key. */
@@ -62,18 +73,28 @@ export interface Head {
   readonly revision: Revision;
   /** The log holds every change behind this revision. */
   readonly forgotten: Revision;
-  /** Of all rows of the log. */
+  /** Of all changes in the log. */
   readonly bytes: number;
+  /** Up to here operations and past versions have rows of their own: see `lmdb-later.ts`. */
+  readonly made: Revision;
 }
 
-export function encodeHead({ revision, forgotten, bytes }: Head): Uint8Array {
+/** Of a log that is empty. */
+export function headAt(revision: Revision): Head {
+  return { revision, forgotten: revision, bytes: 0, made: revision };
+}
+
+export function encodeHead({ revision, forgotten, bytes, made }: Head): Uint8Array {
   writer.f64(revision);
   writer.f64(forgotten);
   writer.f64(bytes);
+  writer.f64(made);
   return writer.take();
 }
 
 export function decodeHead(row: Uint8Array): Head {
   const reader = readerOf(row);
-  return { revision: reader.f64(), forgotten: reader.f64(), bytes: reader.f64() };
+  const [revision, forgotten, bytes] = [reader.f64(), reader.f64(), reader.f64()];
+  // Up to format 3 they had their rows at once.
+  return { revision, forgotten, bytes, made: reader.left === 0 ? revision : reader.f64() };
 }

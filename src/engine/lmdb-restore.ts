@@ -6,7 +6,7 @@ import { openLmdb } from "./lmdb.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { encodeEntry } from "./entry-row.ts";
-import { encodeHead } from "./lmdb-records.ts";
+import { encodeHead, headAt } from "./lmdb-records.ts";
 import { closeTables, commit, META_KEYS, openTables } from "./lmdb-tables.ts";
 
 /** One write of those that make up the state. */
@@ -48,7 +48,7 @@ export async function restoreLmdb(
     }
     const { revision } = state();
     // The log is empty: whoever goes on from an older revision has to begin anew.
-    const head = encodeHead({ revision, forgotten: revision, bytes: 0 });
+    const head = encodeHead(headAt(revision));
     commit(tables, () => tables.meta.putSync(META_KEYS.head, head));
   } catch (error) {
     throw lmdbError(error, directory);

@@ -3,15 +3,17 @@ import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
 import { CommitTurns } from "./commit-turns.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
-import { decodeEntry } from "./entry-row.ts";
+import { decodeEntry, entryOf, revisionOfRow } from "./entry-row.ts";
 import { lmdbError } from "./lmdb-errors.ts";
-import type { JournalRow } from "./journal.ts";
 import { LmdbChanges } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
-import { decodeHead, decodeResult, encodeHead, type Head } from "./lmdb-records.ts";
-import { LmdbHistory } from "./lmdb-history.ts";
+import { decodeHead, encodeHead, type Head } from "./lmdb-records.ts";
+import { LmdbHistory, WaitingHistory } from "./lmdb-history.ts";
+import { LmdbLater } from "./lmdb-later.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
-import { operationKey, pathKey, treeKey, treeRange } from "./lmdb-keys.ts";
+import { LmdbOperations } from "./lmdb-operations.ts";
+import { treeKey } from "./lmdb-keys.ts";
+import { readFirstKey, readPage } from "./lmdb-entries.ts";
 import {
   closeTables,
   commit,
@@ -21,7 +23,8 @@ import {
   requireOwner,
 } from "./lmdb-tables.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
-import { OPERATION_MEMORY_MS } from "./operation-memory.ts";
+import type { LogRecord } from "./log-row.ts";
+import { SpareTime } from "./spare-time.ts";
 import {
   type Change,
   changeOf,
@@ -30,6 +33,7 @@ import {
   PAGE_LIMITS,
   type PageLimits,
   type Store,
+  type StoreHistory,
   type StoreListener,
   type StorePage,
   type WriteRequest,
@@ -62,7 +66,9 @@ interface Outcome {
 /** What a transaction has changed up to now. */
 interface Changed {
   readonly changes: Change[];
-  readonly rows: JournalRow[];
+  readonly records: LogRecord[];
+  /** Of its named writes. */
+  readonly results: Map<string, WriteResult>;
 }
 
 /**
@@ -74,7 +80,7 @@ export class LmdbStore implements Store {
   readonly supports: EngineSupports = { condition: true, durable: true, shared: false };
   readonly label: string;
   readonly id: string;
-  readonly history: LmdbHistory;
+  readonly history: StoreHistory;
   readonly #tables: LmdbTables;
   readonly #options: LmdbStoreOptions;
   #head: Head;
@@ -82,10 +88,11 @@ export class LmdbStore implements Store {
   readonly #turns: CommitTurns;
   readonly #log: LmdbLog;
   readonly #changes: LmdbChanges;
-  #young: 0 | 1 = 0;
-  #youngSince: number;
-  /** There is something in the other generation of operations. */
-  #hasOld: boolean;
+  readonly #operations: LmdbOperations;
+  readonly #later: LmdbLater;
+  readonly #spareTime: SpareTime;
+  /** The next commit is to make a step of what waits. */
+  #isTimeForLater = false;
   #listener: StoreListener | undefined;
   #failed: EngineError | undefined;
   #closing: Promise<void> | undefined;
@@ -95,18 +102,29 @@ export class LmdbStore implements Store {
     this.id = options.id;
     this.#tables = tables;
     this.#options = options;
-    this.history = new LmdbHistory(tables, options);
-    this.#log = new LmdbLog(tables, options.log);
-    this.#changes = new LmdbChanges(tables, this.history, this.#log);
-    this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
-    this.#youngSince = options.clock.now();
-    this.#hasOld = Array.from(tables.operations[1].getKeys({ limit: 1 })).length > 0;
     const { flusher, clock } = options;
+    this.#log = new LmdbLog(tables, options.log);
+    this.#changes = new LmdbChanges(tables, this.#log);
+    this.#operations = new LmdbOperations(tables, clock);
+    const history = new LmdbHistory(tables, options);
+    this.#later = new LmdbLater({ log: this.#log, history, operations: this.#operations });
+    this.history = new WaitingHistory(history, {
+      waiting: (key, versions) => this.#later.past(key, versions),
+      makeAll: () => this.#makeAll(),
+    });
+    this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
+    this.#later.load(this.#head);
     this.#turns = new CommitTurns({
-      commit: () => this.#pending.length > 0 && this.#commit(),
+      commit: () => (this.#pending.length > 0 || this.#isTimeForLater) && this.#commit(),
       flushing: () => flusher.running,
       clock,
     });
+    const onTime = (): void => {
+      this.#isTimeForLater = true;
+      this.#turns.ask(false);
+    };
+    this.#spareTime = new SpareTime({ clock, revision: () => this.revision, onTime });
+    if (!this.#later.isEmpty) this.#spareTime.ask();
     options.flusher.onFailed = (error) => this.#flushFailed(error);
   }
 
@@ -119,7 +137,10 @@ export class LmdbStore implements Store {
   }
 
   get(key: Uint8Array): EngineEntry | undefined {
-    return this.#read(() => this.#changes.entry(key));
+    return this.#read(() => {
+      const row = this.#changes.row(key);
+      return row && decodeEntry(key, row);
+    });
   }
 
   row(key: Uint8Array): Uint8Array | undefined {
@@ -131,28 +152,13 @@ export class LmdbStore implements Store {
     });
   }
 
-  page({ start, end }: KeyRange, limits: PageLimits = PAGE_LIMITS): StorePage {
-    return this.#read(() => {
-      const entries: EngineEntry[] = [];
-      let bytes = 0;
-      for (const { key, value } of this.#tables.tree.getRange(treeRange(start, end))) {
-        if (entries.length >= limits.entries || bytes >= limits.bytes) {
-          return { entries, next: pathKey(key), revision: this.revision };
-        }
-        entries.push(decodeEntry(pathKey(key), value));
-        bytes += value.length;
-      }
-      return { entries, next: undefined, revision: this.revision };
-    });
+  page(range: KeyRange, limits: PageLimits = PAGE_LIMITS): StorePage {
+    const { revision } = this;
+    return this.#read(() => ({ ...readPage(this.#tables, range, limits), revision }));
   }
 
-  firstKey({ start, end }: KeyRange): Uint8Array | undefined {
-    return this.#read(() => {
-      for (const key of this.#tables.tree.getKeys({ ...treeRange(start, end), limit: 1 })) {
-        return pathKey(key);
-      }
-      return undefined;
-    });
+  firstKey(range: KeyRange): Uint8Array | undefined {
+    return this.#read(() => readFirstKey(this.#tables, range));
   }
 
   changes(after: Revision, limit: number): readonly Change[] | undefined {
@@ -207,6 +213,7 @@ export class LmdbStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.#stopLater();
     if (this.#pending.length > 0) this.#commit();
     const { flusher } = this.#options;
     try {
@@ -239,30 +246,63 @@ export class LmdbStore implements Store {
     this.#turns.cancel();
     const writes = this.#pending;
     this.#pending = [];
-    const changed: Changed = { changes: [], rows: [] };
-    const { changes, rows } = changed;
+    const isTimeForLater = this.#isTimeForLater || this.#later.isBehind;
+    this.#isTimeForLater = false;
+    const changed: Changed = { changes: [], records: [], results: new Map() };
     let outcomes: Outcome[] = [];
     let head = this.#head;
     try {
-      this.#turnGenerations();
+      this.#operations.turn();
       commit(this.#tables, () => {
         requireOwner(this.#tables, this.#options.ownerRow);
         outcomes = writes.map((write) => this.#apply(write, changed));
-        if (rows.length === 0) return;
-        const ofLog = rows.map(({ change }) => change);
-        head = this.#log.advance(this.#head, ofLog, this.#options.clock.wall());
-        this.#tables.meta.putSync(META_KEYS.head, encodeHead(head));
+        if (changed.records.length > 0) head = this.#log.append(head, changed.records);
+        if (isTimeForLater) head = this.#later.make(head);
+        if (head !== this.#head) head = this.#putHead(head);
       });
     } catch (error) {
+      this.#log.restart();
       const reason = lmdbError(error, this.label);
       for (const { reject } of writes) reject(reason);
       this.#fail(reason);
       return;
     }
-    this.#head = head;
-    if (rows.length > 0) this.#options.flusher.committed(rows);
-    this.#listener?.announce(changes);
+    if (head !== this.#head) {
+      this.#head = head;
+      this.#later.added(changed.records, changed.changes.map(keyOf));
+      if (isTimeForLater) this.#later.stepped();
+      if (!this.#later.isEmpty) this.#spareTime.ask();
+      this.#options.flusher.committed(changed.records.map(({ row }) => row));
+    }
+    this.#listener?.announce(changed.changes);
     this.#settle(outcomes);
+  }
+
+  /** Within a transaction. */
+  #putHead(head: Head): Head {
+    const put = this.#log.forget(head, this.#options.clock.wall());
+    this.#tables.meta.putSync(META_KEYS.head, encodeHead(put));
+    return put;
+  }
+
+  #stopLater(): void {
+    this.#spareTime.stop();
+    this.#isTimeForLater = false;
+  }
+
+  /** All that waits, at once: what was written before a rule is not kept as that says. */
+  #makeAll(): void {
+    try {
+      for (; !this.#later.isEmpty; this.#later.stepped()) {
+        this.#head = commit(this.#tables, () => {
+          requireOwner(this.#tables, this.#options.ownerRow);
+          return this.#putHead(this.#later.make(this.#head));
+        });
+        this.#options.flusher.committed([]);
+      }
+    } catch (error) {
+      throw lmdbError(error, this.label);
+    }
   }
 
   #settle(outcomes: readonly Outcome[]): void {
@@ -295,44 +335,36 @@ export class LmdbStore implements Store {
     this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
   }
 
-  #apply(write: PendingWrite, { changes, rows }: Changed): Outcome {
+  #apply(write: PendingWrite, { changes, records, results }: Changed): Outcome {
     const { request } = write;
-    const { key, value, condition, operation } = request;
-    const before = operation === undefined ? undefined : this.#resultOf(operation);
+    const { path, key, value, condition, operation } = request;
+    const before = operation === undefined ? undefined : this.#resultOf(operation, results);
     if (before !== undefined) return { write, result: before };
-    const previous = this.#changes.entry(key);
+    const row = this.#changes.row(key);
     try {
-      const other = condition && this.#changes.entry(condition.key);
-      checkWrite(request, previous?.revision ?? 0, other?.revision ?? 0);
+      const other = condition && this.#changes.row(condition.key);
+      const current = row === undefined ? 0 : revisionOfRow(row);
+      checkWrite(request, current, other === undefined ? 0 : revisionOfRow(other));
     } catch (error) {
       return { write, error };
     }
+    const previous = row && entryOf(path, row);
     const result = { revision: this.#head.revision + changes.length, previous };
-    if (value !== undefined || previous !== undefined) {
-      const revision = ++result.revision;
-      const change = changeOf(request, revision, this.#options.clock.wall());
+    if (value !== undefined || row !== undefined) {
+      const change = changeOf(request, ++result.revision, this.#options.clock.wall());
       changes.push(change);
-      rows.push({ revision, change: this.#changes.make(change, previous), operation });
+      records.push(this.#changes.make(change, row, operation));
+      if (operation !== undefined) results.set(operation, result);
+    } else if (operation !== undefined) {
+      // It is in no log.
+      this.#operations.put(operation, { key, result });
     }
-    if (operation !== undefined) this.#changes.remember(this.#young, operation, { key, result });
     return { write, result };
   }
 
-  #resultOf(operation: string): WriteResult | undefined {
-    const key = operationKey(operation);
-    const { operations } = this.#tables;
-    const old = this.#young === 0 ? operations[1] : operations[0];
-    const row = operations[this.#young].get(key) ?? (this.#hasOld ? old.get(key) : undefined);
-    return row === undefined ? undefined : decodeResult(row);
-  }
-
-  #turnGenerations(): void {
-    const now = this.#options.clock.now();
-    if (now - this.#youngSince < OPERATION_MEMORY_MS) return;
-    this.#youngSince = now;
-    this.#young = this.#young === 0 ? 1 : 0;
-    this.#hasOld = true;
-    this.#tables.operations[this.#young].clearSync();
+  #resultOf(operation: string, results: Changed["results"]): WriteResult | undefined {
+    const recent = results.get(operation) ?? this.#later.result(operation);
+    return recent ?? this.#operations.get(operation);
   }
 
   #read<T>(read: () => T): T {
@@ -352,8 +384,13 @@ export class LmdbStore implements Store {
 
   #end(error: EngineError): void {
     this.#failed = error;
+    this.#stopLater();
     for (const { reject } of this.#pending) reject(error);
     this.#pending = [];
     this.#listener?.failed(error);
   }
+}
+
+function keyOf({ key }: Change): Uint8Array {
+  return key;
 }

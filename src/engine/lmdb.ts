@@ -12,8 +12,10 @@ import { lmdbError } from "./lmdb-errors.ts";
 import { DATA_FILE, LOCK_FILE, prepareDirectory } from "./lmdb-file.ts";
 import { LmdbFlusher } from "./lmdb-flusher.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
+import { LmdbLater } from "./lmdb-later.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
-import { decodeHead, encodeHead } from "./lmdb-records.ts";
+import { LmdbOperations } from "./lmdb-operations.ts";
+import { decodeHead, encodeHead, type Head, headAt } from "./lmdb-records.ts";
 import type { ReaderSlot } from "./lmdb-readers.ts";
 import { LmdbStore } from "./lmdb-store.ts";
 import {
@@ -134,7 +136,8 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     const { restored } = prepared;
     const { id, ownerRow, epoch, revision } = takeOver(tables, options, {
       restored,
-      makeAgain: () => changesOf(tables, { clock, directory, log }).makeAgain(journal, clock),
+      makeAgain: () => new LmdbChanges(tables, new LmdbLog(tables, log)).makeAgain(journal),
+      makeLater: (head) => makeAllOfLog(tables, { clock, directory, log }, head),
     });
     flusher.takenOver(revision);
     const store = new LmdbStore(tables, {
@@ -154,14 +157,19 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
   }
 }
 
-/** What a journal's changes are made with, before there is a store to make others. */
-function changesOf(
+/** Makes what is made of the log, so that it can go. Within a transaction. */
+function makeAllOfLog(
   tables: LmdbTables,
-  { clock, directory, log }: { clock: Clock; directory: string; log: LogLimits },
-): LmdbChanges {
+  { clock, directory, log: limits }: { clock: Clock; directory: string; log: LogLimits },
+  head: Head,
+): void {
+  const log = new LmdbLog(tables, limits);
   // It makes no transactions of its own here.
   const history = new LmdbHistory(tables, { clock, label: directory, ownerRow: new Uint8Array() });
-  return new LmdbChanges(tables, history, new LmdbLog(tables, log));
+  const operations = new LmdbOperations(tables, clock);
+  const later = new LmdbLater({ log, history, operations });
+  later.load(head);
+  for (let at = head; !later.isEmpty; later.stepped()) at = later.make(at);
 }
 
 interface Lost {
@@ -169,12 +177,14 @@ interface Lost {
   readonly restored: boolean;
   /** Makes what the disk has of those, and says how many. */
   readonly makeAgain: () => number;
+  /** What is still to be made of the log. */
+  readonly makeLater: (head: Head) => void;
 }
 
 function takeOver(
   tables: LmdbTables,
   { owner = "", claim = () => true }: LmdbOptions,
-  { restored, makeAgain }: Lost,
+  { restored, makeAgain, makeLater }: Lost,
 ): { id: string; ownerRow: Uint8Array; epoch: number; revision: Revision } {
   const { meta } = tables;
   return commit(tables, () => {
@@ -191,10 +201,10 @@ function takeOver(
     let id = meta.get(META_KEYS.store)?.toString();
     const isBehind = id !== undefined && makeAgain() > 0;
     if (id === undefined || restored || isBehind) {
-      const revision = id === undefined ? 0 : nextRevisions(tables);
+      const revision = id === undefined ? 0 : nextRevisions(tables, makeLater);
       id = randomId();
       meta.putSync(META_KEYS.store, Buffer.from(id));
-      meta.putSync(META_KEYS.head, encodeHead({ revision, forgotten: revision, bytes: 0 }));
+      meta.putSync(META_KEYS.head, encodeHead(headAt(revision)));
     }
     const { revision } = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
     return { id, ownerRow, epoch, revision };
@@ -205,9 +215,11 @@ function takeOver(
  * Where revisions go on after a power failure took the last ones back: far behind those, because who
  * has seen one must never meet it again. Watches of what was lost can't go on, and begin anew.
  */
-function nextRevisions({ meta, log }: LmdbTables): Revision {
+function nextRevisions({ meta, log }: LmdbTables, makeLater: (head: Head) => void): Revision {
+  const head = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
+  makeLater(head);
   log.clearSync();
-  return decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array()).revision + LOST_REVISIONS;
+  return head.revision + LOST_REVISIONS;
 }
 
 function readOwner(row: Uint8Array): LmdbOwner {

@@ -1,0 +1,73 @@
+import { randomInt } from "node:crypto";
+
+import type { Revision } from "./engine.ts";
+
+const FIRST_CAPACITY = 1024;
+const PRIME = 0x0100_0193;
+
+/**
+ * The last changes of a store by a name of theirs, as numbers and not as text: they are many, and live for
+ * long enough to be in the way of everything that is collected. Names with the same hash are one to it;
+ * whoever finds one has to look.
+ */
+export class RecentNames {
+  readonly #seed = randomInt(2 ** 31);
+  /** Of each hash the last change. */
+  #last = new Float64Array(FIRST_CAPACITY);
+  /** Of each change its hash, and the one before it that shares its place in `#last`. */
+  #hashes = new Int32Array(FIRST_CAPACITY);
+  #before = new Float64Array(FIRST_CAPACITY);
+
+  /** Of text or bytes. */
+  hash(name: string | Uint8Array): number {
+    let hash = this.#seed;
+    if (typeof name === "string") {
+      for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), PRIME);
+    } else {
+      for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ (name[i] as number), PRIME);
+    }
+    // What differs in the last letters only would lie together, but not in the lowest bits alone.
+    return hash ^ (hash >>> 15);
+  }
+
+  /** @param oldest the last change that is of no interest any more */
+  add(revision: Revision, hash: number, oldest: Revision): void {
+    if (revision - oldest > this.#last.length) this.#grow(oldest, revision);
+    this.#put(revision, hash);
+  }
+
+  /** The changes of this hash behind `oldest`, newest first. */
+  *find(hash: number, oldest: Revision): Generator<Revision, void> {
+    const mask = this.#last.length - 1;
+    let revision = this.#last[hash & mask] as number;
+    while (revision > oldest) {
+      const at = revision % this.#last.length;
+      if (this.#hashes[at] === hash) yield revision;
+      revision = this.#before[at] as number;
+    }
+  }
+
+  #put(revision: Revision, hash: number): void {
+    const place = hash & (this.#last.length - 1);
+    const at = revision % this.#last.length;
+    this.#hashes[at] = hash;
+    this.#before[at] = this.#last[place] as number;
+    this.#last[place] = revision;
+  }
+
+  #grow(oldest: Revision, revision: Revision): void {
+    const known: { revision: Revision; hash: number }[] = [];
+    for (const last of this.#last) {
+      for (let at = last; at > oldest; at = this.#before[at % this.#last.length] as number) {
+        known.push({ revision: at, hash: this.#hashes[at % this.#last.length] as number });
+      }
+    }
+    let capacity = this.#last.length;
+    while (capacity < revision - oldest) capacity *= 2;
+    this.#last = new Float64Array(capacity);
+    this.#hashes = new Int32Array(capacity);
+    this.#before = new Float64Array(capacity);
+    known.sort((a, b) => a.revision - b.revision);
+    for (const one of known) this.#put(one.revision, one.hash);
+  }
+}
