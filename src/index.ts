@@ -12,7 +12,14 @@ export { formatPath, parsePath, toPath } from "./wire/path-text.ts";
 export { comparePaths } from "./wire/path-key.ts";
 export { Path, type PathElement, type PathLike } from "./wire/path.ts";
 
-export type { Cursor, Durability, Engine, Revision, RuleViolation } from "./engine/engine.ts";
+export type {
+  Cursor,
+  Durability,
+  Engine,
+  Revision,
+  RuleVerdict,
+  RuleViolation,
+} from "./engine/engine.ts";
 export { open, openEngine, type OpenOptions } from "./node/open.ts";
 
 export type { Difference } from "./tree/diff.ts";

@@ -220,8 +220,36 @@ export interface RuleViolation {
   readonly at?: string | undefined;
 }
 
+/** What a value is tried against: what values at a path have to fit, or a type. */
+export type RuleTarget = { readonly path: Path } | { readonly type: Path };
+
+/** Whether a value would be taken. */
+export interface RuleVerdict {
+  readonly fits: boolean;
+  /** What it was tried against; undefined where nothing is said of the path. */
+  readonly type?: Path | undefined;
+  /** The pattern by which values at the path are of that type. */
+  readonly match?: Path | undefined;
+  /** The type that refuses it: `type` or one above it. */
+  readonly by?: string | undefined;
+  /** Why. */
+  readonly reason?: string | undefined;
+  /** Where in the value, as `a.0.b`; undefined where it is about all of it. */
+  readonly at?: string | undefined;
+}
+
 /** What an engine that applies the rules of the tree can say of them. */
 export interface EngineRules {
+  /**
+   * Tries a value without writing it; undefined where there is no such type.
+   *
+   * @throws TreeError `TREE_RULE_FAILED`, as the write would
+   */
+  test(
+    target: RuleTarget,
+    value: Uint8Array,
+    options?: AbortOptions,
+  ): Promise<RuleVerdict | undefined>;
   /** Some of the entries at and below `prefix` that violate a rule, behind `after`. Pages may be empty. */
   violations(
     prefix: Path,

@@ -1,5 +1,6 @@
 import { Path } from "../wire/path.ts";
-import type { SubscribeOptions, WriteOptions } from "./engine.ts";
+import { EngineError } from "../base/errors.ts";
+import type { Engine, EngineRules, RuleTarget, SubscribeOptions, WriteOptions } from "./engine.ts";
 
 /** Which group a subscription is one of, and how much may wait for all of it. */
 export interface GroupOptions {
@@ -17,6 +18,18 @@ export function checkPath(path: unknown): Path {
 export function checkBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data;
   throw new TypeError("the message must be bytes");
+}
+
+/** @throws TypeError */
+export function checkTarget(target: RuleTarget): RuleTarget {
+  const { path, type } = target as Partial<Record<"path" | "type", unknown>>;
+  return path === undefined ? { type: checkPath(type) } : { path: checkPath(path) };
+}
+
+/** @throws EngineError `ENGINE_UNSUPPORTED` */
+export function rulesOf({ rules }: Engine): EngineRules {
+  if (rules !== undefined) return rules;
+  throw new EngineError("ENGINE_UNSUPPORTED", "this hub has no rules");
 }
 
 /** @throws TypeError */

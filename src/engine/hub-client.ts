@@ -123,6 +123,7 @@ export class HubEngine implements Engine {
       askAlone: (path) => this.#ask({}, (hub) => hub.get(path)),
     });
     this.rules = {
+      test: (target, value, given) => this.#ask(given ?? {}, (hub) => hub.testRule(target, value)),
       violations: (prefix, after, given) =>
         this.#ask(given ?? {}, (hub) => hub.violations(prefix, after)),
     };

@@ -16,6 +16,8 @@ import type {
   HistoryRule,
   ListOptions,
   Page,
+  RuleTarget,
+  RuleVerdict,
   RuleViolation,
   WatchOptions,
   WriteOptions,
@@ -25,6 +27,8 @@ import {
   checkBytes,
   checkGroup,
   checkPath,
+  checkTarget,
+  rulesOf,
   checkWriteOptions,
   type GroupOptions,
 } from "./hub-checks.ts";
@@ -272,10 +276,11 @@ export class HubService implements AsyncDisposable {
 
   /** A page of the entries that violate the rules on data. */
   violations(prefix: Path, after: Path | undefined): Promise<Page<RuleViolation, Path>> {
-    if (after !== undefined) checkPath(after);
-    const { rules } = this.#engine;
-    if (rules === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub has no rules");
-    return rules.violations(checkPath(prefix), after);
+    return rulesOf(this.#engine).violations(checkPath(prefix), after && checkPath(after));
+  }
+
+  testRule(target: RuleTarget, value: Uint8Array): Promise<RuleVerdict | undefined> {
+    return rulesOf(this.#engine).test(checkTarget(target), checkBytes(value));
   }
 
   publish(topic: Path, data: Uint8Array): Promise<void> {

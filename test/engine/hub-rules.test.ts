@@ -5,6 +5,7 @@ import { MemoryEngine } from "../../src/engine/memory.ts";
 import { HUB_EXPORT } from "../../src/engine/hub-server.ts";
 import type { HubService } from "../../src/engine/hub-server.ts";
 import { RuledEngine } from "../../src/tree/rules/ruled-engine.ts";
+import { Path } from "../../src/wire/path.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import { INT, INT_CODEC, refusal } from "../rule-examples.ts";
 import { TestHub } from "./hub-kit.ts";
@@ -28,6 +29,7 @@ describe("HubEngine and a hub with rules", () => {
     expect(found.map(({ path }) => String(path)).sort()).toEqual(["a.0", "a.1000", "a.500"]);
     hub.breakAll();
     expect(await tree.rules.check("a.500").toArray()).toHaveLength(1);
+    expect(await tree.rules.test("y", { path: "a.x" })).toMatchObject({ fits: false });
   });
 
   it("a client with a set of conversions has it after every loss of the hub too", async () => {
@@ -57,6 +59,16 @@ describe("HubEngine and a hub with rules", () => {
     const service = session.remote<HubService, "copy">(HUB_EXPORT);
     await expect(service.hello({ codecs: 7 as never })).rejects.toThrow("named by a string");
     await expect(service.violations("a" as never, undefined)).rejects.toThrow("must be a Path");
+    const bytes = new Uint8Array();
+    for (const [target, value] of [
+      [{}, bytes],
+      [{ path: "a" }, bytes],
+      [{ type: Path.root }, 1],
+      [null, bytes],
+    ])
+      await expect(service.testRule(target as never, value as never)).rejects.toThrow(
+        /must be|null/,
+      );
     await service.hello({ codecs: "foo" });
     await expect(service.hello({ codecs: "bar" })).rejects.toThrow("has one set");
     await expect(service.reading(1, () => {})).rejects.toThrow("nobody may read");
@@ -65,6 +77,8 @@ describe("HubEngine and a hub with rules", () => {
     expect((await refusal(without)).code).toBe("ENGINE_UNSUPPORTED");
     const tree = Tree.over(await plain.client());
     expect((await refusal(tree.rules.check().toArray())).code).toBe("ENGINE_UNSUPPORTED");
+    const tried = tree.rules.test(1, { path: "a" });
+    expect((await refusal(tried)).code).toBe("ENGINE_UNSUPPORTED");
     await session.close();
   });
 });

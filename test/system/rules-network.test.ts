@@ -26,4 +26,11 @@ it("CV1: a user has codecs, another sees what is stored, and rules hold for both
   expect((await refusal(std.set("inty.nope", "11"))).code).toBe("TREE_RULE_VIOLATED");
   expect(await hub.local.get("inty.nope")).toBeUndefined();
   expect(await std.rules.check().toArray()).toEqual([]);
+  // It is tried as it is stored, by who might write it.
+  expect(await con.rules.test("11", { path: "inty.x" })).toMatchObject({ fits: false });
+  expect(await con.rules.test(11, { type: "int" })).toMatchObject({ fits: true });
+  await users.add("sees", { roles: ["reader"], password: "pass word sees" });
+  await using sees = await as("sees");
+  const denied = await refusal(sees.rules.test(11, { path: "inty.x" }));
+  expect(denied.code).toBe("ENGINE_DENIED");
 });

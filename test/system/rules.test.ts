@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { open, openEngine, Path, type Tree } from "banyan";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { INT, INT_CODEC, refusal } from "../rule-examples.ts";
+import { INT, INT_CODEC, PERCENT, refusal } from "../rule-examples.ts";
 import { Cluster } from "./cluster.ts";
 import { type CommandResult, hubPid, inProcess, temporaryFolder } from "./kit.ts";
 
@@ -178,6 +178,51 @@ describe("banyan rule", () => {
     );
     expect(await tree.get("old.a")).toBe("x");
     expect(await command("rule", "check", "old.b")).toMatchObject({ code: 0, stdout: "" });
+  });
+
+  it("test says whether a value would be taken, why not with exit 7, and writes nothing", async () => {
+    await tree.rules.types.set("int.percent", PERCENT);
+    await tree.rules.matches.set("tried.+", { type: "int.percent" });
+    const said = async (...args: string[]): Promise<unknown[]> => {
+      const { code, stdout, stderr } = await command("rule", ...args);
+      return [code, (stdout + stderr).trim()];
+    };
+    expect(await said("test", "tried.a", "55")).toEqual([
+      0,
+      "fits the type int.percent (match tried.+)",
+    ]);
+    expect(await said("test", "tried.a", "155")).toEqual([
+      7,
+      "does not fit the type int.percent (match tried.+): not a percentage",
+    ]);
+    expect(await said("test", "tried.a", "-v", "55")).toEqual([
+      7,
+      "does not fit the type int, above int.percent (match tried.+): not an int",
+    ]);
+    expect(await said("test", "untried", "x")).toEqual([0, "fits: nothing is said of this path"]);
+    expect(await said("type", "test", "int", "-f", file("int.json", "1.5"))).toEqual([
+      7,
+      "does not fit the type int: not an int",
+    ]);
+    const { code, stdout } = await command(
+      "-o",
+      "json",
+      "rule",
+      "type",
+      "test",
+      "int.percent",
+      "7",
+    );
+    expect([code, JSON.parse(stdout)]).toEqual([0, { fits: true, type: { $path: "int.percent" } }]);
+    expect(await said("type", "test", "none", "7")).toEqual([
+      3,
+      expect.stringMatching(/no type none/),
+    ]);
+    expect(await said("test", "tried.a")).toEqual([
+      2,
+      expect.stringMatching(/give the value once/),
+    ]);
+    expect(await tree.get("tried.a")).toBeUndefined();
   });
 
   it("prints what set takes, lists, deletes, and says what is missing or in use", async () => {

@@ -1,16 +1,13 @@
-import { readFile } from "node:fs/promises";
-import { buffer } from "node:stream/consumers";
-
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import { type TreeEntry, valueOf } from "../../tree/entry.ts";
-import { formatPath, parsePath } from "../../wire/path-text.ts";
+import { formatPath } from "../../wire/path-text.ts";
 import type { Path } from "../../wire/path.ts";
-import { pathArgument, yamlValue, type CliIo, type CommandContext } from "../context.ts";
+import { pathArgument, type CommandContext } from "../context.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
-import { fromJson } from "../plain.ts";
 import type { Act } from "../act.ts";
+import { takesValue, type ValueFlags, givenValue } from "../value-argument.ts";
 import { revisionArgument } from "../words.ts";
 import { addHistoryCommands, versionOf } from "./data-history.ts";
 import { addMoveCommands } from "./data-move.ts";
@@ -31,14 +28,8 @@ export function addDataCommands(program: Command, act: Act): void {
     .option("-m, --meta", "with revision, author and time")
     .action(act(get));
 
-  data
-    .command("set <path> [value]")
+  takesValue(data.command("set <path> [value]"))
     .description("write one entry; a value that is JSON is taken as that, anything else as text")
-    .option("-v, --value <text>", "the value is this text, whatever it looks like")
-    .option("-e, --eval <json>", "the value is this JSON")
-    .option("-p, --path <path>", "the value is this path")
-    .option("-f, --file <file>", "the value is in this file (.json, .yaml, else text; - for stdin)")
-    .option("-b, --bytes", "with --file: the bytes as they are")
     .addOption(
       new Option("--if-revision <n>", "only if the entry is at it").argParser(revisionArgument),
     )
@@ -129,14 +120,6 @@ interface SetFlags extends ValueFlags {
   readonly idem?: boolean;
 }
 
-interface ValueFlags {
-  readonly value?: string;
-  readonly eval?: string;
-  readonly path?: string;
-  readonly file?: string;
-  readonly bytes?: boolean;
-}
-
 async function set(
   context: CommandContext,
   path: string,
@@ -153,51 +136,6 @@ async function set(
     signal: context.signal,
   });
   context.output.note(`${formatPath(at)} ${changed ? "set" : "unchanged"}, revision ${written}`);
-}
-
-async function givenValue(
-  io: CliIo,
-  given: string | undefined,
-  flags: ValueFlags,
-): Promise<unknown> {
-  const { bytes, ...kinds } = flags;
-  const named = (["value", "eval", "path", "file"] as const).filter((k) => kinds[k] !== undefined);
-  if (named.length + (given === undefined ? 0 : 1) !== 1) {
-    throw new CliError(
-      "CLI_USAGE",
-      "give the value once: as an argument, or with one of --value, --eval, --path, --file",
-    );
-  }
-  if (kinds.value !== undefined) return kinds.value;
-  if (kinds.eval !== undefined) return parseJson(kinds.eval, "--eval");
-  if (kinds.path !== undefined) return parsePath(kinds.path);
-  if (kinds.file !== undefined) return fileValue(io, kinds.file, bytes ?? false);
-  try {
-    return fromJson(JSON.parse(given ?? ""));
-  } catch {
-    return given;
-  }
-}
-
-function parseJson(text: string, name: string): unknown {
-  try {
-    return fromJson(JSON.parse(text));
-  } catch (error) {
-    throw new CliError("CLI_USAGE", `${name} is no JSON: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-async function fileValue(io: CliIo, file: string, bytes: boolean): Promise<unknown> {
-  const content = await (file === "-" ? buffer(io.stdin) : readFile(file)).catch((error) => {
-    throw new CliError("CLI_NOT_FOUND", `can't read ${file}: ${(error as Error).message}`);
-  });
-  if (bytes) return new Uint8Array(content);
-  const text = content.toString("utf8");
-  if (file.endsWith(".json")) return parseJson(text, file);
-  if (/\.ya?ml$/.test(file)) return yamlValue(text, file);
-  return text;
 }
 
 async function del(

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import type { RuleViolation } from "../../engine/engine.ts";
+import type { RuleVerdict, RuleViolation } from "../../engine/engine.ts";
 import { toYaml } from "../../node/yaml.ts";
 import type {
   CodecDefinition,
@@ -15,6 +15,7 @@ import type { Act } from "../act.ts";
 import { pathArgument, readSource, yamlValue, type CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { ago, clip, type Column } from "../output.ts";
+import { takesValue, type ValueFlags, givenValue } from "../value-argument.ts";
 import { jsonOrText } from "../words.ts";
 
 /** `banyan rule`: types, matches, codecs and conversions of data. */
@@ -24,6 +25,9 @@ export function addRuleCommands(program: Command, act: Act): void {
   addMatches(rule, act);
   addCodecs(rule, act);
   addConversions(rule, act);
+  takesValue(rule.command("test <path> [value]"))
+    .description("whether a value would be taken at a path; nothing is written; exit 7 if not")
+    .action(act((context, path: string, given, flags) => test(context, { path }, given, flags)));
   rule
     .command("check [path]")
     .description("the entries that do not fit the type of their path; exit 7 if there are any")
@@ -46,6 +50,11 @@ function addTypes(rule: Command, act: Act): void {
     .option("-g, --good <json>", "an example that fits (JSON, or text); again for more", collect)
     .option("-b, --bad <json>", "an example that must not fit; again for more", collect)
     .action(act(setType));
+  takesValue(type.command("test <type> [value]"))
+    .description("whether a value is of a type; exit 7 if not")
+    .action(
+      act((context, name: string, given, flags) => test(context, { type: name }, given, flags)),
+    );
   addVerbs(type, TYPES, act);
 }
 
@@ -220,6 +229,31 @@ async function listConversions(context: CommandContext, set: string | undefined)
     sets.map((name) => ({ set: name })),
     [{ head: "set", cell: (row) => row.set }],
   );
+}
+
+async function test(
+  context: CommandContext,
+  of: { readonly path: string } | { readonly type: string },
+  given: string | undefined,
+  flags: ValueFlags,
+): Promise<ExitCode> {
+  const target = "path" in of ? { path: pathArgument(of.path) } : { type: pathArgument(of.type) };
+  const value = await givenValue(context.io, given, flags);
+  const { rules } = await context.tree();
+  const verdict = await rules.test(value, target, { signal: context.signal });
+  if (verdict === undefined) throw notThere("type", "type" in of ? of.type : "");
+  context.output.value(context.output.format === "table" ? saysOf(verdict) : verdict);
+  return verdict.fits ? EXIT.ok : EXIT.invalid;
+}
+
+function saysOf({ fits, type, match, by, reason, at }: RuleVerdict): string {
+  if (type === undefined) return "fits: nothing is said of this path";
+  const name = formatPath(type);
+  const whence = match === undefined ? "" : ` (match ${formatPath(match)})`;
+  if (fits) return `fits the type ${name}${whence}`;
+  const above = by === name ? "" : `${by}, above `;
+  const where = at === undefined ? "" : `${at}: `;
+  return `does not fit the type ${above}${name}${whence}: ${where}${reason}`;
 }
 
 async function check(context: CommandContext, path = ":"): Promise<ExitCode> {

@@ -6,6 +6,8 @@ import type {
   EngineEntry,
   EngineRules,
   Page,
+  RuleTarget,
+  RuleVerdict,
   RuleViolation,
   WriteOptions,
   WriteResult,
@@ -53,6 +55,7 @@ export class RuledEngine extends EngineView {
     this.#system = root[0];
     this.#ruleDepth = rule.length;
     this.#rules = {
+      test: (target, value, options) => this.#test(target, value, options ?? {}),
       violations: (prefix, after, options) => this.#violations(prefix, after, options ?? {}),
       withCodecs: (set) => this.withCodecs(set),
     };
@@ -184,6 +187,32 @@ export class RuledEngine extends EngineView {
     throw badRule("type", name, says);
   }
 
+  async #test(
+    target: RuleTarget,
+    value: Uint8Array,
+    { signal }: AbortOptions,
+  ): Promise<RuleVerdict | undefined> {
+    const tried = "path" in target ? this.#typeAt(target.path) : this.#typeNamed(target.type);
+    if (tried === undefined) return "path" in target ? { fits: true } : undefined;
+    const { type, pattern: match, units } = tried;
+    const outcome = await abortable(this.#runner.run({ kind: "check", units, value }), signal);
+    const tested = { type, ...(match && { match }) };
+    if (outcome.ok) return { fits: true, ...tested };
+    const { why, unit: by, reason, at } = outcome;
+    if (why === "refused") return { fits: false, ...tested, by, reason, ...(at && { at }) };
+    const message = `the value can't be checked against the type ${formatPath(type)}: ${reason}`;
+    throw new TreeError("TREE_RULE_FAILED", message, { details: { type, by, reason, why } });
+  }
+
+  #typeAt(path: Path): TypeOfPath | undefined {
+    return path[0] === this.#system ? undefined : this.#book.typeOf(path);
+  }
+
+  #typeNamed(type: Path): Tried | undefined {
+    if (this.#book.type(formatPath(type)) === undefined) return undefined;
+    return { type, pattern: undefined, units: this.#book.chain(type) };
+  }
+
   async #violations(
     prefix: Path,
     after: Path | undefined,
@@ -205,8 +234,7 @@ export class RuledEngine extends EngineView {
 
   async #violationOf(entry: EngineEntry): Promise<RuleViolation | undefined> {
     const { path, value, revision, author, time } = entry;
-    if (path[0] === this.#system) return undefined;
-    const type = this.#book.typeOf(path);
+    const type = this.#typeAt(path);
     if (type === undefined) return undefined;
     const outcome = await this.#runner.run({ kind: "check", units: type.units, value });
     if (outcome.ok) return undefined;
@@ -215,6 +243,8 @@ export class RuledEngine extends EngineView {
     return { path, revision, author, time, match, type: type.type, by, reason, at };
   }
 }
+
+type Tried = Omit<TypeOfPath, "pattern"> & { readonly pattern: Path | undefined };
 
 function violation(path: Path, { pattern, type }: TypeOfPath, refusal: RuleRefusal): TreeError {
   const { why, unit, reason, at } = refusal;

@@ -3,9 +3,10 @@ import type { BanyanError } from "../../base/errors.ts";
 import { EngineError } from "../../base/errors.ts";
 import { Listing } from "../../base/listing.ts";
 import { ABORT_OPTIONS, checkOptions } from "../../base/options.ts";
-import type { Revision, RuleViolation } from "../../engine/engine.ts";
+import type { Revision, RuleVerdict, RuleViolation } from "../../engine/engine.ts";
 import { formatPath, toPath } from "../../wire/path-text.ts";
 import { Path, type PathLike } from "../../wire/path.ts";
+import { encodeTreeValue } from "../entry.ts";
 import { SYSTEM } from "../system-paths.ts";
 import type { Tree } from "../tree.ts";
 import type { DeleteResult, SetOptions, SetResult } from "../write.ts";
@@ -132,6 +133,22 @@ export class Rules {
   async sets(): Promise<string[]> {
     const children = await this.#tree.list(this.#tree.system.rule.append("convert")).toArray();
     return children.map(({ name }) => String(name));
+  }
+
+  /**
+   * Whether a value would be taken at a path, or is of a type, as it is stored; nothing is written. Undefined
+   * where there is no such type.
+   *
+   * @throws TreeError `TREE_RULE_FAILED` where the write would
+   */
+  async test(
+    value: unknown,
+    of: { readonly path: PathLike } | { readonly type: PathLike },
+    options: AbortOptions = {},
+  ): Promise<RuleVerdict | undefined> {
+    checkOptions(options, ABORT_OPTIONS, "rules.test");
+    const target = "path" in of ? { path: toPath(of.path) } : { type: toPath(of.type) };
+    return checkRuled(this.#tree).test(target, encodeTreeValue(value), options);
   }
 
   /**

@@ -22,6 +22,7 @@ import type {
   WriteOptions,
   WriteResult,
 } from "../../engine/engine.ts";
+import { SYSTEM, systemPaths } from "../system-paths.ts";
 import { GuardedPeers } from "./guarded-peers.ts";
 import { GuardedSubscription } from "./guarded-subscription.ts";
 import { GuardedWatch } from "./guarded-watch.ts";
@@ -187,6 +188,13 @@ export class GuardedEngine implements Engine {
     if (rules === undefined) return undefined;
     const { withCodecs } = rules;
     return {
+      test: async (target, value, options) => {
+        if ("type" in target)
+          this.#check("test", "r", systemPaths(SYSTEM).rule.concat(["type", ...target.type]));
+        // Who may write there finds out as well by writing.
+        else if (!may(this.#user().rights, "c", target.path)) this.#check("test", "w", target.path);
+        return rules.test(target, value, options);
+      },
       violations: async (prefix, after, options) => {
         this.#check("violations", "e", prefix);
         const page = await rules.violations(prefix, after, options);
