@@ -14,6 +14,11 @@ export function checkPath(path: unknown): Path {
   throw new TypeError("the path must be a Path");
 }
 
+/** Where a page begins; undefined: at the beginning. @throws TypeError */
+export function checkAfter(after: unknown): Path | undefined {
+  return after === undefined ? undefined : checkPath(after);
+}
+
 /** @throws TypeError */
 export function checkBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data;

@@ -26,6 +26,7 @@ import type {
 import {
   checkBytes,
   checkGroup,
+  checkAfter,
   checkPath,
   checkTarget,
   rulesOf,
@@ -212,8 +213,8 @@ export class HubService implements AsyncDisposable {
   }
 
   page(prefix: Path, options: ListOptions): Promise<Page<EngineEntry, Path>> {
-    const { minDepth, maxDepth, after } = options;
-    if (after !== undefined) checkPath(after);
+    const { minDepth, maxDepth } = options;
+    const after = checkAfter(options.after);
     const listing = this.#engine.list(checkPath(prefix), { minDepth, maxDepth, after });
     return firstPage(listing, ({ path, value }) => ({ place: path, bytes: value.length }));
   }
@@ -274,9 +275,8 @@ export class HubService implements AsyncDisposable {
     return this.#engine.historyRules();
   }
 
-  /** A page of the entries that violate the rules on data. */
   violations(prefix: Path, after: Path | undefined): Promise<Page<RuleViolation, Path>> {
-    return rulesOf(this.#engine).violations(checkPath(prefix), after && checkPath(after));
+    return rulesOf(this.#engine).violations(checkPath(prefix), checkAfter(after));
   }
 
   testRule(target: RuleTarget, value: Uint8Array): Promise<RuleVerdict | undefined> {
