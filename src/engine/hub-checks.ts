@@ -20,9 +20,9 @@ export function checkAfter(after: unknown): Path | undefined {
 }
 
 /** @throws TypeError */
-export function checkBytes(data: unknown): Uint8Array {
+export function checkBytes(data: unknown, what = "message"): Uint8Array {
   if (data instanceof Uint8Array) return data;
-  throw new TypeError("the message must be bytes");
+  throw new TypeError(`the ${what} must be bytes`);
 }
 
 /** @throws TypeError */

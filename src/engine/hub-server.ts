@@ -204,8 +204,11 @@ export class HubService implements AsyncDisposable {
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions): Promise<WriteResult> {
-    if (!(value instanceof Uint8Array)) throw new TypeError("the value must be bytes");
-    return this.#engine.put(checkPath(path), value, checkWriteOptions(options));
+    return this.#engine.put(
+      checkPath(path),
+      checkBytes(value, "value"),
+      checkWriteOptions(options),
+    );
   }
 
   delete(path: Path, options: WriteOptions): Promise<WriteResult> {
@@ -214,8 +217,8 @@ export class HubService implements AsyncDisposable {
 
   page(prefix: Path, options: ListOptions): Promise<Page<EngineEntry, Path>> {
     const { minDepth, maxDepth } = options;
-    const after = checkAfter(options.after);
-    const listing = this.#engine.list(checkPath(prefix), { minDepth, maxDepth, after });
+    const bounds = { minDepth, maxDepth, after: checkAfter(options.after) };
+    const listing = this.#engine.list(checkPath(prefix), bounds);
     return firstPage(listing, ({ path, value }) => ({ place: path, bytes: value.length }));
   }
 
@@ -280,7 +283,7 @@ export class HubService implements AsyncDisposable {
   }
 
   testRule(target: RuleTarget, value: Uint8Array): Promise<RuleVerdict | undefined> {
-    return rulesOf(this.#engine).test(checkTarget(target), checkBytes(value));
+    return rulesOf(this.#engine).test(checkTarget(target), checkBytes(value, "value"));
   }
 
   publish(topic: Path, data: Uint8Array): Promise<void> {
