@@ -1,5 +1,4 @@
 import { BanyanError, EngineError } from "../base/errors.ts";
-import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { release } from "../remote/helpers.ts";
 import type { Path, PathElement } from "../wire/path.ts";
@@ -36,9 +35,9 @@ import {
 import type { DirectOffer } from "./hub-direct.ts";
 import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
+import { firstPage } from "./first-page.ts";
 import { Window } from "./hub-window.ts";
 import { answerRows } from "./row-answers.ts";
-import { PAGE_LIMITS } from "./store.ts";
 
 /** What a hub says of itself: which process, and which of the hubs that the store has had. */
 export interface HubInfo {
@@ -380,24 +379,4 @@ export class HubService implements AsyncDisposable {
     this.#streams.delete(id);
     release(sink);
   }
-}
-
-/** What a listing gives, up to the limits of a page. */
-async function firstPage<T, Place>(
-  listing: Listing<T>,
-  look: (item: T) => { place: Place; bytes: number },
-): Promise<Page<T, Place>> {
-  const items: T[] = [];
-  let bytes = 0;
-  let after: Place | undefined;
-  for await (const page of listing.pages()) {
-    for (const item of page) {
-      const seen = look(item);
-      items.push(item);
-      bytes += seen.bytes;
-      after = seen.place;
-    }
-    if (items.length >= PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) return { items, after };
-  }
-  return { items, after: undefined };
 }
