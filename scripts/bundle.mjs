@@ -1,9 +1,10 @@
-// Programs that are one file each; runs after tsc, on what that has written.
-import { readFileSync } from "node:fs";
+// What is run of the package; runs after tsc, on what that has written. First the programs that are one file each.
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 import { rolldown } from "rolldown";
 
+import { writeChunks } from "./chunks.mjs";
 import { root } from "./prepare.mjs";
 
 /** Finds what lmdb needs: no other package has to see it. */
@@ -43,9 +44,7 @@ await bundle("hub-program.js", {
   ],
 });
 
-if (/[^\w.$]import\(/u.test(readFileSync(`${root}/dist/entry/hub-program.cjs`, "utf8"))) {
-  throw new Error("there is an import() left in the hub's program");
-}
+await writeChunks();
 
 /** The JavaScript of lmdb becomes part of the bundle, and finds its native part where the package is. */
 function lmdbInside() {
@@ -92,10 +91,13 @@ function virtual(id, text) {
 }
 
 async function bundle(entry, { file, external = [], plugins = [], ...output }) {
-  const input = `${root}/dist/entry/${entry}`;
+  const input = `${root}/build/entry/${entry}`;
+  const written = `${root}/build/entry/${file}`;
   const program = await rolldown({ input, external, plugins, platform: "node", logLevel: "warn" });
-  await program.write({ file: `${root}/dist/entry/${file}`, codeSplitting: false, ...output });
+  await program.write({ file: written, codeSplitting: false, ...output });
   await program.close();
-  const imports = /\bimport\s*\(/.exec(readFileSync(`${root}/dist/entry/${file}`, "utf8"));
+  const imports = /\bimport\s*\(/.exec(readFileSync(written, "utf8"));
   if (file === "hub-program.cjs" && imports !== null) throw new Error(`${file} has an import()`);
+  mkdirSync(`${root}/dist/entry`, { recursive: true });
+  copyFileSync(written, `${root}/dist/entry/${file}`);
 }

@@ -1,6 +1,6 @@
 // Fuzzes sessions, built before: `node scripts/fuzz-remote.mjs [frames] [seed]`, 10 million frames by default.
 // Any crash, rejection nobody handles, leak or hang ends it with the seed that leads there again.
-import { fuzzSessions } from "../dist/testing/remote-fuzz.js";
+import { fuzzSessions } from "../build/testing/remote-fuzz.js";
 import { numbersOf } from "./numbers.mjs";
 
 // Nobody reads the stacks of the errors, and they take half of the time.

@@ -134,7 +134,7 @@ if (process.argv.includes("--list")) {
 const scratch = mkdtempSync(join(tmpdir(), "banyan-mutations-"));
 for (const name of [
   "src",
-  "dist",
+  "build",
   "test",
   "scripts",
   "package.json",
@@ -168,7 +168,7 @@ async function passes(tests) {
 
 /** Puts a mutation in a file and in what is built of it. Answers with what takes it out again. */
 function mutate(file, text) {
-  const places = [file, file.replace(/^src\//, "dist/").replace(/\.ts$/, ".js")].map((name) =>
+  const places = [file, file.replace(/^src\//, "build/").replace(/\.ts$/, ".js")].map((name) =>
     join(scratch, name),
   );
   const before = places.map((place) => readFileSync(place));

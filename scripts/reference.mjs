@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { ERROR_CODES } from "../dist/base/error-codes.js";
-import { EXIT, exitCodeOf } from "../dist/cli/exit-codes.js";
-import { buildProgram } from "../dist/cli/program.js";
-import { errorFromCode } from "../dist/base/errors.js";
+import { ERROR_CODES } from "../build/base/error-codes.js";
+import { EXIT, exitCodeOf } from "../build/cli/exit-codes.js";
+import { buildProgram } from "../build/cli/program.js";
+import { errorFromCode } from "../build/base/errors.js";
 import { root } from "./prepare.mjs";
 
 /** Nothing is run: only the command's shape is read. */

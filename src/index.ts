@@ -53,16 +53,23 @@ export type { DeleteOptions, DeleteResult, SetOptions, SetResult } from "./tree/
 
 export type { CodeInfo, CodeRootOptions } from "./code/code-root.ts";
 export type { CodeEntry, CodeMode } from "./code/entry.ts";
-export { CodeLibrary, type CodeLibraryOptions } from "./code/library.ts";
-export { ModuleRoot, type ModuleInfo } from "./code/module-root.ts";
+export type { CodeLibraryOptions } from "./code/library.ts";
+export type { ModuleInfo } from "./code/module-root.ts";
 export { cleanStack } from "./code/source-url.ts";
 export type { CallOptions, WorkerOptions } from "./code/worker-calls.ts";
 export type { AddOptions, AddResult, RemoveOptions } from "./code/store.ts";
 
 export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
-export { removeNode, type RemoveNodeOptions } from "./runner/node-removal.ts";
-export { listNodes, type NodeListing } from "./runner/roster.ts";
-export { JobRoot, type JobListing } from "./runner/job-root.ts";
-export { CodeRoot } from "./node/code-root.ts";
+export type { RemoveNodeOptions } from "./runner/node-removal.ts";
+export type { NodeListing } from "./runner/roster.ts";
+export type { JobListing } from "./runner/job-root.ts";
 export type { BanyanNode, NodeOptions } from "./node/node.ts";
-export { runNode } from "./node/run-node.ts";
+export {
+  CodeLibrary,
+  CodeRoot,
+  JobRoot,
+  listNodes,
+  ModuleRoot,
+  removeNode,
+  runNode,
+} from "./node/on-use.ts";

@@ -18,7 +18,7 @@ export type { SyncSessionOptions } from "./remote/sync/options.ts";
 export type { SyncSession } from "./remote/sync/session.ts";
 
 /** This thread's. */
-const io = new IoThread(new URL("./entry/io.js", import.meta.url));
+const io = new IoThread();
 
 /**
  * Opens a session whose remote objects are used like local ones: each use blocks this thread until the

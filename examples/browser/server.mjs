@@ -41,7 +41,6 @@ const library = new URL(".", import.meta.resolve("banyan/remote"));
 const files = new Map([
   ["/", [new URL("index.html", import.meta.url), "text/html"]],
   ["/page.js", [new URL("page.js", import.meta.url), "text/javascript"]],
-  ["/tslib.js", [new URL(import.meta.resolve("tslib/tslib.es6.mjs")), "text/javascript"]],
 ]);
 
 function fileOf(path) {

@@ -1,14 +1,19 @@
 const MIN_SLOTS = 16;
 /** A table up to this size is kept as it is when it gets empty. */
 const MAX_KEPT_SLOTS = 16_384;
-const [MULTIPLIER, FOLD] = randomOdd();
+/** Of a table so small that it does not matter which numbers fall on one slot. */
+const [SMALL_MULTIPLIER, SMALL_FOLD] = [0x1e3779b1, 0x05ebca6b];
+
+/** This process's, for all others; drawn with the first, because cryptography takes memory. */
+let drawn: readonly [number, number] | undefined;
 
 /**
  * What is under way, by a whole number: a `Map` for entries that come and go all the time. It keeps a
  * place in memory, where a `Map` makes a new table of itself again and again, and the engine's quick
  * collections hold on to those with all that was ever in them.
  *
- * Numbers may come from a peer: which of them fall on the same slot differs from process to process.
+ * Numbers may come from a peer: which of them fall on the same slot of a table that grows differs from process
+ * to process.
  */
 export class IdTable<T extends object> {
   #ids: number[] = [];
@@ -16,6 +21,8 @@ export class IdTable<T extends object> {
   #mask = -1;
   #shift = 32;
   #size = 0;
+  #multiplier = SMALL_MULTIPLIER;
+  #fold = SMALL_FOLD;
 
   get size(): number {
     return this.#size;
@@ -72,9 +79,15 @@ export class IdTable<T extends object> {
     const ids = this.#ids;
     const values = this.#values;
     const mask = this.#mask;
-    let slot = hash(id) >>> this.#shift;
+    let slot = this.#hash(id) >>> this.#shift;
     while (values[slot] !== undefined && ids[slot] !== id) slot = (slot + 1) & mask;
     return slot;
+  }
+
+  #hash(id: number): number {
+    const low = id | 0;
+    const mixed = low === id ? low : low ^ Math.imul(id / 2 ** 32, this.#fold);
+    return Math.imul(mixed, this.#multiplier);
   }
 
   /** Moves whoever was pushed on from here, so that a search never ends early. */
@@ -86,7 +99,7 @@ export class IdTable<T extends object> {
     for (let slot = (from + 1) & mask; ; slot = (slot + 1) & mask) {
       const value = values[slot];
       if (value === undefined) break;
-      const home = hash(ids[slot] as number) >>> this.#shift;
+      const home = this.#hash(ids[slot] as number) >>> this.#shift;
       if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
       values[hole] = value;
       ids[hole] = ids[slot] as number;
@@ -105,6 +118,7 @@ export class IdTable<T extends object> {
     this.#values = new Array<T | undefined>(slots).fill(undefined);
     this.#mask = slots - 1;
     this.#shift = Math.clz32(slots) + 1;
+    if (slots > MIN_SLOTS) [this.#multiplier, this.#fold] = drawn ??= randomOdd();
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
       if (value === undefined) continue;
@@ -113,11 +127,6 @@ export class IdTable<T extends object> {
       this.#values[slot] = value;
     }
   }
-}
-
-function hash(id: number): number {
-  const low = id | 0;
-  return Math.imul(low === id ? low : low ^ Math.imul(id / 2 ** 32, FOLD), MULTIPLIER);
 }
 
 function randomOdd(): [number, number] {

@@ -41,8 +41,8 @@ export class IoThread {
   #worker: Worker | undefined;
   #listeners = 0;
 
-  /** `entry` is the file that the thread runs: `entry/io.js` of this package. */
-  constructor(entry: URL) {
+  /** `entry` is the file that the thread runs. */
+  constructor(entry: URL = new URL("../entry/io.js", import.meta.url)) {
     this.#entry = entry;
   }
 

@@ -75,7 +75,8 @@ export class HubEngine implements Engine {
   readonly #direct: HubDirect | undefined;
   readonly rules: EngineRules;
   readonly #questions: RowQuestions;
-  readonly #name = randomId();
+  /** In the names of operations; drawn with the first, because cryptography takes memory. */
+  #name: string | undefined;
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
   #pending = 0;
@@ -328,11 +329,16 @@ export class HubEngine implements Engine {
     send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
-    const operation = options.operation ?? `${this.#name}-${++this.#names}`;
+    const operation = options.operation ?? this.#newOperation();
     const named = { ifRevision, condition, author, operation, durability };
     const result = await this.#ask({ signal, operation }, (hub) => send(hub, named));
     this.#direct?.acknowledged(result.revision);
     return result;
+  }
+
+  #newOperation(): string {
+    this.#name ??= randomId();
+    return `${this.#name}-${++this.#names}`;
   }
 
   /** Asks until there is an answer; `operation` is given where asking may change something. */

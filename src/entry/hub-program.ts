@@ -3,12 +3,10 @@ import { BanyanError } from "../base/errors.ts";
 import { runHub } from "../node/hub.ts";
 import { HUB_REFUSED } from "../node/hub-connect.ts";
 import { fileLog } from "../node/file-log.ts";
+import { stopController } from "./stop.ts";
 
 const [directory = ".", idle = "10000"] = process.argv.slice(2);
-const controller = new AbortController();
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
-}
+const { signal } = stopController();
 const log = fileLog(process.stderr);
 
 // A function: as CommonJS, which the bundle is, nothing can be awaited out here.
@@ -17,7 +15,7 @@ async function main(): Promise<never> {
     const end = await runHub({
       directory,
       idleMs: Number(idle),
-      signal: controller.signal,
+      signal,
       log,
       onReady: ({ socket }) => log.info("the hub is ready", { socket }),
     });

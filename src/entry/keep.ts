@@ -2,13 +2,10 @@
 import { systemClock } from "../base/clock.ts";
 import { fileLog } from "../node/file-log.ts";
 import { keepHub } from "../node/keep-hub.ts";
+import { stopController } from "./stop.ts";
 
 const [directory = "."] = process.argv.slice(2);
-const controller = new AbortController();
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
-}
-const { signal } = controller;
+const { signal } = stopController();
 const log = fileLog(process.stderr);
 try {
   await keepHub({ directory, clock: systemClock, log, signal });

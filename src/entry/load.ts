@@ -8,14 +8,12 @@ import { DirectoryLoader, type LoadCounts } from "../node/load-directory.ts";
 import { open } from "../node/open.ts";
 import { onSupervisorGone } from "../node/supervise.ts";
 import { followErrors } from "../node/follow-errors.ts";
+import { stopController } from "./stop.ts";
 
 const [directory = ".", url = ".", ...flags] = process.argv.slice(2);
 const log = consoleLog("load");
-const controller = new AbortController();
+const controller = stopController();
 const { signal } = controller;
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
-}
 onSupervisorGone(() => controller.abort(new Error("the supervisor is gone")));
 
 try {

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 
@@ -6,6 +5,7 @@ import { NodeError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { newToken } from "../tree/users/token.ts";
 import type { TreePlaces } from "./tree-folder.ts";
+import { nodeCrypto } from "../tree/node-crypto.ts";
 
 /** What `.banyan/joined.json` says: the tree is another machine's, and how this one gets in. */
 export interface JoinedTree {
@@ -29,7 +29,7 @@ export async function joiningToken(
   { joining }: TreePlaces,
   { line, user }: { readonly line: string; readonly user: string },
 ): Promise<string> {
-  const url = createHash("sha256").update(line).digest("hex");
+  const url = nodeCrypto().createHash("sha256").update(line).digest("hex");
   // What makes no sense was not written to its end, and so never shown to anybody.
   const before = await read(joining).catch(() => undefined);
   if (before?.url === url && before.user === user) return before.token;

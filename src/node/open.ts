@@ -3,15 +3,12 @@ import { kindOf } from "../base/kind-of.ts";
 import type { Log } from "../base/log.ts";
 import { checkOptions, type OptionNames } from "../base/options.ts";
 import type { Durability, Engine } from "../engine/engine.ts";
-import { RulesHere } from "../code/rules/rules-here.ts";
 import { HubEngine } from "../engine/hub-client.ts";
-import { MemoryEngine } from "../engine/memory.ts";
-import { RuledEngine } from "../tree/rules/ruled-engine.ts";
+import type { HubDirectOptions } from "../engine/hub-direct.ts";
 import { SYSTEM, systemPaths } from "../tree/system-paths.ts";
 import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { Tree } from "../tree/tree.ts";
 import { checkDurability } from "../tree/write.ts";
-import { openOffered } from "./direct.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
 import type { Credentials } from "./network.ts";
@@ -123,17 +120,6 @@ async function openChecked(url: string | undefined, options: OpenOptions): Promi
   );
 }
 
-/** Rules are applied by this process, whose own the store is. */
-async function ruledHere(engine: Engine, { codecs }: OpenOptions): Promise<Engine> {
-  try {
-    const ruled = await RuledEngine.open(engine, new RulesHere());
-    return codecs === undefined ? ruled : ruled.withCodecs(codecs);
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
-}
-
 function checkOpening(url: unknown, options: OpenOptions, of: string): void {
   if (url !== undefined && typeof url !== "string") {
     const given = kindOf(url);
@@ -155,7 +141,7 @@ function checkOpening(url: unknown, options: OpenOptions, of: string): void {
 
 async function makeEngine(url: string | undefined, options: OpenOptions): Promise<Engine> {
   const { codecs, durability, log, signal } = options;
-  if (url === "memory:") return ruledHere(new MemoryEngine(), options);
+  if (url === "memory:") return (await import("./own-store.ts")).openMemory(options);
   if (url?.startsWith("unix:") === true) {
     if (!url.startsWith("unix:/")) {
       throw new NodeError(
@@ -165,7 +151,7 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     }
     return HubEngine.open({
       connect: (closed) => dialHub({ socket: url }, closed),
-      openStore: openOffered,
+      openStore,
       request: { codecs },
       durability,
       signal,
@@ -182,20 +168,22 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     return networkEngine(there, { ...options, credentials: options.credentials ?? { token } });
   }
   if (options.exclusive === true) {
-    // Only the owner of a store needs LMDB.
-    const { openExclusive } = await import("./exclusive.ts");
-    return ruledHere(await openExclusive(directory, { durability }), options);
+    return (await import("./own-store.ts")).openAlone(directory, options);
   }
   const started = new StartedHubs();
   return HubEngine.open({
     connect: (closed) => connectHub(directory, { signal: closed, started }),
-    openStore: openOffered,
+    openStore,
     request: { codecs },
     durability,
     signal,
     log,
   });
 }
+
+/** Few processes read so much that they come to it. */
+const openStore: HubDirectOptions["open"] = async (...offered) =>
+  (await import("./direct.ts")).openOffered(...offered);
 
 /** The engine of a hub on the network. */
 async function networkEngine(url: string, options: OpenOptions): Promise<Engine> {

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 
 import { NodeError, TreeError } from "../base/errors.ts";
@@ -8,6 +7,7 @@ import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { sameBytes } from "../tree/same-bytes.ts";
 import type { Tree } from "../tree/tree.ts";
 import { placesOf } from "./tree-folder.ts";
+import { nodeCrypto } from "../tree/node-crypto.ts";
 
 /** Keys that are given, and not those of the tree's folder: as text, or in a file. */
 export interface GivenKeys {
@@ -104,7 +104,7 @@ async function makeKey(path: string): Promise<Uint8Array> {
     const [key] = (await keysIn(path)) ?? [];
     if (key !== undefined) return key;
     try {
-      const text = `${randomBytes(KEY_BYTES).toString("base64")}\n`;
+      const text = `${nodeCrypto().randomBytes(KEY_BYTES).toString("base64")}\n`;
       await writeFile(draft, text, { mode: 0o600, flag: "wx" });
       // Linking makes it appear whole, and of two that are made at once one is the key.
       await link(draft, path);

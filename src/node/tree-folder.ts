@@ -1,5 +1,4 @@
 import { stat } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
@@ -7,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { NodeError } from "../base/errors.ts";
 import { makeDirectory } from "../engine/make-directory.ts";
+import { nodeCrypto } from "../tree/node-crypto.ts";
 
 /** The folder in which a tree keeps everything, as git keeps its own in `.git`. */
 const TREE_FOLDER = ".banyan";
@@ -151,7 +151,11 @@ async function upwards(from: string): Promise<string | undefined> {
  * that only this user can enter, because a socket's path has little room and a tree's may be long.
  */
 export function hubAddress(directory: string, epoch: string): string {
-  const name = createHash("sha256").update(realpathSync(directory)).digest("hex").slice(0, 12);
+  const name = nodeCrypto()
+    .createHash("sha256")
+    .update(realpathSync(directory))
+    .digest("hex")
+    .slice(0, 12);
   return `unix:${join(privateFolder(), `${name}-${epoch}`)}`;
 }
 

@@ -17,13 +17,8 @@ const missing = chromiumMissing();
 if (missing !== undefined)
   process.stderr.write(`\nSKIPPED: banyan/remote in Chromium: ${missing}\n\n`);
 
-/** What the page loads: the built package, and the one helper library that its files name. */
-const IMPORTS = {
-  imports: {
-    "banyan/remote": "/dist/remote-browser.js",
-    tslib: "/node_modules/tslib/tslib.es6.mjs",
-  },
-};
+/** What the page loads: the built package. */
+const IMPORTS = { imports: { "banyan/remote": "/dist/remote-browser.js" } };
 const PAGE = `<!doctype html><script type="importmap">${JSON.stringify(IMPORTS)}</script>
 <script type="module">window.remote = await import("banyan/remote");</script>`;
 
@@ -71,7 +66,7 @@ describe.skipIf(missing !== undefined)("banyan/remote in Chromium", () => {
   beforeAll(async () => {
     http = createServer((request, response) => {
       const path = join(ROOT, request.url ?? "/");
-      const isFile = /^\/(?:dist|node_modules\/tslib)\/[\w./-]+\.m?js$/.test(request.url ?? "");
+      const isFile = /^\/dist\/[\w./-]+\.js$/.test(request.url ?? "");
       response.setHeader("content-type", isFile ? "text/javascript" : "text/html");
       if (isFile && !existsSync(path)) response.writeHead(404).end();
       else response.end(isFile ? readFileSync(path) : PAGE);

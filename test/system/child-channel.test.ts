@@ -62,7 +62,7 @@ interface Noisy extends AsyncDisposable {
 
 /** A child that answers by `stdioChannel()`; it must have ended at the end of the test. */
 function startNoisy(fd?: number): Noisy {
-  const args = [NOISY, join(ROOT, "dist"), ...(fd === undefined ? [] : [`${fd}`])];
+  const args = [NOISY, join(ROOT, "build"), ...(fd === undefined ? [] : [`${fd}`])];
   const plain = [process.execPath, args] as const;
   const [command, all] = fd === undefined ? shieldStdio(...plain) : plain;
   const child = spawn(command, all, { stdio: ["pipe", "pipe", "pipe", "pipe"] });

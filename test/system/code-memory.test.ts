@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 
 import { ROOT } from "./kit.ts";
 
-const dist = (file: string): string => JSON.stringify(pathToFileURL(join(ROOT, "dist", file)).href);
+const dist = (file: string): string =>
+  JSON.stringify(pathToFileURL(join(ROOT, "build", file)).href);
 
 /** 500 reloads to warm up, then 500 that are measured; prints the heap they left behind, in bytes. */
 const SCRIPT = `

@@ -39,13 +39,13 @@ export async function banyan(
   return { code, stdout, stderr };
 }
 
-/** The built command in this process: for many of them where a process each would take long. */
+/** What the built command does, in this process: for many of them where a process each would take long. */
 export async function inProcess(
   args: readonly string[],
   input = "",
   cwd = tmpdir(),
 ): Promise<CommandResult> {
-  const program = join(ROOT, "dist/cli/program.js");
+  const program = join(ROOT, "build/cli/program.js");
   const { runCli: run } = (await import(program)) as { runCli: typeof runCli };
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const { signal } = new AbortController();

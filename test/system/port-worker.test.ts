@@ -11,7 +11,7 @@ import { ROOT } from "./kit.ts";
 
 /** A real thread that runs `body` with a `channel` to us; it has to have ended at the end. */
 function open(body: string): AsyncDisposable & { channel: Channel; exited: Promise<unknown> } {
-  const module = pathToFileURL(join(ROOT, "dist/channel/port.js")).href;
+  const module = pathToFileURL(join(ROOT, "build/channel/port.js")).href;
   const source = `
     const { parentPort } = require("node:worker_threads");
     import(${JSON.stringify(module)}).then(({ portChannel }) => {

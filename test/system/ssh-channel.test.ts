@@ -55,7 +55,7 @@ describe.skipIf(missing !== undefined)("dialSsh() to a real server", () => {
 
   it("keeps what the far side prints apart, and hands it to onLog", async () => {
     let log = "";
-    await using channel = await dial([process.execPath, NOISY, join(ROOT, "dist")], {
+    await using channel = await dial([process.execPath, NOISY, join(ROOT, "build")], {
       onLog: (text) => (log += text),
     });
     const received = collect(channel);

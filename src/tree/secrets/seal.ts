@@ -1,6 +1,5 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-
 import { TreeError } from "../../base/errors.ts";
+import { nodeCrypto } from "../node-crypto.ts";
 
 /** A value that only those can read who have the key. */
 export interface Sealed {
@@ -21,8 +20,8 @@ const ALGORITHM = "aes-256-gcm";
  * nobody puts one secret where another is expected.
  */
 export function seal(plain: Uint8Array, key: Uint8Array, place: string): Sealed {
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
+  const iv = nodeCrypto().randomBytes(IV_BYTES);
+  const cipher = nodeCrypto().createCipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
   cipher.setAAD(Buffer.from(place, "utf8"));
   const data = Buffer.concat([cipher.update(plain), cipher.final()]);
   return {
@@ -41,7 +40,9 @@ export function unseal(sealed: Sealed, key: Uint8Array, place: string): Uint8Arr
     throw new TreeError("TREE_NO_KEY", says);
   }
   try {
-    const decipher = createDecipheriv(ALGORITHM, key, sealed.iv, { authTagLength: TAG_BYTES });
+    const decipher = nodeCrypto().createDecipheriv(ALGORITHM, key, sealed.iv, {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAAD(Buffer.from(place, "utf8"));
     decipher.setAuthTag(sealed.tag);
     return new Uint8Array(Buffer.concat([decipher.update(sealed.data), decipher.final()]));
@@ -60,5 +61,10 @@ export function isSealed(value: unknown): value is Sealed {
 
 /** Says which key it is, and nothing of it. */
 export function keyId(key: Uint8Array): string {
-  return createHash("sha256").update("banyan secret key").update(key).digest("hex").slice(0, 16);
+  return nodeCrypto()
+    .createHash("sha256")
+    .update("banyan secret key")
+    .update(key)
+    .digest("hex")
+    .slice(0, 16);
 }

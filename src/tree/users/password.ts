@@ -1,4 +1,4 @@
-import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { nodeCrypto } from "../node-crypto.ts";
 
 /** A password as it is kept: what it was hashed to, and how, so that old ones hold when we take more. */
 export interface PasswordHash {
@@ -42,7 +42,7 @@ export async function hashPassword(password: string): Promise<PasswordHash> {
     cost: COST,
     blockSize: BLOCK_SIZE,
     parallelism: PARALLELISM,
-    salt: randomBytes(SALT_BYTES),
+    salt: nodeCrypto().randomBytes(SALT_BYTES),
   };
   return { scheme: "scrypt", ...how, hash: await derive(password, how, HASH_BYTES) };
 }
@@ -58,7 +58,7 @@ export async function isPassword(
   if (Buffer.byteLength(password) > MAX_BYTES) return false;
   const { hash, ...how } = stored ?? NOBODY;
   const derived = await derive(password, how, hash.length);
-  return timingSafeEqual(derived, hash) && stored !== undefined;
+  return nodeCrypto().timingSafeEqual(derived, hash) && stored !== undefined;
 }
 
 const NOBODY: PasswordHash = {
@@ -84,7 +84,7 @@ function derive(
   // The same letters may come composed or not, as a keyboard has it.
   const text = password.normalize("NFC");
   return new Promise((resolve, reject) => {
-    scrypt(text, salt, bytes, options, (error, key) => {
+    nodeCrypto().scrypt(text, salt, bytes, options, (error, key) => {
       if (error === null) resolve(key);
       else reject(error);
     });

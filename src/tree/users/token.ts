@@ -1,6 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-
 import { randomId } from "../../base/ids.ts";
+import { nodeCrypto } from "../node-crypto.ts";
 
 /** A token as it is made: its text is shown once, and only its hash is kept. */
 export interface NewToken {
@@ -17,7 +16,7 @@ const TEXT = /^bt_([0-9a-z]{16})_([\w-]{43})$/;
 /** Nobody can guess one, so a plain hash is enough to keep it. */
 export function newToken(): NewToken {
   const id = randomId();
-  const secret = randomBytes(SECRET_BYTES).toString("base64url");
+  const secret = nodeCrypto().randomBytes(SECRET_BYTES).toString("base64url");
   return { id, text: `bt_${id}_${secret}`, hash: hashOf(secret) };
 }
 
@@ -30,9 +29,9 @@ export function parseToken(text: unknown): { id: string; hash: Uint8Array } | un
 }
 
 export function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
+  return a.length === b.length && nodeCrypto().timingSafeEqual(a, b);
 }
 
 function hashOf(secret: string): Uint8Array {
-  return new Uint8Array(createHash("sha256").update(secret).digest());
+  return new Uint8Array(nodeCrypto().createHash("sha256").update(secret).digest());
 }

@@ -2,9 +2,9 @@
  * Opens a tree, writes and closes it again: `come-and-go.mjs DIRECTORY NAME TIMES IDLE_MS`. A hub that it
  * starts ends when nobody has used it for IDLE_MS.
  */
-import { HubEngine } from "../../../dist/engine/hub-client.js";
-import { connectHub } from "../../../dist/node/hub-connect.js";
-import { Path } from "../../../dist/wire/path.js";
+import { HubEngine } from "../../../build/engine/hub-client.js";
+import { connectHub } from "../../../build/node/hub-connect.js";
+import { Path } from "../../../build/wire/path.js";
 
 const [directory, name, times, idleMs] = process.argv.slice(2);
 const hubs = new Set();

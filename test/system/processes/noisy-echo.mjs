@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import { writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const [, , dist, ...args] = process.argv;
-const { stdioChannel } = await import(pathToFileURL(`${dist}/channel/child.js`).href);
+const [, , build, ...args] = process.argv;
+const { stdioChannel } = await import(pathToFileURL(`${build}/channel/child.js`).href);
 const fd = args.length === 0 ? undefined : Number(args[0]);
 const channel = stdioChannel({ read: fd, write: fd });
 channel.receive((message) => {

@@ -1,9 +1,9 @@
 /** A hub's parts with limits of a test's own: `small-hub.mjs STORE SOCKET HISTORY MAX_VALUE_BYTES`. */
-import { listenUnix } from "../../../dist/channel/unix.js";
-import { serveEngine } from "../../../dist/engine/hub-server.js";
-import { openLmdb } from "../../../dist/engine/lmdb.js";
-import { openSession } from "../../../dist/remote/session.js";
-import { ownProcess } from "../../../dist/runner/process-identity.js";
+import { listenUnix } from "../../../build/channel/unix.js";
+import { serveEngine } from "../../../build/engine/hub-server.js";
+import { openLmdb } from "../../../build/engine/lmdb.js";
+import { openSession } from "../../../build/remote/session.js";
+import { ownProcess } from "../../../build/runner/process-identity.js";
 
 const [store, socket, history, maxValueBytes] = process.argv.slice(2);
 const engine = await openLmdb(store, {

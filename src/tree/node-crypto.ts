@@ -1,0 +1,4 @@
+/** Node's own cryptography, loaded with the first use: for most processes it would be memory for nothing. */
+export function nodeCrypto(): typeof import("node:crypto") {
+  return process.getBuiltinModule("node:crypto");
+}
