@@ -75,8 +75,7 @@ export class HubEngine implements Engine {
   readonly #direct: HubDirect | undefined;
   readonly rules: EngineRules;
   readonly #questions: RowQuestions;
-  /** In the names of operations; drawn with the first, because cryptography takes memory. */
-  #name: string | undefined;
+  #name: string | undefined; // Drawn with the first write: cryptography takes memory.
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
   #pending = 0;
@@ -329,16 +328,11 @@ export class HubEngine implements Engine {
     send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
-    const operation = options.operation ?? this.#newOperation();
+    const operation = options.operation ?? `${(this.#name ??= randomId())}-${++this.#names}`;
     const named = { ifRevision, condition, author, operation, durability };
     const result = await this.#ask({ signal, operation }, (hub) => send(hub, named));
     this.#direct?.acknowledged(result.revision);
     return result;
-  }
-
-  #newOperation(): string {
-    this.#name ??= randomId();
-    return `${this.#name}-${++this.#names}`;
   }
 
   /** Asks until there is an answer; `operation` is given where asking may change something. */
