@@ -81,7 +81,7 @@ test("a folder that can't be written is refused with what to do, and nothing is 
     for (const place of [${JSON.stringify(folder.path)}, ${JSON.stringify(join(banyan, "new"))}]) {
       await open(place, { create: true }).catch((error) => console.log(error.code + " " + error.message));
     }
-    const { examineTree } = await import(${JSON.stringify(join(ROOT, "dist/node/doctor.js"))});
+    const { examineTree } = await import(${JSON.stringify(join(ROOT, "build/node/doctor.js"))});
     for (const { state, says } of await examineTree(${JSON.stringify(folder.path)})) console.log(state + " " + says);
   `;
   const [command, ...args] = [...boundByModes(), process.execPath];
