@@ -32,7 +32,7 @@ export class LmdbChanges {
     if (event.type === "put") tree.putSync(treeKey(key), encodeEntry(event.entry));
     else tree.removeSync(treeKey(key));
     const { revision } = event.entry;
-    return { row: { revision, change: encodeChange(change), operation }, previous };
+    return { row: { revision, change: encodeChange(change), operation }, previous, isMade: false };
   }
 
   /**

@@ -59,15 +59,16 @@ export class LmdbHistory {
     if (++this.#writes % SWEEP_EVERY === 0) this.#sweep();
   }
 
-  /** Newest first, behind those that have no row yet. */
-  past(path: Path, key: Uint8Array, newer: readonly PastVersion[]): PastVersion[] {
+  /** Newest first, with those that have no row yet. */
+  past(path: Path, key: Uint8Array, others: readonly PastVersion[]): PastVersion[] {
     const rule = this.rules.for(path);
-    const found = [...newer];
+    const found = [...others];
     const newest = rowKey(key, new Uint8Array(REVISION_BYTES).fill(0xff));
     const range = { start: newest, end: rowKey(key, new Uint8Array()), reverse: true } as const;
     for (const row of this.#tables.history.getRange({ ...range, limit: rule.versions })) {
       found.push(pastVersion(path, row));
     }
+    found.sort((a, b) => b.revision - a.revision);
     return keptOf(found, rule, this.#options.clock.wall());
   }
 

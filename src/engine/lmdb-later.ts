@@ -20,6 +20,9 @@ const STEP = { changes: 256, bytes: 1024 * 1024 } as const;
 /** So much may wait, each with a few words in memory; then every commit makes a step. */
 const MOST = { changes: 16_384, bytes: 16 * 1024 * 1024 } as const;
 
+/** What is larger takes pages of its own wherever it is: better once than twice. */
+const MAX_PREVIOUS_BYTES = 1_024;
+
 export interface LaterTables {
   readonly log: LmdbLog;
   readonly history: LmdbHistory;
@@ -76,9 +79,10 @@ export class LmdbLater {
   /** These are in the log now, and wait; with the keys of their entries. */
   added(records: readonly LogRecord[], keys: readonly Uint8Array[]): void {
     for (let i = 0; i < records.length; i++) {
-      const { row } = records[i] as LogRecord;
+      const { row, isMade } = records[i] as LogRecord;
       const { revision, operation } = row;
       this.#last = revision;
+      if (isMade) continue;
       this.#byKey.add(revision, this.#byKey.hash(keys[i] as Uint8Array), this.#made);
       if (operation !== undefined) {
         this.#byOperation.add(revision, this.#byOperation.hash(operation), this.#made);
@@ -87,18 +91,27 @@ export class LmdbLater {
     this.#bytes += bytesOf(records);
   }
 
-  /** One step, within a transaction of the store: gives the head as it is behind that. */
-  make(head: Head): Head {
-    const { log, history, operations } = this.#tables;
-    const records = log.recordsBehind(head.made, STEP);
-    const step = records.map(waitingIn);
-    // Rows that lie together are written together.
-    for (const one of step.toSorted((a, b) => compareBytes(a.change.key, b.change.key))) {
-      history.record(one.change, one.previous);
-    }
-    for (const one of step) {
+  /** Gives a record as it is to be in the log: of one with a large entry all is made at once. */
+  waits(record: LogRecord, change: Change, previous: EngineEntry | undefined): LogRecord {
+    if ((record.previous?.length ?? 0) <= MAX_PREVIOUS_BYTES) return record;
+    this.#make([{ change, previous, operation: record.row.operation }]);
+    return { row: record.row, previous: undefined, isMade: true };
+  }
+
+  #make(waiting: readonly Waiting[]): void {
+    const { history, operations } = this.#tables;
+    for (const { change, previous } of waiting) history.record(change, previous);
+    for (const one of waiting) {
       if (one.operation !== undefined) operations.put(one.operation, namedResult(one));
     }
+  }
+
+  /** One step, within a transaction of the store: gives the head as it is behind that. */
+  make(head: Head): Head {
+    const records = this.#tables.log.recordsBehind(head.made, STEP);
+    const step = records.filter(({ isMade }) => !isMade).map(waitingIn);
+    // Rows that lie together are written together.
+    this.#make(step.toSorted((a, b) => compareBytes(a.change.key, b.change.key)));
     this.#step = records;
     return { ...head, made: head.made + records.length };
   }

@@ -353,7 +353,8 @@ export class LmdbStore implements Store {
     if (value !== undefined || row !== undefined) {
       const change = changeOf(request, ++result.revision, this.#options.clock.wall());
       changes.push(change);
-      records.push(this.#changes.make(change, row, operation));
+      const record = this.#changes.make(change, row, operation);
+      records.push(this.#later.waits(record, change, previous));
       if (operation !== undefined) results.set(operation, result);
     } else if (operation !== undefined) {
       // It is in no log.

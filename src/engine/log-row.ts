@@ -12,8 +12,10 @@ import type { JournalRow } from "./journal.ts";
 /** One change in the log. */
 export interface LogRecord {
   readonly row: JournalRow;
-  /** The row of the entry whose place it took. */
+  /** The row of the entry whose place it took, unless `isMade`. */
   readonly previous: Uint8Array | undefined;
+  /** Nothing is to be made of it any more. */
+  readonly isMade: boolean;
 }
 
 /** What a row begins with that holds several; those of one change begin with their kind, 0 or 1. */
@@ -22,6 +24,7 @@ const SEVERAL = 2;
 const LIMITS: ValueLimits = { ...DEFAULT_VALUE_LIMITS, maxBytes: Infinity };
 const OPERATION = 1;
 const PREVIOUS = 2;
+const MADE = 4;
 /** Two of these to a page of LMDB; what is larger gets pages of its own. */
 const ROW_BYTES = 1_900;
 /** What a record takes beside its parts, at the most. */
@@ -50,9 +53,10 @@ export function* rowsOf(records: readonly LogRecord[]): Generator<readonly LogRe
 /** Valid until the next is encoded. */
 export function encodeLogRow(records: readonly LogRecord[]): Uint8Array {
   writer.u8(SEVERAL);
-  for (const { row, previous } of records) {
+  for (const { row, previous, isMade } of records) {
     const { operation, change } = row;
-    writer.u8((operation === undefined ? 0 : OPERATION) | (previous === undefined ? 0 : PREVIOUS));
+    const flags = (operation === undefined ? 0 : OPERATION) | (isMade ? MADE : 0);
+    writer.u8(flags | (previous === undefined ? 0 : PREVIOUS));
     if (operation !== undefined) writer.string(operation);
     if (previous !== undefined) writeBytes(previous);
     writeBytes(change);
@@ -66,7 +70,7 @@ export function decodeLogRow(first: Revision, bytes: Uint8Array): LogRecord[] {
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   if (plain[0] !== SEVERAL) {
     const row = { revision: first, operation: undefined, change: plain };
-    return [{ row, previous: undefined }];
+    return [{ row, previous: undefined, isMade: true }];
   }
   const reader = new Reader(plain, LIMITS);
   reader.u8();
@@ -76,7 +80,8 @@ export function decodeLogRow(first: Revision, bytes: Uint8Array): LogRecord[] {
     const operation = (flags & OPERATION) === 0 ? undefined : reader.string();
     const previous = (flags & PREVIOUS) === 0 ? undefined : reader.view(reader.varint());
     const change = reader.view(reader.varint());
-    records.push({ row: { revision: first + records.length, operation, change }, previous });
+    const row = { revision: first + records.length, operation, change };
+    records.push({ row, previous, isMade: (flags & MADE) !== 0 });
   }
   return records;
 }

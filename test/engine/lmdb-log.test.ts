@@ -11,7 +11,7 @@ import { decodeLogRow, encodeLogRow, type LogRecord, rowsOf } from "../../src/en
 
 function record(revision: number, bytes: number, operation?: string): LogRecord {
   const change = new Uint8Array(bytes).fill(revision);
-  return { row: { revision, change, operation }, previous: undefined };
+  return { row: { revision, change, operation }, previous: undefined, isMade: false };
 }
 
 test("LmdbLog goes on behind a transaction that was given up as if it had never been", async () => {
@@ -41,7 +41,7 @@ test("encodeLogRow() and decodeLogRow() keep all of a record, whatever of it the
   const previous = new Uint8Array([7, 8]);
   const records = [
     record(5, 10, "o\u{20ac}"),
-    record(6, 0),
+    { ...record(6, 0), isMade: true },
     { ...record(7, 300, ""), previous },
     { ...record(8, 20_000), previous: new Uint8Array(20_000) },
   ];
