@@ -7,6 +7,7 @@ import { constants } from "node:fs";
 import {
   access,
   appendFile,
+  mkdir,
   open,
   readdir,
   readFile,
@@ -19,7 +20,6 @@ import { join } from "node:path";
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { hasBothMetas, newestMeta, type ReadAt } from "./lmdb-meta.ts";
-import { makeDirectory } from "./make-directory.ts";
 import { hasSafePoint, restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
@@ -91,7 +91,9 @@ export async function prepareDirectory(
 
 async function namesIn(directory: string): Promise<string[]> {
   try {
-    await makeDirectory(directory);
+    await mkdir(directory, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
     return await readdir(directory);
   } catch (error) {
     throw refused(directory, "it can't be opened as a directory", error);

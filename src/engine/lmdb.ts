@@ -110,7 +110,7 @@ export class LmdbEngine extends LocalEngine {
 
 /**
  * Opens the store in `directory`, or makes one where there is nothing, and takes it over from whoever
- * had it. May block the whole thread while another process is within a write transaction.
+ * had it. The folder above is not made: somebody may just have removed it. May block the whole thread while another process is within a write transaction.
  *
  * @throws EngineError `ENGINE_FORMAT`, `ENGINE_CORRUPT`, `ENGINE_FULL`; `ENGINE_DEPOSED` where `claim`
  *   said no (details: `epoch`, `owner`). A directory that is refused is not changed.

@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+
 import { systemClock, type Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import { NodeError } from "../base/errors.ts";
@@ -75,7 +78,7 @@ const CLOSE_MS = 2_000;
  *
  * Of hubs that start at the same time one goes on, and the others return "present".
  *
- * @throws NodeError `NODE_TREE_IN_USE`, `NODE_HUB_FAILED`; EngineError `ENGINE_FORMAT`,
+ * @throws NodeError `NODE_TREE_IN_USE`, `NODE_HUB_FAILED`, `NODE_NO_TREE` where it was removed meanwhile; EngineError `ENGINE_FORMAT`,
  *   `ENGINE_CORRUPT`, `ENGINE_FULL` where the store can't be opened
  */
 export async function runHub(options: RunHubOptions): Promise<HubEnd> {
@@ -89,6 +92,11 @@ export async function runHub(options: RunHubOptions): Promise<HubEnd> {
     const before = await readHubRecord(places.hubRecord);
     if (before !== undefined && (await isAnswering(before))) return "present";
     hub = await Hub.open(places, before, options);
+  } catch (error) {
+    const folder = dirname(places.store);
+    if (existsSync(folder)) throw error;
+    const says = `${folder} is gone: somebody removed the tree`;
+    throw new NodeError("NODE_NO_TREE", says, { cause: error });
   } finally {
     await lock.release();
   }

@@ -89,6 +89,12 @@ describe("openLmdb()", () => {
     expect(await readdir(folder.path)).toEqual([name]);
   });
 
+  test("the folder above is not made: somebody may just have removed it", async () => {
+    await using folder = await temporaryFolder();
+    await rejectsWith(openLmdb(join(folder.path, "removed", "store")), "ENGINE_FORMAT");
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
   test("a file in place of the directory is refused", async () => {
     await using folder = await temporaryFolder();
     await writeFile(join(folder.path, "file"), "");
