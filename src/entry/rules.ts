@@ -1,7 +1,8 @@
 /** The process that runs the code of rules for a hub, which talks to it over one pipe. */
 import { stdioChannel } from "../channel/child.ts";
 import { RuleMachine } from "../code/rules/rule-machine.ts";
-import { watchParent } from "../gateway/watchdog.ts";
+import { LIMIT_MS } from "../code/rules/rule-work.ts";
+import { watchThread } from "../gateway/watchdog.ts";
 import { openSession } from "../remote/session.ts";
 
 const PIPE = 3;
@@ -12,11 +13,12 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const)
 // Ctrl-C is for the hub, which ends this process.
 process.on("SIGINT", () => {});
 
-// Where code keeps this thread from noticing that the hub has gone.
-watchParent();
+// Where code keeps this thread from noticing that the hub has gone, or from answering: what it leaves to
+// promises and timers runs under no limit otherwise.
+const guarded = watchThread(LIMIT_MS);
 
 const session = await openSession(stdioChannel({ read: PIPE, write: PIPE }), {
-  exports: { machine: new RuleMachine() },
+  exports: { machine: new RuleMachine({ limitMs: LIMIT_MS, guarded }) },
   plain: "copy",
   name: "rules",
   heartbeat: false,

@@ -9,9 +9,48 @@ const GRACE_MS = 3_000;
  * from noticing: a thread of its own looks at whose child this is.
  */
 export function watchParent(): void {
+  startWatch({});
+}
+
+/** How often the main thread shows that it turns. */
+const BEAT_MS = 50;
+
+/** The signal by which a process ends that kept its main thread for itself. */
+export const BLOCKED_SIGNAL = process.platform === "win32" ? "SIGKILL" : "SIGALRM";
+
+/**
+ * As `watchParent`, and ends this process by `BLOCKED_SIGNAL` where code has kept the main thread for
+ * itself for `limitMs`, of time and of the processor's time, by whatever callback.
+ *
+ * @returns calls what has a limit of its own
+ */
+export function watchThread(limitMs: number): <T>(work: () => T) => T {
+  // How often it has turned, and whether that is to be looked at.
+  const turns = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  const beat = (): void => void Atomics.add(turns, 0, 1);
+  setInterval(beat, BEAT_MS).unref();
+  startWatch({ turns, limitMs, signal: BLOCKED_SIGNAL });
+  return (work) => {
+    Atomics.store(turns, 1, 1);
+    try {
+      return work();
+    } finally {
+      beat();
+      Atomics.store(turns, 1, 0);
+    }
+  };
+}
+
+interface Watched {
+  readonly turns?: Int32Array;
+  readonly limitMs?: number;
+  readonly signal?: NodeJS.Signals;
+}
+
+function startWatch(watched: Watched): void {
   const worker = new Worker(WATCH, {
     eval: true,
-    workerData: { parent: process.ppid, lookMs: LOOK_MS, graceMs: GRACE_MS },
+    workerData: { parent: process.ppid, lookMs: LOOK_MS, graceMs: GRACE_MS, ...watched },
     env: {},
     resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1 },
   });
@@ -22,7 +61,7 @@ export function watchParent(): void {
 
 /** On Windows a child keeps the number of a parent that has gone. */
 const WATCH = `
-const { parent, lookMs, graceMs } = require("node:worker_threads").workerData;
+const { parent, lookMs, graceMs, turns, limitMs, signal } = require("node:worker_threads").workerData;
 const isThere = () => {
   if (process.ppid !== parent) return false;
   try { process.kill(parent, 0); return true; } catch (error) { return error.code === "EPERM"; }
@@ -32,4 +71,14 @@ const timer = setInterval(() => {
   clearInterval(timer);
   setTimeout(() => process.kill(process.pid, "SIGKILL"), graceMs);
 }, lookMs);
+let seen, since, used;
+const usedMs = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1000; };
+if (turns !== undefined) setInterval(() => {
+  const now = Atomics.load(turns, 0);
+  if (now !== seen || Atomics.load(turns, 1) === 1) {
+    [seen, since, used] = [now, performance.now(), usedMs()];
+  } else if (performance.now() - since > limitMs && usedMs() - used > limitMs) {
+    process.kill(process.pid, signal);
+  }
+}, limitMs / 10);
 `;

@@ -6,7 +6,14 @@ import { deferred } from "../base/deferred.ts";
 import type { Log } from "../base/log.ts";
 import { childChannel } from "../channel/child.ts";
 import type { BenchWorker } from "../code/rules/rule-bench.ts";
-import type { RuleWork, RuleWorker } from "../code/rules/rule-work.ts";
+import {
+  LIMIT_MS,
+  type RuleWork,
+  type RuleWorker,
+  tooLong,
+  WorkerLost,
+} from "../code/rules/rule-work.ts";
+import { BLOCKED_SIGNAL } from "../gateway/watchdog.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
 import type { RuleOutcome, RuleUnit } from "../tree/rules/rule-runner.ts";
@@ -22,9 +29,6 @@ const PIPE = 3;
 const MEMORY_MB = 256;
 /** How long an answer may take: what code may take at the most, and much more for a busy machine. */
 const ANSWER_MS = 6_000;
-
-/** Why a process had to be given up. */
-class RuleProcessLost extends Error {}
 
 /** A process that runs the code of rules, from its start to its end. */
 export class RuleProcess implements BenchWorker {
@@ -45,7 +49,10 @@ export class RuleProcess implements BenchWorker {
     );
     this.#gone.promise.catch(() => {});
     this.#child.once("error", (error) => this.#lost(`it can't be started: ${error.message}`));
-    this.#child.once("exit", (code, signal) => this.#lost(`it ended with ${signal ?? code}`));
+    this.#child.once("exit", (code, signal) => {
+      if (signal === BLOCKED_SIGNAL) this.#lost(tooLong(LIMIT_MS), { why: "timeout" });
+      else this.#lost(`it ended with ${signal ?? code}`);
+    });
     this.#session = this.#open();
     this.#session.catch(() => {});
   }
@@ -55,7 +62,7 @@ export class RuleProcess implements BenchWorker {
     return this.#isGone;
   }
 
-  /** One call at a time. @throws RuleProcessLost */
+  /** One call at a time. @throws WorkerLost */
   async work(
     units: readonly RuleUnit[],
     tasks: readonly RuleWork[],
@@ -64,7 +71,7 @@ export class RuleProcess implements BenchWorker {
     try {
       const session = await Promise.race([this.#session, this.#gone.promise]);
       using _ = this.#options.clock.after(ANSWER_MS, () =>
-        this.end(`it did not answer within ${ANSWER_MS / 1000} s`),
+        this.end(`what runs it did not answer within ${ANSWER_MS / 1000} s`, { why: "timeout" }),
       );
       const machine = session.remote<RuleWorker, "copy">("machine") as Remote<RuleWorker, "copy">;
       const answer = Promise.resolve(machine.work(units, tasks, forget));
@@ -72,25 +79,31 @@ export class RuleProcess implements BenchWorker {
       answer.catch(() => {});
       return await Promise.race([answer, this.#gone.promise]);
     } catch (error) {
-      this.end(error instanceof Error ? error.message : String(error));
-      throw error instanceof RuleProcessLost
-        ? error
-        : new RuleProcessLost(`it failed: ${String(error)}`, { cause: error });
+      throw error instanceof WorkerLost ? error : await this.#failed(error);
     }
   }
 
   /** Ends it at once, whatever it does. Idempotent. */
-  end(why: string): void {
-    this.#lost(why);
+  end(why: string, options?: { readonly why: "timeout" }): void {
+    this.#lost(why, options);
     this.#child.kill("SIGKILL");
-    void this.#session.then((session) => session.abort(new RuleProcessLost(why))).catch(() => {});
+    void this.#session.then((session) => session.abort(new WorkerLost(why))).catch(() => {});
   }
 
-  #lost(why: string): void {
+  /** A pipe that breaks, or whatever else is wrong with it, says less than how the process ended. */
+  async #failed(cause: unknown): Promise<WorkerLost> {
+    this.#child.kill("SIGKILL");
+    const [ended] = await Promise.allSettled([this.#gone.promise]);
+    const { reason } = ended as PromiseRejectedResult;
+    if (reason instanceof WorkerLost && reason.why === "timeout") return reason;
+    return new WorkerLost(`it failed: ${String(cause)}`, { cause });
+  }
+
+  #lost(why: string, options?: { readonly why: "timeout" }): void {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#options.log.debug("the process for rules is gone", { why });
-    this.#gone.reject(new RuleProcessLost(why));
+    this.#gone.reject(new WorkerLost(why, options));
   }
 
   async #open(): Promise<Session> {

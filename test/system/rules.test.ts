@@ -65,6 +65,8 @@ describe("the hub", () => {
       code: `if (value === "loop") for (;;);
         if (value === "memory") { const all = []; for (;;) all.push(new Array(1e6).fill(1)); }
         if (value === "exit") process.exit(0);
+        if (value === "later") void Promise.resolve().then(() => { for (;;); });
+        if (value === "timer") setTimeout(() => { for (;;); });
         if (value === "bad") return "no";`,
       good: ["a", "b"],
       bad: ["bad"],
@@ -75,6 +77,7 @@ describe("the hub", () => {
     const hub = hubPid(folder.path);
     for (const [value, why] of [
       ["loop", "timeout"],
+      ["later", "timeout"],
       ["exit", "lost"],
       ["memory", /^(lost|timeout)$/],
     ] as const) {
@@ -85,6 +88,9 @@ describe("the hub", () => {
       expect(error).toMatchObject({ code: "TREE_RULE_FAILED", details: { by: "evil" } });
       expect(error.details["why"]).toMatch(why);
     }
+    // What it leaves behind harms nobody who comes after it.
+    await tree.set("evil.x", "timer");
+    for (let n = 0; n < 20; n++) await tree.set("fine.5", n);
     await tree.set("evil.x", "a");
     await refusal(tree.set("evil.x", "bad"));
     expect(hubPid(folder.path)).toBe(hub);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { type Deferred, deferred } from "../../base/deferred.ts";
-import type { RuleOutcome, RuleTask, RuleUnit } from "../../tree/rules/rule-runner.ts";
-import { MAX_UNITS, type RuleWorker, workOf } from "./rule-work.ts";
+import type { RuleOutcome, RuleRefusal, RuleTask, RuleUnit } from "../../tree/rules/rule-runner.ts";
+import { MAX_UNITS, type RuleWorker, WorkerLost, workOf } from "./rule-work.ts";
 
 /** What goes to a worker in one go. */
 const MAX_TASKS = 64;
@@ -28,7 +28,8 @@ export interface RuleBenchOptions {
 
 /**
  * One worker at a time, and what waits for it: tasks that come together go together. Where the worker is
- * lost with several of them, they go to the next one by one, until it is known which it was.
+ * lost with several of them, they go to the next one by one, until it is known which it was: who loses
+ * one that has done nothing else.
  */
 export class RuleBench {
   readonly #options: RuleBenchOptions;
@@ -37,6 +38,8 @@ export class RuleBench {
   readonly #known = new Set<string>();
   /** So many tasks were with a process when it was lost: they go one by one, to find the culprit. */
   #careful = 0;
+  /** The present worker has answered nothing yet. */
+  #isFresh = true;
   #working = false;
   #closed = false;
   #idle: Disposable | undefined;
@@ -109,11 +112,14 @@ export class RuleBench {
         for (const unit of task.units) if (!this.#known.has(unit.id)) units.set(unit.id, unit);
       }
       for (const id of units.keys()) this.#known.add(id);
-      return await worker.work([...units.values()], tasks, forget);
+      const outcomes = await worker.work([...units.values()], tasks, forget);
+      this.#isFresh = false;
+      return outcomes;
     } catch (error) {
       const [only, another] = batch;
-      if (only !== undefined && another === undefined) {
-        return [lost(only.task, `what ran it was lost: ${(error as Error).message}`)];
+      // Otherwise it may be what earlier ones have left behind.
+      if (only !== undefined && another === undefined && this.#isFresh) {
+        return [blamed(only.task, error as Error)];
       }
       this.#careful = batch.length;
       return [];
@@ -123,12 +129,20 @@ export class RuleBench {
   #present(): BenchWorker {
     if (this.#worker === undefined || this.#worker.gone) {
       this.#known.clear();
+      this.#isFresh = true;
       this.#worker = this.#options.open();
     }
     return this.#worker;
   }
 }
 
-function lost(task: RuleTask, reason: string): RuleOutcome {
+/** What is said of a task that was alone with a worker that had done nothing else. */
+function blamed(task: RuleTask, error: Error): RuleOutcome {
+  const outcome = lost(task, `what ran it was lost: ${error.message}`);
+  const isLate = error instanceof WorkerLost && error.why === "timeout";
+  return isLate ? { ...outcome, why: "timeout", reason: error.message } : outcome;
+}
+
+function lost(task: RuleTask, reason: string): RuleRefusal {
   return { ok: false, why: "lost", unit: task.units.at(-1)?.name ?? "", reason };
 }

@@ -11,11 +11,13 @@ import type {
 import { decodeValue, encodeValue } from "../../wire/value.ts";
 import { BrokenRule, ruleFunction } from "./rule-function.ts";
 import { schemaCheck } from "./rule-schema.ts";
-import type { RuleWork, RuleWorker } from "./rule-work.ts";
+import { LIMIT_MS, type RuleWork, type RuleWorker, tooLong } from "./rule-work.ts";
 
 export interface RuleMachineOptions {
   /** How long the code of rules may run in one go before it is stopped. Default 1,000. */
   readonly limitMs?: number | undefined;
+  /** Calls what is under that limit, where somebody looks at what is not. */
+  readonly guarded?: (<T>(work: () => T) => T) | undefined;
 }
 
 /** After this long, what is left waits for the next go: so what is stopped has had most of the limit. */
@@ -48,12 +50,14 @@ const callSlot = new Script('globalThis[Symbol.for("banyan.rules.slot")]()');
 /** Runs the code of rules in this process: what it may not outlast or harm is its owner's affair. */
 export class RuleMachine implements RuleWorker {
   readonly #limitMs: number;
+  readonly #guarded: <T>(work: () => T) => T;
   readonly #units = new Map<string, Compiled>();
   /** Compiling may wait, and what comes next relies on what was given before. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ limitMs = 1_000 }: RuleMachineOptions = {}) {
+  constructor({ limitMs = LIMIT_MS, guarded = (work) => work() }: RuleMachineOptions = {}) {
     this.#limitMs = limitMs;
+    this.#guarded = guarded;
   }
 
   work(
@@ -83,8 +87,8 @@ export class RuleMachine implements RuleWorker {
         if (performance.now() > until) return;
       }
     };
-    if (this.#ends(all)) return outcomes;
-    const reason = `its code did not end within ${this.#limitMs / 1000} s`;
+    if (this.#guarded(() => this.#ends(all))) return outcomes;
+    const reason = tooLong(this.#limitMs);
     outcomes.push({ ok: false, why: "timeout", unit: current?.unit.name ?? "", reason });
     return outcomes;
   }

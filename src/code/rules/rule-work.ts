@@ -3,6 +3,25 @@ import type { RuleOutcome, RuleTask, RuleUnit } from "../../tree/rules/rule-runn
 /** Versions of rules that a machine keeps compiled before it is told to forget all. */
 export const MAX_UNITS = 1_000;
 
+/** How long the code of rules may run, in milliseconds. */
+export const LIMIT_MS = 1_000;
+
+/** Why what was stopped at the limit is refused. */
+export function tooLong(limitMs: number): string {
+  return `its code did not end within ${limitMs / 1000} s`;
+}
+
+/** A worker that is gone with what it had to do. */
+export class WorkerLost extends Error {
+  /** "timeout": it was ended because code kept it for itself. */
+  readonly why: "timeout" | "lost";
+
+  constructor(message: string, options: ErrorOptions & { readonly why?: "timeout" } = {}) {
+    super(message, options);
+    this.why = options.why ?? "lost";
+  }
+}
+
 /** A task as it goes to a machine, which knows the units by their ids. */
 export interface RuleWork {
   readonly kind: RuleTask["kind"];

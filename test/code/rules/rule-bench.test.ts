@@ -62,7 +62,8 @@ describe("RuleBench", () => {
     const outcomes = await Promise.all([1, 2, 13, 4].map((value) => bench.run(task(value))));
     expect(outcomes.map(({ ok }) => ok)).toEqual([true, true, false, true]);
     expect(outcomes[2]).toMatchObject({ why: "lost", unit: "t" });
-    expect(workers).toHaveLength(3);
+    // The third may have been lost through the two before it, the first time that it was alone.
+    expect(workers).toHaveLength(4);
     expect(workers.every(({ units }) => units.length === 1)).toBe(true);
   });
 
