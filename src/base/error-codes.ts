@@ -160,6 +160,7 @@ export const ERROR_CODES = {
   },
 
   CLI_USAGE: { retryable: false, says: "the command was used wrongly" },
+  CLI_BAD_CONFIG: { retryable: false, says: "a file of settings can't be used" },
   CLI_IN_USE: { retryable: false, says: "something still needs it" },
   CLI_FILE: { retryable: false, says: "a file can't be read or written" },
   CLI_NOT_FOUND: { retryable: false, says: "nothing was found" },

@@ -7,5 +7,13 @@ type Work<Args extends unknown[]> = (
   ...args: Args
 ) => Promise<ExitCode | void>;
 
+interface ActOptions {
+  /** Looks at nothing but the flags: for commands that mend the other settings. */
+  readonly flagsOnly?: boolean;
+}
+
 /** Turns a command's work into commander's action. */
-export type Act = <Args extends unknown[]>(work: Work<Args>) => (...args: Args) => Promise<void>;
+export type Act = <Args extends unknown[]>(
+  work: Work<Args>,
+  options?: ActOptions,
+) => (...args: Args) => Promise<void>;

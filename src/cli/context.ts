@@ -11,7 +11,8 @@ import { parsePath } from "../wire/path-text.ts";
 import type { Path } from "../wire/path.ts";
 import type { Tree } from "../tree/tree.ts";
 import { askSecret } from "./ask.ts";
-import { Output, type Format, type OutputStreams } from "./output.ts";
+import type { Settings } from "./config/settings.ts";
+import { FORMATS, Output, type OutputStreams } from "./output.ts";
 
 /** What the process gives the command; tests give their own. */
 export interface CliIo extends OutputStreams {
@@ -20,16 +21,6 @@ export interface CliIo extends OutputStreams {
   readonly cwd: string;
   /** Aborts when the person wants the command to end. */
   readonly signal: AbortSignal;
-}
-
-/** The options that every command knows. */
-export interface GlobalOptions {
-  readonly tree?: string;
-  readonly user?: string;
-  readonly codecs?: string;
-  readonly keyFile?: string;
-  readonly output?: Format;
-  readonly quiet?: boolean;
 }
 
 interface OpenTree {
@@ -43,33 +34,43 @@ interface OpenTree {
 export class CommandContext implements AsyncDisposable {
   readonly io: CliIo;
   readonly output: Output;
-  readonly #url: string | undefined;
-  readonly #user: string | undefined;
-  readonly #codecs: string | undefined;
-  /** Holds the key of the tree's secrets, where it is not the tree's folder that does. */
-  readonly keyFile: string | undefined;
+  readonly settings: Settings;
   #tree: Promise<Tree> | undefined;
 
-  constructor(io: CliIo, options: GlobalOptions) {
+  constructor(io: CliIo, settings: Settings, { quiet = false }: { readonly quiet?: boolean } = {}) {
     this.io = io;
-    this.#url = options.tree ?? io.env["BANYAN_TREE"];
-    this.#user = options.user;
-    this.#codecs = options.codecs;
-    this.keyFile = options.keyFile === undefined ? undefined : resolve(io.cwd, options.keyFile);
-    this.output = new Output({
-      format: options.output,
-      quiet: options.quiet ?? false,
-      streams: io,
-    });
+    this.settings = settings;
+    const format = FORMATS.find((known) => known === settings.get("output"));
+    this.output = new Output({ format, quiet, streams: io });
+  }
+
+  /** Holds the key of the tree's secrets, where it is not the tree's folder that does. */
+  get keyFile(): string | undefined {
+    return this.settings.get("key_file");
   }
 
   get signal(): AbortSignal {
     return this.io.signal;
   }
 
-  /** Where the tree is, as the person said; undefined: the nearest one. */
+  /** Where the tree is, as somebody said; undefined: the nearest one. */
   get treeUrl(): string | undefined {
-    return this.#url;
+    return this.settings.get("tree");
+  }
+
+  /**
+   * The same, for what works with a folder of this machine: which context is in use does not matter there, as
+   * it is about where one works, mostly on another machine.
+   */
+  get folderUrl(): string | undefined {
+    const inUse = this.settings.originOf("context")?.kind === "context";
+    const isContext = this.settings.originOf("tree")?.kind === "context";
+    return inUse && isContext ? undefined : this.treeUrl;
+  }
+
+  /** Who writes, as people know them. */
+  get author(): string {
+    return this.settings.get("author") ?? authorOf(this.io.env);
   }
 
   /** Who is started for a tree does not make another when it is gone. */
@@ -83,25 +84,27 @@ export class CommandContext implements AsyncDisposable {
     return this.#tree;
   }
 
-  async #open({ create = false, url = this.#url }: OpenTree): Promise<Tree> {
+  async #open({ create = false, url = this.treeUrl }: OpenTree): Promise<Tree> {
     return open(url, {
       create: create && this.mayCreate,
       credentials: await this.#credentials(url),
-      codecs: this.#codecs,
+      codecs: this.settings.get("codecs"),
       secretKeyFile: this.keyFile,
       cwd: this.io.cwd,
-      author: authorOf(this.io.env),
+      author: this.author,
       signal: this.signal,
     });
   }
 
-  /** A token of the environment goes before a name; a password comes from there, or from the terminal. */
+  /** A token goes before a name; a password comes from the environment, or from the terminal. */
   async #credentials(url: string | undefined): Promise<Credentials | undefined> {
     const { env, stdin } = this.io;
     if (url?.startsWith("tls:") !== true) return undefined;
     const { credentialsFrom } = await import("../node/network.ts");
-    const user = this.#user;
-    const known = credentialsFrom({ ...env, BANYAN_USER: user });
+    const user = this.settings.get("user");
+    // What a context holds is for its own tree.
+    const token = url === this.treeUrl ? this.settings.get("token") : env["BANYAN_TOKEN"];
+    const known = credentialsFrom({ ...env, BANYAN_USER: user, BANYAN_TOKEN: token });
     if (known !== undefined || user === undefined || stdin.isTTY !== true) return known;
     return { user, password: await askSecret(this.io, `Password of ${user}`) };
   }
@@ -120,7 +123,7 @@ export class CommandContext implements AsyncDisposable {
 
 /** Who the person is, for `author`: never more than a name. */
 function authorOf(env: CliIo["env"]): string {
-  return env["BANYAN_AUTHOR"] ?? env["USER"] ?? env["LOGNAME"] ?? env["USERNAME"] ?? "cli";
+  return env["USER"] ?? env["LOGNAME"] ?? env["USERNAME"] ?? "cli";
 }
 
 /** A path argument; ":" is the root. */

@@ -24,6 +24,7 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   WIRE_BAD_PATH: EXIT.usage,
   NODE_BAD_URL: EXIT.usage,
   CLI_USAGE: EXIT.usage,
+  CLI_BAD_CONFIG: EXIT.invalid,
   CLI_IN_USE: EXIT.conflict,
   CLI_NOT_FOUND: EXIT.notFound,
   TREE_NO_VERSION: EXIT.notFound,

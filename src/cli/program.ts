@@ -4,6 +4,8 @@ import pc from "picocolors";
 import { BanyanError, CliError } from "../base/errors.ts";
 import { addAuditCommand } from "./commands/audit.ts";
 import { addCodeCommands } from "./commands/code.ts";
+import { addConfigCommands } from "./commands/config.ts";
+import { addContextCommands } from "./commands/context.ts";
 import { addDataCommands } from "./commands/data.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -21,7 +23,8 @@ import { addSyncCommands } from "./commands/sync.ts";
 import { addUpCommand } from "./commands/up.ts";
 import { addUserCommands } from "./commands/user.ts";
 import type { Act } from "./act.ts";
-import { CommandContext, type CliIo, type GlobalOptions } from "./context.ts";
+import { Settings } from "./config/settings.ts";
+import { CommandContext, type CliIo } from "./context.ts";
 import { EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
 import { FORMATS } from "./output.ts";
 import { toJson } from "./plain.ts";
@@ -30,19 +33,33 @@ import { VERSION } from "../node/version.ts";
 /** Runs one command line and tells its exit status; prints what is to be printed, never throws. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<ExitCode> {
   let exit: ExitCode = EXIT.ok;
+  let settings: Settings | undefined;
   const act: Act =
-    (work) =>
+    (work, { flagsOnly = false } = {}) =>
     async (...given) => {
-      await using context = new CommandContext(io, program.opts<GlobalOptions>());
+      const source = { flags: flagsOf(program), env: io.env, cwd: io.cwd };
+      settings = flagsOnly ? Settings.ofFlags(source) : await Settings.load(source);
+      await using context = new CommandContext(io, settings, program.opts<{ quiet?: boolean }>());
       exit = (await work(context, ...given)) ?? EXIT.ok;
     };
   const program = buildProgram(io, act);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
-    return complain(error, io, program.opts<GlobalOptions>());
+    const { env, cwd } = io;
+    return complain(error, io, settings ?? Settings.ofFlags({ flags: flagsOf(program), env, cwd }));
   }
   return exit;
+}
+
+/** What was said on the command line itself: commander has put in what the environment says, too. */
+function flagsOf(program: Command): Readonly<Record<string, string | undefined>> {
+  const said = program.options.filter((option) => {
+    return program.getOptionValueSource(option.attributeName()) === "cli";
+  });
+  return Object.fromEntries(
+    said.map((option) => [option.name(), String(program.getOptionValue(option.attributeName()))]),
+  );
 }
 
 /**
@@ -77,6 +94,8 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addRoleCommands,
   addAuditCommand,
   addSecretCommands,
+  addContextCommands,
+  addConfigCommands,
 ];
 
 function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
@@ -95,7 +114,16 @@ function base(io: Pick<CliIo, "stdout" | "stderr">): Command {
         "who you are, for a tree on the network; asks for the password",
       ).env("BANYAN_USER"),
     )
-    .addOption(new Option("-o, --output <format>", "how data is printed").choices(FORMATS))
+    .addOption(
+      new Option("-o, --output <format>", "how data is printed")
+        .choices(FORMATS)
+        .env("BANYAN_OUTPUT"),
+    )
+    .addOption(
+      new Option("--context <name>", "the tree, and who you are, as kept under this name").env(
+        "BANYAN_CONTEXT",
+      ),
+    )
     .addOption(
       new Option("--codecs <set>", "read and write values as this set of conversions has them").env(
         "BANYAN_CODECS",
@@ -124,12 +152,12 @@ function inherit(program: Command, command: Command): void {
   }
 }
 
-function complain(error: unknown, io: CliIo, options: GlobalOptions): ExitCode {
+function complain(error: unknown, io: CliIo, settings: Settings): ExitCode {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   if (io.signal.aborted && error === io.signal.reason) return EXIT.interrupted;
-  const { output } = new CommandContext(io, options);
+  const { output } = new CommandContext(io, settings);
   error = aboutFiles(error);
   if (output.format === "json" || output.format === "jsonl") {
     output.complain(JSON.stringify({ error: errorJson(error) }));

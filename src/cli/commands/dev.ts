@@ -33,7 +33,7 @@ async function run(
   await checkDirectory(from);
   await dev({
     directory: from,
-    tree: await treeDirectory(context.treeUrl ?? from, { create: true, cwd: context.io.cwd }),
+    tree: await treeDirectory(context.folderUrl ?? from, { create: true, cwd: context.io.cwd }),
     nodes: Array.from({ length: options.nodes }, (_, i) => `n${i + 1}`),
     watch: options.once !== true,
     verbose: options.verbose ?? false,

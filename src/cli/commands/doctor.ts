@@ -21,7 +21,7 @@ export function addDoctorCommand(program: Command, act: Act): void {
 
 async function doctor(context: CommandContext, dir?: string): Promise<ExitCode> {
   const { cwd } = context.io;
-  const named = dir === undefined ? context.treeUrl : resolve(cwd, dir);
+  const named = dir === undefined ? context.folderUrl : resolve(cwd, dir);
   const findings = await examineTree(await treeDirectory(named, { cwd }));
   context.output.rows(findings, COLUMNS);
   return findings.some(({ state }) => state === "problem") ? EXIT.failed : EXIT.ok;

@@ -104,7 +104,7 @@ async function join(
   { name = hostname().split(".")[0] ?? "node", systemd }: JoinFlags,
 ): Promise<void> {
   const { io, output, signal } = context;
-  const directory = resolve(io.cwd, dir ?? context.treeUrl ?? ".");
+  const directory = resolve(io.cwd, dir ?? context.folderUrl ?? ".");
   const { url, user } = await asAsked(joinTree(line, { directory, name, signal }));
   output.note(`${directory} has joined the tree at ${url.split("#", 1)[0]} as ${user}`);
   const args = ["-t", directory, "node", "run", "--name", user];

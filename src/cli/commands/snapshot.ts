@@ -45,7 +45,7 @@ async function save(context: CommandContext, file: string): Promise<void> {
 }
 
 async function load(context: CommandContext, file: string, dir?: string): Promise<void> {
-  const directory = resolve(context.io.cwd, dir ?? context.treeUrl ?? ".");
+  const directory = resolve(context.io.cwd, dir ?? context.folderUrl ?? ".");
   const info = await loadSnapshot(await sourceFile(context.io, file), directory);
   context.output.note(`${directory}: ${told(info)}`);
 }

@@ -156,7 +156,7 @@ async function openOptions(
   const { findTree } = await import("../../node/sync/find-tree.ts");
   const { cwd } = context.io;
   const directory = resolve(cwd, given);
-  const found = context.treeUrl ?? (await findTree(directory, { cwd }));
+  const found = await findTree(directory, { cwd, said: saidTree(context), set: context.treeUrl });
   const tree = await context.tree({ create: create && found === undefined, url: found });
   const { addressOf } = await import("../../node/sync/find-tree.ts");
   return {
@@ -168,6 +168,13 @@ async function openOptions(
     adopt: words.adopt,
     signal: context.signal,
   };
+}
+
+/** The tree that was named for this one command. */
+function saidTree({ settings, treeUrl }: CommandContext): string | undefined {
+  const { kind } = settings.originOf("tree") ?? {};
+  const by = kind === "context" ? settings.originOf("context")?.kind : kind;
+  return by === "flag" || by === "env" ? treeUrl : undefined;
 }
 
 /** A file as one says it from where one is, or from the directory. */

@@ -33,7 +33,7 @@ async function up(
   { listen, systemd }: { listen?: readonly string[] | boolean; systemd?: string | true },
 ): Promise<void> {
   const urls = Array.isArray(listen) ? listen.map((url) => checkListenUrl(String(url))) : undefined;
-  const directory = await treeDirectory(context.treeUrl, {
+  const directory = await treeDirectory(context.folderUrl, {
     create: context.mayCreate,
     cwd: context.io.cwd,
   });
