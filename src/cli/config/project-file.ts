@@ -8,7 +8,7 @@ import { CliError } from "../../base/errors.ts";
 import { infoOf, isDirectoryAddress, SETTING_NAMES, type SettingName } from "./setting-names.ts";
 
 /** The settings of a folder and all below it. */
-export const PROJECT_FILE = "banyan.yaml";
+const PROJECT_FILE = "banyan.yaml";
 
 interface ProjectSetting {
   readonly value: string;

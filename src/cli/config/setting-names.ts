@@ -16,7 +16,7 @@ export interface SettingInfo {
 }
 
 /** Everything that can be set, in the order in which it is shown. */
-export const SETTINGS = {
+const SETTINGS = {
   context: { flag: "context", env: "BANYAN_CONTEXT", inProject: true, inContext: false },
   tree: { flag: "tree", env: "BANYAN_TREE", inProject: true, inContext: true },
   user: { flag: "user", env: "BANYAN_USER", inProject: true, inContext: true },
