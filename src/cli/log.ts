@@ -1,9 +1,15 @@
-import { createConsola } from "consola";
+import { createRequire } from "node:module";
+
+import type * as lib from "consola";
 
 import type { Log, LogFields } from "../base/log.ts";
 
+const require = createRequire(import.meta.url);
+
 /** A log on stderr: pretty on a terminal, one plain line each in a pipe. */
 export function consoleLog(name: string, options: { verbose?: boolean } = {}): Log {
+  // Only processes that stay have one.
+  const { createConsola } = require("consola") as typeof lib;
   const consola = createConsola({
     level: options.verbose === true ? 4 : 3,
     stdout: process.stderr,

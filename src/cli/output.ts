@@ -1,8 +1,12 @@
-import Table from "cli-table3";
+import { createRequire } from "node:module";
+
+import type Table from "cli-table3";
 import pc from "picocolors";
 
 import { bytesOf, toJson } from "./plain.ts";
 import { toYaml } from "../node/yaml.ts";
+
+const require = createRequire(import.meta.url);
 
 export const FORMATS = ["table", "json", "jsonl", "yaml", "raw"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -80,7 +84,9 @@ export class Output {
 
   #table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
     if (rows.length === 0) return this.note("nothing here");
-    const table = new Table({
+    // Only people see tables.
+    const TextTable = require("cli-table3") as typeof Table;
+    const table = new TextTable({
       head: columns.map(({ head }) => pc.bold(head)),
       chars: PLAIN_CHARS,
       style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },

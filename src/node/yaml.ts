@@ -1,23 +1,33 @@
-import { parseDocument, stringify, type ScalarTag } from "yaml";
-import { stringifyString } from "yaml/util";
+import { createRequire } from "node:module";
+
+import type * as yaml from "yaml";
+import type * as util from "yaml/util";
 
 import { formatPath, parsePath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
 
+const require = createRequire(import.meta.url);
+
+/** Loaded with the first document: most commands see none. */
+const lib = (): typeof yaml => require("yaml") as typeof yaml;
+
 /** A path as DistKV's YAML has it: `!P a.b.c`. */
-const pathTag: ScalarTag = {
+const pathTag: yaml.ScalarTag = {
   tag: "!P",
   identify: (value) => value instanceof Path,
   resolve: (text) => parsePath(text),
   // Quoted where the text alone would be something else in YAML, as `:`, the root, is.
-  stringify: (item, context) => stringifyString({ value: formatPath(item.value as Path) }, context),
+  stringify: (item, context) => {
+    const { stringifyString } = require("yaml/util") as typeof util;
+    return stringifyString({ value: formatPath(item.value as Path) }, context);
+  },
 };
 
 const OPTIONS = { customTags: ["binary" as const, "timestamp" as const, pathTag] };
 
 /** One YAML document; paths as `!P`, bytes as `!!binary`, dates as timestamps. */
 export function toYaml(value: unknown): string {
-  return stringify(value === undefined ? null : value, {
+  return lib().stringify(value === undefined ? null : value, {
     ...OPTIONS,
     // A path is an array too: without this the collection would be taken before the tag is asked.
     aliasDuplicateObjects: false,
@@ -26,17 +36,19 @@ export function toYaml(value: unknown): string {
 
 /** A value in flow style, on one line. */
 export function toYamlLine(value: unknown): string {
-  return stringify(value, {
-    ...OPTIONS,
-    aliasDuplicateObjects: false,
-    collectionStyle: "flow",
-    lineWidth: 0,
-  }).trimEnd();
+  return lib()
+    .stringify(value, {
+      ...OPTIONS,
+      aliasDuplicateObjects: false,
+      collectionStyle: "flow",
+      lineWidth: 0,
+    })
+    .trimEnd();
 }
 
 /** @throws YAMLParseError with line and column, also for what YAML itself would only warn of */
 export function fromYaml(text: string): unknown {
-  const document = parseDocument(text, { ...OPTIONS, intAsBigInt: false });
+  const document = lib().parseDocument(text, { ...OPTIONS, intAsBigInt: false });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw problem;
   return document.toJS() as unknown;

@@ -4,7 +4,7 @@ import { CliError } from "../../base/errors.ts";
 import { cleanStack } from "../../code/source-url.ts";
 import type { CodeInfo, CodeRoot } from "../../code/code-root.ts";
 import type { CodeEntry } from "../../code/entry.ts";
-import { JobRoot } from "../../runner/job-root.ts";
+import { JobRoot } from "../../node/on-use.ts";
 import type { Tree } from "../../tree/tree.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import type { Path } from "../../wire/path.ts";

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { type ExportFormat, exportEntries, importEntries } from "../../node/export.ts";
+import type { ExportFormat } from "../../node/export.ts";
 import { formatPath } from "../../wire/path-text.ts";
 import type { Act } from "../act.ts";
 import { openSource, pathArgument, type CommandContext } from "../context.ts";
@@ -41,6 +41,7 @@ async function exportSubtree(
   const { system, signal } = { ...options, signal: context.signal };
   const file = options.file === "-" ? undefined : options.file;
   const format = options.format ?? formatAsked(context, file);
+  const { exportEntries } = await import("../../node/export.ts");
   const text = Readable.from(exportEntries(tree, pathArgument(path), { format, system, signal }));
   if (file === undefined) await pipeline(text, context.io.stdout, { end: false });
   else await pipeline(text, createWriteStream(resolve(context.io.cwd, file), { mode: 0o600 }));
@@ -55,6 +56,7 @@ async function importSubtree(
   const to = pathArgument(path);
   const from = await openSource(context.io, file);
   const tree = await context.tree({ create: true });
+  const { importEntries } = await import("../../node/export.ts");
   const { written, unchanged } = await importEntries(tree, to, {
     from,
     name: file === "-" ? "stdin" : file,

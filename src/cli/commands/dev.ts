@@ -2,7 +2,6 @@ import { resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { checkDirectory } from "../../node/directory.ts";
 import { treeDirectory } from "../../node/open.ts";
 import { CliError } from "../../base/errors.ts";
 import type { CommandContext } from "../context.ts";
@@ -30,6 +29,7 @@ async function run(
   }
   const { dev } = await import("../../node/dev.ts");
   const from = resolve(context.io.cwd, directory);
+  const { checkDirectory } = await import("../../node/directory.ts");
   await checkDirectory(from);
   await dev({
     directory: from,

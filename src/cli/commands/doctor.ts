@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { examineTree, type Finding } from "../../node/doctor.ts";
+import type { Finding } from "../../node/doctor.ts";
 import { treeDirectory } from "../../node/tree-folder.ts";
 import type { Act } from "../act.ts";
 import type { CommandContext } from "../context.ts";
@@ -20,6 +20,7 @@ export function addDoctorCommand(program: Command, act: Act): void {
 }
 
 async function doctor(context: CommandContext, dir?: string): Promise<ExitCode> {
+  const { examineTree } = await import("../../node/doctor.ts");
   const { cwd } = context.io;
   const named = dir === undefined ? context.folderUrl : resolve(cwd, dir);
   const findings = await examineTree(await treeDirectory(named, { cwd }));

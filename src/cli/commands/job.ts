@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { JobRoot, type JobListing } from "../../runner/job-root.ts";
+import { JobRoot } from "../../node/on-use.ts";
+import type { JobListing } from "../../runner/job-root.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
 import { pathArgument, readSource, yamlValue, type CommandContext } from "../context.ts";
 import { ago, clip, inline, type Column } from "../output.ts";

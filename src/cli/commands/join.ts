@@ -4,13 +4,10 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
-import { invite, reachableAt } from "../../node/invite.ts";
-import { joinTree } from "../../node/join.ts";
-import { parseNetworkUrl } from "../../node/network.ts";
 import { treeDirectory } from "../../node/open.ts";
 import { placesOf } from "../../node/tree-folder.ts";
 import { systemClock } from "../../base/clock.ts";
-import { type Invite, Invites } from "../../tree/users/invites.ts";
+import type { Invite } from "../../tree/users/invites.ts";
 import type { CommandContext } from "../context.ts";
 import { ago, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
@@ -53,6 +50,8 @@ interface InviteFlags {
 
 async function inviteOne(context: CommandContext, flags: InviteFlags): Promise<void> {
   const { output, signal } = context;
+  const { Invites } = await import("../../tree/users/invites.ts");
+  const { invite } = await import("../../node/invite.ts");
   const tree = await context.tree();
   const invites = new Invites(tree, systemClock);
   if (flags.list === true) {
@@ -82,11 +81,13 @@ async function reachable(
 ): Promise<{ url: string; isLoopback: boolean }> {
   if (treeUrl?.startsWith("tls:") !== true) {
     const directory = await treeDirectory(treeUrl, { cwd: io.cwd });
+    const { reachableAt } = await import("../../node/invite.ts");
     return reachableAt(placesOf(directory), { listen, host, signal });
   }
   if (listen !== undefined || host !== undefined) {
     throw new CliError("CLI_USAGE", "--listen and --host are for the machine of the hub itself");
   }
+  const { parseNetworkUrl } = await import("../../node/network.ts");
   const { url, fingerprint } = parseNetworkUrl(treeUrl);
   if (fingerprint !== undefined) return { url: `${url}#${fingerprint}`, isLoopback: false };
   throw new CliError("CLI_USAGE", "the address of the tree needs # and the hub's fingerprint");
@@ -105,6 +106,7 @@ async function join(
 ): Promise<void> {
   const { io, output, signal } = context;
   const directory = resolve(io.cwd, dir ?? context.folderUrl ?? ".");
+  const { joinTree } = await import("../../node/join.ts");
   const { url, user } = await asAsked(joinTree(line, { directory, name, signal }));
   output.note(`${directory} has joined the tree at ${url.split("#", 1)[0]} as ${user}`);
   const args = ["-t", directory, "node", "run", "--name", user];

@@ -4,8 +4,8 @@ import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import { isName, NAME_TEXT } from "../../runner/names.ts";
-import { removeNode } from "../../runner/node-removal.ts";
-import { listNodes, type NodeListing } from "../../runner/roster.ts";
+import { listNodes, removeNode } from "../../node/on-use.ts";
+import type { NodeListing } from "../../runner/roster.ts";
 import type { CommandContext } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { consoleLog } from "../log.ts";
