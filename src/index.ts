@@ -63,12 +63,14 @@ export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./r
 export type { RemoveNodeOptions } from "./runner/node-removal.ts";
 export type { NodeListing } from "./runner/roster.ts";
 export type { JobListing } from "./runner/job-root.ts";
+export type { UserJob } from "./node/user-jobs.ts";
 export type { BanyanNode, NodeOptions } from "./node/node.ts";
 export {
   CodeLibrary,
   CodeRoot,
   JobRoot,
   listNodes,
+  listUserJobs,
   ModuleRoot,
   removeNode,
   runNode,

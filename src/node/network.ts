@@ -130,7 +130,7 @@ async function methodRefusal(
     const taken = await session.remote<() => readonly string[], "copy">(METHODS_EXPORT)();
     if (taken.includes(method)) return undefined;
     const says = `nobody is let in by ${method} at ${hub.url}; it takes: ${taken.join(", ") || "nobody"}`;
-    return new RemoteError("REMOTE_DENIED", says);
+    return new RemoteError("REMOTE_DENIED", says, { details: { wants: taken } });
   } finally {
     await session.close();
   }
@@ -161,7 +161,7 @@ async function dial(
   } catch (error) {
     if (credentials !== undefined || !BanyanError.has(error, "REMOTE_DENIED")) throw error;
     const says = `${url} wants to know who this is: give a user and a password, or a token`;
-    throw new RemoteError("REMOTE_DENIED", says, { cause: error });
+    throw new RemoteError("REMOTE_DENIED", says, { cause: error, details: { wants: "login" } });
   }
 }
 

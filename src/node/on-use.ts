@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { AbortOptions } from "../base/abort.ts";
 import type { CodeRoot as TreeCode, CodeRootOptions } from "../code/code-root.ts";
 import type { CodeLibrary as Library, CodeLibraryOptions } from "../code/library.ts";
 import type { ModuleRoot as Modules } from "../code/module-root.ts";
@@ -12,6 +13,7 @@ import type { RemoveNodeOptions } from "../runner/node-removal.ts";
 import type { NodeListing } from "../runner/roster.ts";
 import type { Tree } from "../tree/tree.ts";
 import type { BanyanNode, NodeOptions } from "./node.ts";
+import type { UserJob } from "./user-jobs.ts";
 
 export type CodeLibrary = Library;
 export type CodeRoot = TreeCode;
@@ -71,4 +73,16 @@ export async function removeNode(
   options?: RemoveNodeOptions,
 ): Promise<boolean> {
   return (await import("../runner/node-removal.ts")).removeNode(tree, name, options);
+}
+
+/**
+ * The jobs whose entries a user of the network wrote last, also one who is removed by now. It reads users
+ * and roles, so it is for admins, and for who opens the tree's folder.
+ */
+export async function listUserJobs(
+  tree: Tree,
+  name: string,
+  options?: AbortOptions,
+): Promise<UserJob[]> {
+  return (await import("./user-jobs.ts")).listUserJobs(tree, name, options);
 }

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 
-import { open, type Tree } from "banyan";
+import { JobRoot, open, type Tree } from "banyan";
 import { expect, onTestFinished, test, vi } from "vitest";
 
 import { banyan, COMMAND, hubPid, inProcess, temporaryFolder } from "./kit.ts";
@@ -45,7 +45,16 @@ test("AU3 AU4 the command is told what was wrong: the method, no login, no name;
   const byMethod = await get(root);
   expect(byMethod).toMatchObject({ code: 5, stdout: "" });
   expect(byMethod.stderr).toMatch(/nobody is let in by password at tls:.*; it takes: token/);
+  // A program tells by the details what it is to ask its user for.
+  const wants = async (credentials?: object): Promise<unknown> => {
+    const given = credentials === undefined ? {} : { credentials: credentials as never };
+    const error = await open(address(), given).catch((e: unknown) => e);
+    return [Object(error).code, Object(error).details?.wants];
+  };
+  expect(await wants(ROOT)).toEqual(["REMOTE_DENIED", ["token"]]);
   await local.users.setLoginMethods(["password", "token"]);
+  expect(await wants()).toEqual(["REMOTE_DENIED", "login"]);
+  expect(await wants({ ...ROOT, password: "another" })).toEqual(["REMOTE_DENIED", undefined]);
   const none = await get({});
   expect(none).toMatchObject({ code: 5, stderr: expect.stringContaining("wants to know who") });
   const nameless = await get({ BANYAN_PASSWORD: PASSWORD });
@@ -81,6 +90,29 @@ test("AU2 user ls tells who there is, of what kind and how they get in, and show
   ]);
   const shown = await user("user", "show", "box");
   for (const text of [stdout, shown.stdout]) expect(text).not.toContain(token.split("_")[2]);
+});
+
+test("user jobs tells what somebody set, and disables what they might not set any more", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await local.users.add("ann", { roles: ["developer"], password: PASSWORD });
+  await using ann = await open(address(), { credentials: { user: "ann", password: PASSWORD } });
+  const mine = await JobRoot.open(ann);
+  await mine.set("a.job", { code: "heat", target: null });
+  await mine.set("another", { code: "light", target: null });
+  const jobs = (...more: string[]): ReturnType<typeof inProcess> =>
+    inProcess(["-t", folder.path, "user", "jobs", "ann", ...more]);
+  expect((await jobs()).stdout).toMatch(/^a\.job\theat\tyes\tyes\t.*\nanother\tlight\tyes\tyes\t/);
+  expect((await jobs("--disable")).stderr).toContain("ann may run all that their jobs run");
+  // Of two patterns the one that spells more out holds.
+  await local.roles.set("no-heat", ":.banyan.code.proc.light", "x");
+  await local.users.set("ann", { roles: ["no-heat"] });
+  expect((await jobs()).stdout).toMatch(/^a\.job\theat\tno\tyes\t.*\nanother\tlight\tyes\tyes\t/);
+  expect((await jobs("--disable")).stderr).toBe("job a.job disabled\n");
+  const all = await JobRoot.open(local);
+  expect((await all.get("a.job"))?.enabled).toBe(false);
+  expect((await all.get("another"))?.enabled).toBe(true);
 });
 
 test("AU5 a wrong password and a name that is none are told apart in the hub's log alone", async () => {

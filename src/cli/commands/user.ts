@@ -3,6 +3,9 @@ import { Argument, Option, type Command } from "commander";
 import { CliError } from "../../base/errors.ts";
 import { LOGIN_METHODS, type LoginMethod } from "../../tree/users/login-methods.ts";
 import type { User } from "../../tree/users/user-record.ts";
+import { listUserJobs, type UserJob } from "../../node/user-jobs.ts";
+import { JobRoot } from "../../runner/job-root.ts";
+import { formatPath } from "../../wire/path-text.ts";
 import type { Act } from "../act.ts";
 import { askSecret, newSecret } from "../ask.ts";
 import type { CommandContext } from "../context.ts";
@@ -62,6 +65,12 @@ export function addUserCommands(program: Command, act: Act): void {
     .action(act(loginMethods));
 
   user
+    .command("jobs <name>")
+    .description("the jobs that a user set last, and whether they might run their procedures now")
+    .option("--disable", "disable those that they might not; what runs of them ends")
+    .action(act(jobs));
+
+  user
     .command("token <name>")
     .description("make a token that lets this user in, and print it, this once")
     .addOption(
@@ -112,6 +121,25 @@ async function show(context: CommandContext, name: string): Promise<void> {
   const user = await tree.users.get(name, { signal: context.signal });
   if (user === undefined) throw new CliError("CLI_NOT_FOUND", `there is no user ${name}`);
   context.output.value(user);
+}
+
+async function jobs(
+  context: CommandContext,
+  name: string,
+  options: { disable?: boolean },
+): Promise<void> {
+  const tree = await context.tree();
+  const { signal } = context;
+  const found = await listUserJobs(tree, name, { signal });
+  if (options.disable !== true) return context.output.rows(found, JOB_COLUMNS);
+  const jobRoot = await JobRoot.open(tree);
+  const unfit = found.filter(({ mayRun, enabled }) => enabled && !mayRun);
+  for (const { path, revision: ifRevision } of unfit) {
+    const entry = Object(await jobRoot.raw(path, { signal })) as object;
+    await jobRoot.set(path, { ...entry, enabled: false }, { ifRevision, signal });
+    context.output.note(`job ${formatPath(path)} disabled`);
+  }
+  if (unfit.length === 0) context.output.note(`${name} may run all that their jobs run`);
 }
 
 interface SetFlags {
@@ -204,4 +232,12 @@ const COLUMNS: readonly Column<User>[] = [
   { head: "by", cell: ({ methods }) => methods.join(" ") },
   { head: "state", cell: ({ disabled }) => (disabled ? "disabled" : "") },
   { head: "age", cell: ({ created }) => ago(created / 1000, Date.now()) },
+];
+
+const JOB_COLUMNS: readonly Column<UserJob>[] = [
+  { head: "job", cell: ({ path }) => formatPath(path) },
+  { head: "code", cell: ({ code }) => formatPath(code) },
+  { head: "might run it", cell: ({ mayRun }) => (mayRun ? "yes" : "no") },
+  { head: "enabled", cell: ({ enabled }) => (enabled ? "yes" : "no") },
+  { head: "age", cell: ({ time }) => ago(time / 1000, Date.now()) },
 ];

@@ -19,7 +19,8 @@ export const BUILT_IN: ReadonlyMap<string, Readonly<Record<string, string>>> = n
     "developer",
     {
       ...DATA,
-      ":.banyan": READ,
+      // The first job of a tree is made where there is nothing yet.
+      ":.banyan": "rxen",
       ":.banyan.#": READ,
       ...both(["code", "config", "job", "group", "rule", "error", "load", "request"], ALL),
     },

@@ -1,0 +1,58 @@
+import type { AbortOptions } from "../base/abort.ts";
+import { ABORT_OPTIONS, checkOptions } from "../base/options.ts";
+import type { Revision } from "../engine/engine.ts";
+import { type JobEntry } from "../runner/job.ts";
+import { parseJob } from "../runner/parse-job.ts";
+import type { Tree } from "../tree/tree.ts";
+import { Path } from "../wire/path.ts";
+import { RoleBook, UserRights } from "./user-rights.ts";
+
+/** A job that somebody set, and whether they might do so now. */
+export interface UserJob {
+  readonly path: Path;
+  /** The procedure that it runs. */
+  readonly code: Path;
+  /** Whether this user is let in, and has `x` on the procedure. */
+  readonly mayRun: boolean;
+  /** `false`: it is not started. */
+  readonly enabled: boolean;
+  readonly revision: Revision;
+  /** When it was set: milliseconds since 1970. */
+  readonly time: number;
+}
+
+/**
+ * The jobs whose entries a user of the network wrote last, also one who is removed by now. It reads users
+ * and roles, so it is for admins, and for who opens the tree's folder.
+ */
+export async function listUserJobs(
+  tree: Tree,
+  name: string,
+  options: AbortOptions = {},
+): Promise<UserJob[]> {
+  checkOptions(options, ABORT_OPTIONS, "listUserJobs");
+  const user = await tree.users.get(name, options);
+  const { job: jobRoot, proc, role } = tree.system;
+  await using roles = await tree.mirror(role);
+  const rights = new UserRights(new RoleBook(roles));
+  rights.update(user === undefined || user.disabled ? [] : user.roles, 0);
+  const jobs: UserJob[] = [];
+  for await (const { path, value, author, revision, time } of tree.walk(jobRoot, options)) {
+    const entry = author.split(" ", 1)[0] === name ? entryIn(value) : undefined;
+    if (entry === undefined) continue;
+    const { code, enabled } = entry;
+    const mayRun = rights.allows("x", proc.concat(code));
+    const below = Path.fromElements(path.slice(jobRoot.length));
+    jobs.push({ path: below, code, mayRun, enabled, revision, time });
+  }
+  return jobs;
+}
+
+/** Undefined for what no node runs. */
+function entryIn(value: unknown): JobEntry | undefined {
+  try {
+    return parseJob(value);
+  } catch {
+    return undefined;
+  }
+}
