@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import type { SyncOptions } from "../../node/sync/sync.ts";
@@ -32,7 +32,7 @@ export function addSyncCommands(program: Command, act: Act): void {
 
   transferCommand(sync, "pull")
     .description("write to the directory what changed in the tree; files: only these")
-    .option("--data <path...>", "also the data below these paths, from now on")
+    .addOption(dataOption("also the data below this path, from now on; may be given again"))
     .option("-f, --force", "the tree's is right wherever they differ")
     .option("--delete", "remove files whose entries are gone from the tree")
     .action(act(pull));
@@ -47,9 +47,17 @@ export function addSyncCommands(program: Command, act: Act): void {
   sync
     .command("diff [directory] [files...]")
     .description("what is not in step, and how it differs; exit 10 if anything is")
-    .option("--data <path...>", "also the data below these paths")
+    .addOption(dataOption("also the data below this path; may be given again"))
     .option("--adopt", "as if it had never been in step with another tree")
     .action(act(diff));
+}
+
+/** One path each: what follows is the directory. */
+function dataOption(says: string): Option {
+  return new Option("--data <path>", says).argParser((path: string, before: string[] = []) => [
+    ...before,
+    path,
+  ]);
 }
 
 function transferCommand(sync: Command, name: string): Command {

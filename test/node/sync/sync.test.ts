@@ -321,13 +321,13 @@ describe("pushDirectory()", () => {
     await using hub = await GuardedHub.open();
     await using both = await Both.over(hub.owner);
     await both.pull();
-    const [reader, developer] = [
-      await hub.user("rea", "reader"),
+    const [writer, developer] = [
+      await hub.user("wri", "writer"),
       await hub.user("dev", "developer"),
     ];
     both.write("proc/greet.ts", "return 2;");
     both.write("data/a.yaml", "1\n");
-    await expect(both.push({}, { tree: reader })).rejects.toMatchObject({ code: "ENGINE_DENIED" });
+    await expect(both.push({}, { tree: writer })).rejects.toMatchObject({ code: "ENGINE_DENIED" });
     expect(await hub.owner.get("a")).toBeUndefined();
     expect((await both.push({}, { tree: developer })).done).toHaveLength(2);
     // Whoever may not see entries must not take them for gone.
