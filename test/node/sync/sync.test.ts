@@ -336,6 +336,18 @@ describe("pushDirectory()", () => {
     expect(both.has("proc/greet.ts")).toBe(true);
   });
 
+  it("lets a developer write the first code of a tree, and nothing that is not theirs", async () => {
+    await using hub = await GuardedHub.open();
+    const developer = await hub.user("dev", "developer");
+    using folder = new Folder();
+    mkdirSync(join(folder.path, "proc"));
+    writeFileSync(join(folder.path, "proc/a.ts"), "return 1;");
+    const options = { directory: folder.path, tree: developer, signal };
+    expect((await pushDirectory(options, PLAIN)).done).toHaveLength(1);
+    await expect(developer.set(developer.system.node.append("x"), 1)).rejects.toMatchObject({ code: "ENGINE_DENIED" }); // prettier-ignore
+    await expect(developer.set(developer.system.user.append("x"), 1)).rejects.toMatchObject({ code: "ENGINE_DENIED" }); // prettier-ignore
+  });
+
   it("keeps what files do not show of an entry", async () => {
     await using both = await Both.open();
     const at = both.tree.system.proc.append("greet");
