@@ -53,11 +53,12 @@ export function addSyncCommands(program: Command, act: Act): void {
 }
 
 /** One path each: what follows is the directory. */
-function dataOption(says: string): Option {
-  return new Option("--data <path>", says).argParser((path: string, before: string[] = []) => [
-    ...before,
+function dataOption(description: string): Option {
+  const collect = (path: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
     path,
-  ]);
+  ];
+  return new Option("--data <path>", description).argParser(collect);
 }
 
 function transferCommand(sync: Command, name: string): Command {

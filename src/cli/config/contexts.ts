@@ -3,24 +3,20 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-import * as v from "valibot";
-
 import { CliError } from "../../base/errors.ts";
 
-const text = v.pipe(v.string(), v.nonEmpty());
-
-const CONTEXT = v.strictObject({
-  tree: text,
-  user: v.optional(text),
-  token: v.optional(text),
-  codecs: v.optional(text),
-  key_file: v.optional(text),
-  output: v.optional(text),
-  author: v.optional(text),
-});
-
 /** A tree under a name: where it is, and who one is there. */
-export type Context = Readonly<v.InferOutput<typeof CONTEXT>>;
+export interface Context {
+  readonly tree: string;
+  readonly user?: string;
+  readonly token?: string;
+  readonly codecs?: string;
+  readonly key_file?: string;
+  readonly output?: string;
+  readonly author?: string;
+}
+
+const CONTEXT = ["tree", "user", "token", "codecs", "key_file", "output", "author"] as const;
 
 /** Which context is in use, and which was before. */
 interface InUse {
@@ -28,7 +24,7 @@ interface InUse {
   readonly previous?: string | undefined;
 }
 
-const IN_USE = v.strictObject({ name: v.optional(text), previous: v.optional(text) });
+const IN_USE = ["name", "previous"] as const;
 
 /**
  * The contexts of this user: a file each, which nobody else can read, in `contexts` in the folder of this
@@ -57,9 +53,12 @@ export class Contexts {
   async get(name: string): Promise<Context | undefined> {
     checkName(name);
     const file = this.#file(name);
-    const context = await readJson(file, CONTEXT);
-    if (context?.token !== undefined) await refuseOpen(file);
-    return context;
+    const found = await readJson(file, CONTEXT);
+    if (found === undefined) return undefined;
+    const { tree, ...rest } = found;
+    if (tree === undefined) throw unusable(file, "it names no tree");
+    if (rest.token !== undefined) await refuseOpen(file);
+    return { tree, ...rest };
   }
 
   async set(name: string, context: Context): Promise<void> {
@@ -117,24 +116,40 @@ function checkName(name: string): void {
   throw new CliError("CLI_USAGE", says);
 }
 
-async function readJson<T extends v.GenericSchema>(
+/** The texts in a file, by these names and no other. */
+async function readJson<Name extends string>(
   file: string,
-  schema: T,
-): Promise<v.InferOutput<T> | undefined> {
+  names: readonly Name[],
+): Promise<{ readonly [_ in Name]?: string } | undefined> {
   const content = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw error;
   });
   if (content === undefined) return undefined;
-  try {
-    return v.parse(schema, JSON.parse(content));
-  } catch (error) {
-    // What stands in it is not repeated: there may be a token in it.
-    const where = v.isValiError(error) ? `: ${v.getDotPath(error.issues[0]) ?? "it"} is wrong` : "";
-    throw new CliError("CLI_BAD_CONFIG", `${file} can't be used${where}; mend it or remove it`, {
-      details: { place: file },
-    });
+  const found: { [_ in Name]?: string } = {};
+  for (const [key, value] of Object.entries(parsed(file, content))) {
+    const name = names.find((known) => known === key);
+    if (name === undefined)
+      throw unusable(file, `there is no ${key}; there are ${names.join(", ")}`);
+    if (typeof value !== "string" || value === "") throw unusable(file, `${name} is a text`);
+    found[name] = value;
   }
+  return found;
+}
+
+function parsed(file: string, content: string): object {
+  try {
+    const json: unknown = JSON.parse(content);
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json;
+  } catch {
+    // What the parser says repeats what stands there, which may be a token.
+  }
+  throw unusable(file, "it is no object of JSON");
+}
+
+function unusable(file: string, why: string): CliError {
+  const says = `${file} can't be used: ${why}; mend it or remove it`;
+  return new CliError("CLI_BAD_CONFIG", says, { details: { place: file } });
 }
 
 /** As ssh does with its keys. @throws CliError `CLI_BAD_CONFIG` */

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-import { isMap, isScalar, LineCounter, type Pair, parseDocument } from "yaml";
+import type { Pair, Scalar } from "yaml";
 
 import { closest } from "../../base/closest.ts";
 import { CliError } from "../../base/errors.ts";
@@ -47,7 +47,9 @@ function refuseForeign(file: string, owner: number): void {
 }
 
 /** @throws CliError `CLI_BAD_CONFIG` */
-export function readProject(file: string, text: string): ProjectFile {
+export async function readProject(file: string, text: string): Promise<ProjectFile> {
+  // Most folders have none.
+  const { isMap, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
   const [problem] = [...document.errors, ...document.warnings];
@@ -68,11 +70,19 @@ export function readProject(file: string, text: string): ProjectFile {
 }
 
 function startOf({ key }: Pair): number {
-  return isScalar(key) ? (key.range?.[0] ?? 0) : 0;
+  return scalar(key)?.range?.[0] ?? 0;
+}
+
+/** A node of YAML that is one value. */
+function scalar(node: unknown): Scalar | undefined {
+  return typeof node === "object" && node !== null && "value" in node
+    ? (node as Scalar)
+    : undefined;
 }
 
 function nameOf({ key }: Pair, place: string): SettingName {
-  const text = isScalar(key) ? String(key.value) : "that";
+  const found = scalar(key)?.value;
+  const text = typeof found === "string" ? found : "that";
   const name = SETTING_NAMES.find((known) => known === text);
   if (name !== undefined && infoOf(name).inProject) return name;
   if (name !== undefined) {
@@ -84,7 +94,7 @@ function nameOf({ key }: Pair, place: string): SettingName {
 }
 
 function valueOf(name: SettingName, { value: node }: Pair, file: string, line: number): string {
-  const value = isScalar(node) ? node.value : undefined;
+  const value = scalar(node)?.value;
   if (typeof value !== "string" || value === "") throw bad(`${file}:${line}`, `${name} is a text`);
   return checkSetting(name, value, `${file}:${line}`, dirname(file));
 }
