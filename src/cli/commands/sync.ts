@@ -54,11 +54,11 @@ export function addSyncCommands(program: Command, act: Act): void {
 
 /** One path each: what follows is the directory. */
 function dataOption(description: string): Option {
-  const collect = (path: string, before: readonly string[] | undefined): readonly string[] => [
-    ...(before ?? []),
-    path,
-  ];
-  return new Option("--data <path>", description).argParser(collect);
+  return new Option("--data <path>", description).argParser(alsoThis);
+}
+
+function alsoThis(path: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), path];
 }
 
 function transferCommand(sync: Command, name: string): Command {
