@@ -27,11 +27,15 @@ export async function whyJob(
   const codeError = await whyNoCode(tree, entry.code);
   const request = await readRequest(tree, input.path);
   const named = "any" in entry.place ? [] : eligible.map(({ name }) => name);
-  const slots = named.length > 0 ? named : [ANY_SLOT];
+  // Also where a run began whose node is not seen any more.
+  const begun = states.filter(({ slot, state }) => slot !== ANY_SLOT && state.stopped === null);
+  const left = "any" in entry.place ? [] : begun.map(({ slot }) => slot);
+  const seen = [...new Set([...named, ...left])];
+  const slots = seen.length > 0 ? seen : [ANY_SLOT];
   return Object.fromEntries(
     slots.map((slot) => {
       const state = states.find((one) => one.slot === slot)?.state;
-      if (state?.stopped === null) return [slot, whyRunning(state, nodes, codeError)];
+      if (state?.stopped === null) return [slot, whyRunning(state, entry, nodes, codeError)];
       // The key is the nodes' business: whether it changed can't be told from here.
       const codeKey = state?.code ?? "?";
       const plan = planJob({ entry, state, request, codeKey, now: input.now });
@@ -88,11 +92,15 @@ async function readRequest(tree: Tree, path: Path): Promise<PendingRequest | und
 
 function whyRunning(
   state: JobState,
+  { partition }: JobEntry,
   nodes: readonly Candidate[],
   codeError: string | undefined,
 ): string {
   const alive = nodes.some(({ name }) => name === state.node);
   const where = `${state.node}, since ${new Date(state.started * 1000).toISOString()}`;
+  if (!alive && partition === "continue") {
+    return `it runs on ${where}, if that node is only cut off; here it is gone`;
+  }
   if (!alive) return `it ran on ${where}, and that node is gone`;
   const old = codeError === undefined ? "" : `; it goes on with the code it has: ${codeError}`;
   return `it runs on ${where}${old}`;

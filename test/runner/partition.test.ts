@@ -108,9 +108,12 @@ describe("a job with the partition policy continue", () => {
     ]);
   });
 
-  it.each([{ node: "n1" }, { all: "default" }])(
+  it.each([
+    [{ node: "n1" }, /it runs on n1, .* if that node is only cut off/],
+    [{ all: "default" }, /it runs on n2/],
+  ] as const)(
     "keeps a job that is its node's own, also under a new lease: %o",
-    async (place) => {
+    async (place, whyOf) => {
       await using cluster = await Cluster.open();
       const [node] = [await cluster.start("n1", QUICK), await cluster.start("n2", QUICK)];
       await cluster.proc("tells", TELLS);
@@ -120,6 +123,8 @@ describe("a job with the partition policy continue", () => {
       node.engine.cut();
       const entry = cluster.tree.system.node.append("n1");
       await cluster.until(async () => Object(await cluster.tree.get(entry)).ended !== undefined);
+      const why = Object.values(await cluster.jobs.why("my.job"));
+      expect(why).toContainEqual(expect.stringMatching(whyOf));
       node.engine.heal();
       const mine = async (): Promise<string[]> =>
         (await cluster.jobs.logs("my.job", { run: before.run })).map(({ text }) => text);
