@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
 import { CommitTurns } from "./commit-turns.ts";
+import type { DiskRoom } from "./disk-room.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
 import { decodeEntry, entryOf, revisionOfRow } from "./entry-row.ts";
 import { lmdbError } from "./lmdb-errors.ts";
@@ -47,6 +48,7 @@ export interface LmdbStoreOptions {
   readonly log: LogLimits;
   /** Of writes that don't say. */
   readonly durability: Durability;
+  readonly room: DiskRoom;
   /** Belongs to the store from now on. */
   readonly flusher: LmdbFlusher;
   readonly clock: Clock;
@@ -244,8 +246,8 @@ export class LmdbStore implements Store {
   /** One transaction of everything that was asked for up to now. */
   #commit(): void {
     this.#turns.cancel();
-    const writes = this.#pending;
-    this.#pending = [];
+    const writes = this.#options.room.admit(this.#pending.splice(0));
+    if (writes.length === 0 && this.#options.room.isFull) return;
     const isTimeForLater = this.#isTimeForLater || this.#later.isBehind;
     this.#isTimeForLater = false;
     const changed: Changed = { changes: [], records: [], results: new Map() };
@@ -264,6 +266,7 @@ export class LmdbStore implements Store {
       this.#log.restart();
       const reason = lmdbError(error, this.label);
       for (const { reject } of writes) reject(reason);
+      this.#options.room.failed(reason);
       this.#fail(reason);
       return;
     }

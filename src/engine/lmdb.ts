@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { bootId } from "./boot-id.ts";
+import { DiskRoom } from "./disk-room.ts";
 import type { Durability, EngineLimits, Revision } from "./engine.ts";
 import { readJournals } from "./journal.ts";
 import { LmdbChanges } from "./lmdb-changes.ts";
@@ -71,12 +72,14 @@ export class LmdbEngine extends LocalEngine {
   /** The ownership's number: every write transaction checks that it is still this one. */
   readonly epoch: number;
   readonly #store: LmdbStore;
+  readonly #room: DiskRoom;
 
   constructor(
     store: LmdbStore,
-    options: { epoch: number; limits?: Partial<EngineLimits> | undefined },
+    options: { epoch: number; limits?: Partial<EngineLimits> | undefined; room: DiskRoom },
   ) {
     super(store, options.limits);
+    this.#room = options.room;
     this.#store = store;
     this.epoch = options.epoch;
   }
@@ -87,6 +90,7 @@ export class LmdbEngine extends LocalEngine {
    */
   checkOwner(): void {
     this.#store.checkOwner();
+    this.#room.keepReserve();
   }
 
   /** Of the last write. */
@@ -125,6 +129,7 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     ageMs: options.historyMs ?? 7 * DAY_MS,
   };
   const tables = openTables(directory);
+  const room = new DiskRoom(directory, clock);
   let flusher: LmdbFlusher | undefined;
   try {
     await chmod(join(directory, DATA_FILE), 0o600);
@@ -147,9 +152,10 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
       log,
       durability: boot === "" ? "flushed" : (options.durability ?? "commit"),
       flusher,
+      room,
       clock,
     });
-    return new LmdbEngine(store, { epoch, limits: options.limits });
+    return new LmdbEngine(store, { epoch, limits: options.limits, room });
   } catch (error) {
     await flusher?.close();
     await closeTables(tables);

@@ -3,13 +3,14 @@ import { dirname } from "node:path";
 
 import { systemClock, type Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
-import { NodeError } from "../base/errors.ts";
+import { BanyanError, NodeError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { silentLog, type Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
 import type { Channel, Listener } from "../channel/channel.ts";
 import { listenUnix } from "../channel/unix.ts";
 import type { Engine } from "../engine/engine.ts";
+import { giveUpReserve } from "../engine/disk-room.ts";
 import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";
@@ -218,7 +219,7 @@ class Hub {
     {
       // It may be frozen inside a write, and then holds the store's lock for good.
       using _watch = watchOverPredecessor(before, log);
-      store = await openLmdb(places.store);
+      store = await openStore(places.store);
     }
     const engine = await ruled(store, new RulesApart({ clock, log }));
     const record: HubRecord = {
@@ -369,6 +370,16 @@ class Hub {
     const gone = new NodeError("NODE_HUB_FAILED", `the hub ended: ${end}`);
     for (const session of sessions) session.abort(gone);
     await this.#engine.close();
+  }
+}
+
+/** On a full disk in what was kept for it: it takes some pages to take a store over. */
+async function openStore(directory: string): Promise<LmdbEngine> {
+  try {
+    return await openLmdb(directory);
+  } catch (error) {
+    if (!BanyanError.has(error, "ENGINE_FULL") || !giveUpReserve(directory)) throw error;
+    return await openLmdb(directory);
   }
 }
 

@@ -1,7 +1,8 @@
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 
 import { EngineError, NodeError } from "../base/errors.ts";
+import { giveUpReserve } from "../engine/disk-room.ts";
 import { randomId } from "../base/ids.ts";
 import { isCertainlyGone, ownProcess, type ProcessIdentity } from "../runner/process-identity.ts";
 
@@ -25,7 +26,7 @@ export class LockFile {
     const content = JSON.stringify({ ...ownProcess(), role, id: randomId() });
     const draft = `${path}.${randomId()}`;
     // Linking makes the file appear whole: nobody reads a lock without its holder.
-    await writeFile(draft, content, { mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+    await writeDraft(draft, content).catch((error: NodeJS.ErrnoException) => {
       throw cantWrite(path, error);
     });
     try {
@@ -56,6 +57,18 @@ export class LockFile {
   async release(): Promise<void> {
     const holder = await readHolder(this.#path);
     if (holder?.content === this.#content) await rm(this.#path, { force: true });
+  }
+}
+
+/** On a full disk too, as long as something was kept for it: without a lock nobody could even read. */
+async function writeDraft(draft: string, content: string): Promise<void> {
+  try {
+    await writeFile(draft, content, { mode: 0o600 });
+  } catch (error) {
+    await rm(draft, { force: true });
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    if (!giveUpReserve(join(dirname(draft), "store"))) throw error;
+    await writeFile(draft, content, { mode: 0o600 });
   }
 }
 

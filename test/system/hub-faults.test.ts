@@ -1,10 +1,20 @@
 /** What a store can meet: no room, a file that is damaged under it, a folder it may not write. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  appendFileSync,
+  readdirSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 
-import { BanyanError, open, type Tree } from "banyan";
+import { BanyanError, open, type PathLike, type Tree } from "banyan";
 import { expect, test, vi } from "vitest";
 
 import { hubPid, ROOT, temporaryFolder } from "./kit.ts";
@@ -19,6 +29,7 @@ test("where there is no room, writes are refused as a whole, reads go on, and no
     await using hub = await startHub(folder.path, { maxBlocks: ENOUGH_BLOCKS });
     const tree = await open(folder.path);
     const codes = new Set<string>();
+    const hints = new Set<boolean>();
     for (let i = 0; i < 200; i++) {
       const durability = i % 20 === 0 ? "flushed" : "commit";
       try {
@@ -26,12 +37,19 @@ test("where there is no room, writes are refused as a whole, reads go on, and no
         kept.push(i);
       } catch (error) {
         codes.add(BanyanError.is(error) ? error.code : String(error));
+        hints.add(String(error).includes("make some on the disk"));
       }
     }
-    expect(codes).toEqual(new Set(["ENGINE_FULL"]));
+    expect([codes, hints]).toEqual([new Set(["ENGINE_FULL"]), new Set([true])]);
     expect(kept.length).toBeGreaterThan(20);
     expect(await names(tree)).toEqual(kept);
     expect(await tree.get(["k", kept[0] ?? -1])).toBe(LARGE);
+    // A deletion needs pages as well, which are free when what was deleted before is on the disk.
+    await vi.waitUntil(() => removed(tree, ["k", kept[0] ?? -1]), {
+      timeout: 30_000,
+      interval: 50,
+    });
+    kept.shift();
     // Nobody died of it.
     expect(hubPid(folder.path)).toBe(hub.process.pid);
     await tree.close();
@@ -40,6 +58,39 @@ test("where there is no room, writes are refused as a whole, reads go on, and no
   expect(await names(tree)).toEqual(kept);
   await tree.set(["k", 1_000], LARGE);
   expect(await tree.get(["k", 1_000])).toBe(LARGE);
+});
+
+test("a tree on a full disk can still be opened and read, and is written to again when there is room", async ({
+  skip,
+}) => {
+  using folder = temporaryFolder();
+  const disk = (options: string): boolean =>
+    spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder.path]).status === 0;
+  skip(!disk("size=24m"), "only root can make a disk");
+  try {
+    const first = await open(folder.path, { create: true });
+    await first.set("kept", "x");
+    const store = join(folder.path, ".banyan/store");
+    await vi.waitUntil(() => readdirSync(store).includes("reserve"), { timeout: 30_000 });
+    const full = { code: "ENGINE_FULL" };
+    for (const text of ["x".repeat(500_000), "x"]) {
+      const all = Array.from({ length: 100 }, (_, i) => first.set([text.length, i], text));
+      await Promise.allSettled(all);
+    }
+    takeAll(join(folder.path, "rest"));
+    await expect(first.set("large", "x".repeat(500_000))).rejects.toMatchObject(full);
+    await first.close();
+    process.kill(hubPid(folder.path) as number, "SIGKILL");
+    await using tree = await open(folder.path);
+    expect(await tree.get("kept")).toBe("x");
+    await expect(tree.set("large", "x".repeat(500_000))).rejects.toMatchObject(full);
+    rmSync(join(folder.path, "rest"));
+    expect(disk("remount,size=64m")).toBe(true);
+    await tree.set("large", "x".repeat(500_000));
+  } finally {
+    process.kill(hubPid(folder.path) as number, "SIGKILL");
+    spawnSync("umount", ["-l", folder.path]);
+  }
 });
 
 test("a data file that is cut off under the hub is an error that says so", async () => {
@@ -57,14 +108,16 @@ test("a store that no hub can open any more is told to who waits for one, with t
   using folder = temporaryFolder();
   await using tree = await open(folder.path, { create: true });
   await tree.set("a", 1);
-  writeFileSync(join(folder.path, ".banyan/store/format"), "banyan store 99\n");
+  const file = join(folder.path, ".banyan/store/format");
+  const format = readFileSync(file);
+  writeFileSync(file, "banyan store 99\n");
   process.kill(hubPid(folder.path) as number, "SIGKILL");
   const failed: unknown = await tree.set("b", 2).catch((error: unknown) => error);
   expect(failed).toMatchObject({ code: expect.stringMatching(/^ENGINE_(UNAVAILABLE|AMBIGUOUS)$/) });
   expect((failed as Error).message).toContain("use a newer version");
   const log = readFileSync(join(folder.path, ".banyan/hub.log"), "utf8");
   expect(log.split("use a newer version").length - 1).toBeLessThan(6);
-  writeFileSync(join(folder.path, ".banyan/store/format"), "banyan store 3\n");
+  writeFileSync(file, format);
   await tree.set("c", 3);
   expect(await tree.get("a")).toBe(1);
 });
@@ -103,6 +156,26 @@ function boundByModes(): string[] {
   const without = "-dac_override,-dac_read_search";
   const isRoot = process.getuid?.() === 0;
   return isRoot ? ["setpriv", `--bounding-set=${without}`, `--inh-caps=${without}`] : [];
+}
+
+/** Leaves nothing of the disk. */
+function takeAll(path: string): void {
+  try {
+    for (;;) appendFileSync(path, Buffer.alloc(4_096));
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ENOSPC" });
+  }
+}
+
+/** Whether there was room for it. */
+async function removed(tree: Tree, path: PathLike): Promise<boolean> {
+  return tree.delete(path).then(
+    () => true,
+    (error: unknown) => {
+      if (!BanyanError.has(error, "ENGINE_FULL")) throw error;
+      return false;
+    },
+  );
 }
 
 async function names(tree: Tree): Promise<unknown[]> {
