@@ -163,7 +163,7 @@ function takeAll(path: string): void {
   try {
     for (;;) appendFileSync(path, Buffer.alloc(4_096));
   } catch (error) {
-    expect(error).toMatchObject({ code: "ENOSPC" });
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
   }
 }
 
