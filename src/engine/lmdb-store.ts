@@ -389,8 +389,7 @@ export class LmdbStore implements Store {
   #end(error: EngineError): void {
     this.#failed = error;
     this.#stopLater();
-    for (const { reject } of this.#pending) reject(error);
-    this.#pending = [];
+    for (const { reject } of this.#pending.splice(0)) reject(error);
     this.#listener?.failed(error);
   }
 }
