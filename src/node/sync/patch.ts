@@ -2,10 +2,12 @@ import { formatPath } from "../../wire/path-text.ts";
 import { writeBytes } from "../entry-file.ts";
 import { importsOf } from "./imports.ts";
 import type { SyncItem } from "./transfer.ts";
-import { unifiedDiff } from "./unified.ts";
 
 /** Longer ones are only said to differ: nobody reads them, and comparing takes long. */
 const MAX_CHARACTERS = 1_000_000;
+/** From one text to the other, in lines: more take long, too. */
+const MAX_STEPS = 5_000;
+const CONTEXT = 3;
 
 /**
  * How the two sides of an entry differ, as a unified diff: from the tree to the file, or, where only the tree
@@ -15,7 +17,7 @@ export async function patchOf(item: SyncItem): Promise<string> {
   if (item.problem !== undefined) return "";
   const file = { name: item.file, text: await textOf(item, item.local) };
   const entry = { name: nameInTree(item), text: await textOf(item, item.remote) };
-  return item.here === undefined ? patch(file, entry) : patch(entry, file);
+  return item.here === undefined ? await patch(file, entry) : await patch(entry, file);
 }
 
 interface Side {
@@ -24,12 +26,21 @@ interface Side {
   readonly text: string | null | undefined;
 }
 
-function patch(from: Side, to: Side): string {
+async function patch(from: Side, to: Side): Promise<string> {
   if (from.text === undefined || to.text === undefined) return "at least one is bytes, no text\n";
   const [before, after] = [from.text ?? "", to.text ?? ""];
   if (before.length + after.length > MAX_CHARACTERS) return "too long to show how they differ\n";
-  const [old, now] = [from, to].map(({ name, text }) => (text === null ? "/dev/null" : name));
-  return `--- ${old}\n+++ ${now}\n${unifiedDiff(before, after)}`;
+  const { createTwoFilesPatch, FILE_HEADERS_ONLY } = await import("diff");
+  const text = createTwoFilesPatch(nameOf(from), nameOf(to), before, after, undefined, undefined, {
+    context: CONTEXT,
+    maxEditLength: MAX_STEPS,
+    headerOptions: FILE_HEADERS_ONLY,
+  });
+  return text ?? "they have too little in common to show how they differ\n";
+}
+
+function nameOf({ name, text }: Side): string {
+  return text === null ? "/dev/null" : name;
 }
 
 function nameInTree({ kind, path, remote }: SyncItem): string {
