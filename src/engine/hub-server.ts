@@ -37,7 +37,7 @@ import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { firstPage } from "./first-page.ts";
 import { Window } from "./hub-window.ts";
-import { answerRows } from "./row-answers.ts";
+import { RowAnswers } from "./row-answers.ts";
 
 /** What a hub says of itself: which process, and which of the hubs that the store has had. */
 export interface HubInfo {
@@ -159,6 +159,7 @@ export class HubService implements AsyncDisposable {
   #converts = false;
   #opening: Disposable | undefined;
   #isOver = false;
+  readonly #answers = new RowAnswers();
 
   constructor(
     engine: Engine,
@@ -196,10 +197,10 @@ export class HubService implements AsyncDisposable {
   }
 
   /** Many entries at once: see `row-questions.ts`. */
-  rows(question: Uint8Array): Uint8Array {
+  rows(question: Uint8Array): Uint8Array | Promise<Uint8Array> {
     const { rows } = this.#engine;
     if (rows === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub gives no rows");
-    return answerRows(rows, checkBytes(question));
+    return this.#answers.give(rows, checkBytes(question));
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions): Promise<WriteResult> {

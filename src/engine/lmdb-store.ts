@@ -13,7 +13,6 @@ import { LmdbHistory, WaitingHistory } from "./lmdb-history.ts";
 import { LmdbLater } from "./lmdb-later.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
 import { LmdbOperations } from "./lmdb-operations.ts";
-import { treeKey } from "./lmdb-keys.ts";
 import { readFirstKey, readPage } from "./lmdb-entries.ts";
 import {
   closeTables,
@@ -145,11 +144,11 @@ export class LmdbStore implements Store {
     });
   }
 
-  row(key: Uint8Array): Uint8Array | undefined {
+  row(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    const { rows } = this.#tables;
     return this.#read(() => {
-      const { tree } = this.#tables;
       // In lmdb's own buffer, whose length it sets to that of the row.
-      const row = tree.getBinaryFast(treeKey(key));
+      const row = rows.read(bytes, start, end);
       return row && new Uint8Array(row.buffer, row.byteOffset, row.length);
     });
   }

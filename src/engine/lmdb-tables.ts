@@ -9,6 +9,8 @@ export interface LmdbTables {
   readonly root: RootDatabase<Uint8Array, Uint8Array>;
   /** A byte and the path -> the entry; LMDB takes no empty key, which the root's path would be. */
   readonly tree: LmdbTable;
+  /** The same, for those who read many. */
+  readonly rows: TreeRows;
   /** Revision -> the change. */
   readonly log: LmdbTable;
   /** Operation -> its result, in two generations as in `OperationMemory`. */
@@ -54,6 +56,7 @@ export function openTables(directory: string): LmdbTables {
     return {
       root,
       tree: table("tree"),
+      rows: new TreeRows(root),
       log: table("log"),
       operations: [table("operations0"), table("operations1")],
       history: table("history"),
@@ -62,6 +65,40 @@ export function openTables(directory: string): LmdbTables {
     };
   } catch (error) {
     throw lmdbError(error, directory);
+  }
+}
+
+/** Rows of `tree` whose paths lie in larger bytes: nothing is made of either but what `lmdb` itself needs. */
+export class TreeRows {
+  readonly #table: { getBinaryFast(key: TreeRows): Uint8Array | undefined };
+  #bytes: Uint8Array = new Uint8Array();
+  #start = 0;
+  #end = 0;
+
+  constructor(root: RootDatabase<Uint8Array, Uint8Array>) {
+    const keyEncoder = {
+      writeKey: (_rows: TreeRows, target: Uint8Array, at: number) => this.#writeKey(target, at),
+      readKey: () => undefined,
+    };
+    const options = { name: "tree", encoding: "binary", cache: false, keyEncoder };
+    this.#table = root.openDB(options as never) as never;
+  }
+
+  /** The row of this path, in lmdb's own buffer, until anything else is read. */
+  read(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    return this.#table.getBinaryFast(this);
+  }
+
+  #writeKey(target: Uint8Array, at: number): number {
+    const bytes = this.#bytes;
+    const start = this.#start;
+    const size = this.#end - start;
+    target[at] = TREE_BYTE;
+    for (let i = 0; i < size; i++) target[at + 1 + i] = bytes[start + i] as number;
+    return at + 1 + size;
   }
 }
 

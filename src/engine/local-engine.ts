@@ -42,9 +42,9 @@ export class LocalEngine implements Engine {
   readonly #watches: Watches;
   readonly #subscriptions = new Subscriptions();
   readonly #rows: RowReads = {
-    row: (key) => {
+    row: (bytes, start, end) => {
       this.#checkOpen();
-      return this.#store.row(key);
+      return this.#store.row(bytes, start, end);
     },
   };
   #end: { readonly error: EngineError; readonly done: Promise<void> } | undefined;

@@ -83,8 +83,8 @@ class MemoryStore implements Store {
     return row !== undefined && compareBytes(row.key, key) === 0 ? row.entry : undefined;
   }
 
-  row(key: Uint8Array): Uint8Array | undefined {
-    const entry = this.get(key);
+  row(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    const entry = this.get(bytes.subarray(start, end));
     return entry && encodeEntry(entry);
   }
 

@@ -6,12 +6,13 @@
  * order, the size of its row in four bytes and the row, as in `entry-row.ts`; 0 where there is none. It may
  * end early, where it would become too large: what it leaves out is to be asked again.
  */
+import { deferred } from "../base/deferred.ts";
 import { PATH_LIMITS } from "../wire/path.ts";
 
 /** Reads of entries as bytes, for those who may see all of them. */
 export interface RowReads {
-  /** The row of the entry with this key; valid until anything else is read. */
-  row(key: Uint8Array): Uint8Array | undefined;
+  /** The row of the entry whose key is these bytes from `start` up to `end`; valid until anything else is read. */
+  row(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined;
 }
 
 /** After so many bytes an answer ends. */
@@ -22,6 +23,49 @@ export const ROW_SIZE_BYTES = 4;
 const SCRATCH_BYTES = 64 * 1024;
 
 let scratch = new Uint8Array(SCRATCH_BYTES);
+
+/** A question so long is worth a turn of its own. */
+const MIN_OWN_TURN_BYTES = 128;
+
+/**
+ * Answers of one client's questions, of the long ones one in each turn of the event loop: what is sent in a turn
+ * leaves at its end, and the client is to work at one answer while the hub works at the next. Two that came
+ * together would leave together, and so would all that follow them, with one side waiting for the other.
+ */
+export class RowAnswers {
+  readonly #waiting: (() => void)[] = [];
+  /** The turn has its long answer. */
+  #isTaken = false;
+
+  /** @throws as `answerRows` */
+  give(rows: RowReads, question: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    if (question.length < MIN_OWN_TURN_BYTES && this.#waiting.length === 0) {
+      return answerRows(rows, question);
+    }
+    if (!this.#isTaken) {
+      this.#isTaken = true;
+      setImmediate(this.#next);
+      return answerRows(rows, question);
+    }
+    const answer = deferred<Uint8Array>();
+    this.#waiting.push(() => {
+      try {
+        answer.resolve(answerRows(rows, question));
+      } catch (error) {
+        answer.reject(error);
+      }
+    });
+    return answer.promise;
+  }
+
+  readonly #next = (): void => {
+    const answer = this.#waiting.shift();
+    this.#isTaken = answer !== undefined;
+    if (answer === undefined) return;
+    setImmediate(this.#next);
+    answer();
+  };
+}
 
 /** What a hub answers. @throws TypeError for what is no question */
 export function answerRows(rows: RowReads, question: Uint8Array): Uint8Array {
@@ -34,7 +78,7 @@ export function answerRows(rows: RowReads, question: Uint8Array): Uint8Array {
     if (!(size <= PATH_LIMITS.maxEncodedBytes && from <= question.length)) {
       throw new TypeError("the question is cut off, or holds what is no key");
     }
-    const found = rows.row(question.subarray(start, from));
+    const found = rows.row(question, start, from);
     const length = found?.length ?? 0;
     const end = at + ROW_SIZE_BYTES + length;
     if (end > scratch.length) scratch = grown(scratch, at, end);

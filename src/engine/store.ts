@@ -84,7 +84,7 @@ export interface Store {
 
   get(key: Uint8Array): EngineEntry | undefined;
   /** The same as its row, which is valid until anything else is read. */
-  row(key: Uint8Array): Uint8Array | undefined;
+  row(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined;
   page(range: KeyRange, limits?: PageLimits): StorePage;
   /** The first key of the range that holds an entry. */
   firstKey(range: KeyRange): Uint8Array | undefined;

@@ -5,25 +5,11 @@ import { kindOf } from "../base/kind-of.ts";
 import type { Listing } from "../base/listing.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
-import {
-  type Durability,
-  type Engine,
-  type EntryInPlace,
-  type HistoryRule,
-  NOT_NOW,
-  type Revision,
-} from "../engine/engine.ts";
+import { type Durability, type Engine, type HistoryRule, type Revision } from "../engine/engine.ts";
 import { toPath } from "../wire/path-text.ts";
 import type { PathLike } from "../wire/path.ts";
 import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
-import {
-  encodeTreeValue,
-  entryInPlace,
-  toTreeEntry,
-  type TreeEntry,
-  valueInPlace,
-  valueOf,
-} from "./entry.ts";
+import { encodeTreeValue, type TreeEntry, valueOf } from "./entry.ts";
 import type { Difference } from "./diff.ts";
 import { ErrorRecords } from "./errors.ts";
 import {
@@ -47,6 +33,7 @@ import {
 } from "./messages.ts";
 import { Mirror } from "./mirror.ts";
 import { Peers } from "./peers.ts";
+import { ENTRY, Reads, VALUE } from "./reads.ts";
 import { Rules } from "./rules/rules.ts";
 import type { SecretKeys } from "./secrets/secret-keys.ts";
 import { Secrets } from "./secrets/secrets.ts";
@@ -130,6 +117,7 @@ export class Tree implements AsyncDisposable {
   readonly #ownsEngine: boolean;
   readonly #log: Log;
   readonly #open = new Set<Closable>();
+  readonly #reads = new Reads(() => this.#engine());
   #closing: Promise<void> | undefined;
 
   private constructor(engine: Engine, options: TreeOptions) {
@@ -170,23 +158,13 @@ export class Tree implements AsyncDisposable {
   }
 
   /** The value; `undefined` if there is none. @throws WireError if it can't be decoded */
-  async get(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
-    checkOptions(options, ABORT_OPTIONS, "tree.get");
-    if (this.engine.direct?.pause !== undefined) await this.#turn();
-    const near = this.#near(path, options, valueInPlace);
-    if (near !== NOT_NOW) return near instanceof Promise ? await near : near;
-    const stored = await this.engine.get(toPath(path), options);
-    return stored === undefined ? undefined : valueOf(toTreeEntry(stored));
+  get(path: PathLike, options: AbortOptions = {}): Promise<unknown> {
+    return this.#reads.get(path, options, VALUE);
   }
 
   /** The value with who wrote it, when, and its revision; `undefined` if there is none. */
-  async entry(path: PathLike, options: AbortOptions = {}): Promise<TreeEntry | undefined> {
-    checkOptions(options, ABORT_OPTIONS, "tree.entry");
-    if (this.engine.direct?.pause !== undefined) await this.#turn();
-    const near = this.#near(path, options, entryInPlace);
-    if (near !== NOT_NOW) return near instanceof Promise ? await near : near;
-    const stored = await this.engine.get(toPath(path), options);
-    return stored === undefined ? undefined : toTreeEntry(stored);
+  entry(path: PathLike, options: AbortOptions = {}): Promise<TreeEntry | undefined> {
+    return this.#reads.get(path, options, ENTRY);
   }
 
   /**
@@ -366,27 +344,6 @@ export class Tree implements AsyncDisposable {
   #target(path: PathLike): WriteTarget {
     const engine = this.#engine();
     return { engine, path: toPath(path), author: this.author, durability: this.#durability };
-  }
-
-  /** Reads in place take turns with everything else. */
-  async #turn(): Promise<void> {
-    for (;;) {
-      const pause = this.engine.direct?.pause;
-      if (pause === undefined) return;
-      await pause;
-    }
-  }
-
-  /** What can be read without asking anybody, or together with others. */
-  #near<T>(
-    path: PathLike,
-    options: AbortOptions,
-    read: (entry: EntryInPlace) => T,
-  ): T | undefined | Promise<T | undefined> | typeof NOT_NOW {
-    const { direct, soon } = this.#engine();
-    if (direct === undefined) return soon?.get(path, read, options) ?? NOT_NOW;
-    options.signal?.throwIfAborted();
-    return direct.get(typeof path === "string" ? path : toPath(path), read);
   }
 
   #engine(): Engine {
