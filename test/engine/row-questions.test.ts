@@ -1,9 +1,15 @@
 import { describe, expect, test } from "vitest";
 
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import type { Engine, EngineEntry } from "../../src/engine/engine.ts";
+import { openLmdb } from "../../src/engine/lmdb.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
-import { answerRows } from "../../src/engine/row-answers.ts";
+import { answerRows, RowAnswers } from "../../src/engine/row-answers.ts";
 import { bytes, path, put, rejectsWith } from "../../src/testing/engine-suite-kit.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import { encodeValue } from "../../src/wire/value.ts";
 import { TestHub } from "./hub-kit.ts";
@@ -18,15 +24,30 @@ async function filled(count: number): Promise<TestHub> {
   return new TestHub(engine);
 }
 
-/** Calls that a hub's client made up to now. */
+/** Calls that a hub's client made up to now: one whose clock stands still, or it asks how its hub does, too. */
 const callsOf = (hub: TestHub): number => hub.connections[0]?.near.stats().calls ?? Number.NaN;
 
 const large = (i: number): Uint8Array => new Uint8Array(700_000).fill(i);
 
 describe("RowQuestions", () => {
+  test("get()s of one turn give what lies in a store of LMDB's", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "banyan-rows-"));
+    await using engine = await openLmdb(directory);
+    const values = [0, 1, 40, 3_000, 70_000].map((size) => new Uint8Array(size).fill(size));
+    await Promise.all(values.map((value, i) => engine.put(path(`a:${i}`), value)));
+    await using hub = new TestHub(engine);
+    const client = await hub.client();
+    const places = ["a:0", "a:4", "b", "a:1", "a", "a:3", "a:2", ":."];
+    const found = await Promise.all(places.map((place) => client.get(path(place))));
+    expect(found.map((entry) => entry?.value)).toEqual(
+      [0, 4, undefined, 1, undefined, 3, 2, undefined].map((i) => values[i ?? -1]),
+    );
+    await rm(directory, { recursive: true });
+  });
+
   test("get()s of one turn are one call, and each gets its own entry", async () => {
     await using hub = await filled(20);
-    const client = await hub.client();
+    const client = await hub.client({ clock: new ManualClock() });
     const before = callsOf(hub);
     const found = await Promise.all(
       Array.from({ length: 21 }, (_, i) => client.get(path(`a:${i}`))),
@@ -38,7 +59,7 @@ describe("RowQuestions", () => {
 
   test("many get()s leave in parts, so that both sides work, and all are answered", async () => {
     await using hub = await filled(3_000);
-    const client = await hub.client();
+    const client = await hub.client({ clock: new ManualClock() });
     const calls = [];
     for (const count of [63, 64, 65, 999, 1_000, 1_001, 3_000]) {
       const before = callsOf(hub);
@@ -166,6 +187,43 @@ describe("RowQuestions", () => {
     const near = hub.connections[0]?.near;
     const service = near?.remote<{ rows(question: Uint8Array): Uint8Array }, "copy">("engine");
     await expect(service?.rows(bytes("x"))).rejects.toMatchObject({ code: "ENGINE_UNSUPPORTED" });
+  });
+});
+
+/** So many times the entry whose key is this byte. */
+const question = (times: number, byte: number): Uint8Array =>
+  Uint8Array.from(Array.from({ length: times }, () => [1, 0, byte]).flat());
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("RowAnswers", () => {
+  const rows = { row: (all: Uint8Array, start: number, end: number) => all.slice(start, end) };
+  test("gives one long answer a turn, in the order of the questions", async () => {
+    const answers = new RowAnswers();
+    const first = answers.give(rows, question(100, 1));
+    expect(first).toEqual(answerRows(rows, question(100, 1)));
+    const done: unknown[] = [];
+    const note = async (asked: Uint8Array): Promise<void> => {
+      const answer = await Promise.resolve(answers.give(rows, asked)).catch((error) => error);
+      done.push(answer instanceof Uint8Array ? answer.at(-1) : answer);
+    };
+    const later = [question(100, 2), question(1, 3), Uint8Array.of(1), question(100, 5)];
+    const all = Promise.all(later.map(note));
+    const expected = [2, 3, expect.any(TypeError), 5];
+    for (let turns = 1; turns <= 4; turns++) {
+      await turn();
+      expect(done).toEqual(expected.slice(0, turns));
+    }
+    await all;
+    await turn();
+    expect(answers.give(rows, question(100, 6))).toBeInstanceOf(Uint8Array);
+  });
+
+  test("gives short ones at once", () => {
+    const answers = new RowAnswers();
+    for (const byte of [1, 2, 3]) {
+      expect(answers.give(rows, question(1, byte))).toEqual(Uint8Array.of(1, 0, 0, 0, byte));
+    }
   });
 });
 
