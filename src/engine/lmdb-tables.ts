@@ -69,7 +69,7 @@ export function openTables(directory: string): LmdbTables {
 }
 
 /** Rows of `tree` whose paths lie in larger bytes: nothing is made of either but what `lmdb` itself needs. */
-export class TreeRows {
+class TreeRows {
   readonly #table: { getBinaryFast(key: TreeRows): Uint8Array | undefined };
   #bytes: Uint8Array = new Uint8Array();
   #start = 0;
