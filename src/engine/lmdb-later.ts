@@ -12,7 +12,7 @@ import type { LmdbLog } from "./lmdb-log.ts";
 import type { LmdbOperations, NamedResult } from "./lmdb-operations.ts";
 import { changeKey, decodeChange, type Head } from "./lmdb-records.ts";
 import type { LogRecord } from "./log-row.ts";
-import { RecentNames } from "./recent-names.ts";
+import { hashOf, RecentNames } from "./recent-names.ts";
 import { type Change, compareBytes } from "./store.ts";
 
 /** So much is made something of at a time: some milliseconds of work. */
@@ -83,9 +83,9 @@ export class LmdbLater {
       const { revision, operation } = row;
       this.#last = revision;
       if (isMade) continue;
-      this.#byKey.add(revision, this.#byKey.hash(keys[i] as Uint8Array), this.#made);
+      this.#byKey.add(revision, hashOf(keys[i] as Uint8Array), this.#made);
       if (operation !== undefined) {
-        this.#byOperation.add(revision, this.#byOperation.hash(operation), this.#made);
+        this.#byOperation.add(revision, hashOf(operation), this.#made);
       }
     }
     this.#bytes += bytesOf(records);
@@ -125,7 +125,7 @@ export class LmdbLater {
 
   /** What a named write came to, if its change waits. */
   result(operation: string): WriteResult | undefined {
-    const hash = this.#byOperation.hash(operation);
+    const hash = hashOf(operation);
     for (const revision of this.#byOperation.find(hash, this.#made)) {
       const waiting = this.#waiting(revision);
       if (waiting.operation === operation) return namedResult(waiting).result;
@@ -136,7 +136,7 @@ export class LmdbLater {
   /** The past versions of an entry that wait, newest first, a few more than `versions` at the most. */
   past(key: Uint8Array, versions: number): PastVersion[] {
     const found: PastVersion[] = [];
-    for (const revision of this.#byKey.find(this.#byKey.hash(key), this.#made)) {
+    for (const revision of this.#byKey.find(hashOf(key), this.#made)) {
       if (found.length >= versions) break;
       const { change, previous } = this.#waiting(revision);
       if (compareBytes(change.key, key) !== 0) continue;

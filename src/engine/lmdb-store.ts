@@ -92,6 +92,8 @@ export class LmdbStore implements Store {
   readonly #operations: LmdbOperations;
   readonly #later: LmdbLater;
   readonly #spareTime: SpareTime;
+  /** The transaction behind our last one: nobody can have taken the store over before it. */
+  #next = -1;
   /** The next commit is to make a step of what waits. */
   #isTimeForLater = false;
   #listener: StoreListener | undefined;
@@ -252,14 +254,17 @@ export class LmdbStore implements Store {
     const changed: Changed = { changes: [], records: [], results: new Map() };
     let outcomes: Outcome[] = [];
     let head = this.#head;
+    let next = this.#next;
     try {
       this.#operations.turn();
-      commit(this.#tables, () => {
-        requireOwner(this.#tables, this.#options.ownerRow);
+      commit(this.#tables, (transaction) => {
+        if (transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
         outcomes = writes.map((write) => this.#apply(write, changed));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
         if (isTimeForLater) head = this.#later.make(head);
-        if (head !== this.#head) head = this.#putHead(head);
+        if (head === this.#head) return;
+        head = this.#putHead(head);
+        next = transaction + 1;
       });
     } catch (error) {
       this.#log.restart();
@@ -269,9 +274,11 @@ export class LmdbStore implements Store {
       this.#fail(reason);
       return;
     }
+    this.#next = next;
     if (head !== this.#head) {
       this.#head = head;
-      this.#later.added(changed.records, changed.changes.map(keyOf));
+      const keys = changed.changes.map(({ key }) => key);
+      this.#later.added(changed.records, keys);
       if (isTimeForLater) this.#later.stepped();
       if (!this.#later.isEmpty) this.#spareTime.ask();
       this.#options.flusher.committed(changed.records.map(({ row }) => row));
@@ -391,8 +398,4 @@ export class LmdbStore implements Store {
     for (const { reject } of this.#pending.splice(0)) reject(error);
     this.#listener?.failed(error);
   }
-}
-
-function keyOf({ key }: Change): Uint8Array {
-  return key;
 }

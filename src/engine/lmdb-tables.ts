@@ -125,17 +125,18 @@ const MAX_ATTEMPTS = 20;
 
 /**
  * One write transaction: what `work` writes is kept as a whole, or not at all where it throws. It follows
- * on the newest state, whatever LMDB believes that is.
+ * on the newest state, whatever LMDB believes that is. Each that writes something has the number behind that
+ * of the one before, whoever made that.
  *
  * @throws EngineError `ENGINE_CLOSED` where LMDB can't begin one; whoever opens the store anew can
  */
-export function commit<T>({ root, count }: LmdbTables, work: () => T): T {
+export function commit<T>({ root, count }: LmdbTables, work: (transaction: number) => T): T {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const attempted = (): T | typeof ABORT => {
       const transaction = transactionOf(root);
       // `lmdb` goes on without one where LMDB refuses, and would read what is there and write nothing.
       if (transaction === 0) throw new EngineError("ENGINE_CLOSED", "LMDB begins no transaction");
-      if (count.isNext(transaction)) return work();
+      if (count.isNext(transaction)) return work(transaction);
       count.mend();
       return ABORT;
     };

@@ -5,30 +5,32 @@ import type { Revision } from "./engine.ts";
 const FIRST_CAPACITY = 1024;
 const PRIME = 0x0100_0193;
 
+/** Nobody outside can tell which names have the same hash. */
+const SEED = randomInt(2 ** 31);
+
+/** Of text or bytes; whole, and below 0 as well. */
+export function hashOf(name: string | Uint8Array): number {
+  let hash = SEED;
+  if (typeof name === "string") {
+    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), PRIME);
+  } else {
+    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ (name[i] as number), PRIME);
+  }
+  // What differs in the last letters only would lie together, but not in the lowest bits alone.
+  return hash ^ (hash >>> 15);
+}
+
 /**
  * The last changes of a store by a name of theirs, as numbers and not as text: they are many, and live for
  * long enough to be in the way of everything that is collected. Names with the same hash are one to it;
  * whoever finds one has to look.
  */
 export class RecentNames {
-  readonly #seed = randomInt(2 ** 31);
   /** Of each hash the last change. */
   #last = new Float64Array(FIRST_CAPACITY);
   /** Of each change its hash, and the one before it that shares its place in `#last`. */
   #hashes = new Int32Array(FIRST_CAPACITY);
   #before = new Float64Array(FIRST_CAPACITY);
-
-  /** Of text or bytes. */
-  hash(name: string | Uint8Array): number {
-    let hash = this.#seed;
-    if (typeof name === "string") {
-      for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), PRIME);
-    } else {
-      for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ (name[i] as number), PRIME);
-    }
-    // What differs in the last letters only would lie together, but not in the lowest bits alone.
-    return hash ^ (hash >>> 15);
-  }
 
   /** @param oldest the last change that is of no interest any more */
   add(revision: Revision, hash: number, oldest: Revision): void {

@@ -167,6 +167,18 @@ describe("openLmdb()", () => {
     await put(next, "a", "3");
   });
 
+  test("who wrote nothing in a transaction finds out who took the store over in it", async () => {
+    await using folder = await temporaryFolder();
+    // Its time stands still: it writes nothing by itself.
+    await using old = await openLmdb(folder.path, { clock: new ManualClock() });
+    await put(old, "a", "1");
+    // LMDB gives the number of a transaction that wrote nothing to the next, which is another's.
+    await rejectsWith(old.put(path("a"), new Uint8Array(), { ifRevision: 99 }), "ENGINE_CONFLICT");
+    await using next = await openLmdb(folder.path);
+    await rejectsWith(put(old, "a", "2"), "ENGINE_DEPOSED");
+    expect(await listed(next, ":")).toEqual(["a=1"]);
+  });
+
   test("checkOwner() ends an engine that was deposed while it was idle", async () => {
     await using folder = await temporaryFolder();
     await using old = await openLmdb(folder.path);
