@@ -4,14 +4,15 @@
  * many other pages. All of it is in the log, too, so that it can be moved to its tables when there is
  * time, many at once. What is asked for before is read from the log.
  */
+import { EngineError } from "../base/errors.ts";
 import type { EngineEntry, Revision, WriteResult } from "./engine.ts";
 import { decodeEntry } from "./entry-row.ts";
 import { type PastVersion, pastOf } from "./history-memory.ts";
 import type { LmdbHistory } from "./lmdb-history.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
 import type { LmdbOperations, NamedResult } from "./lmdb-operations.ts";
-import { changeKey, decodeChange, type Head } from "./lmdb-records.ts";
-import type { LogRecord } from "./log-row.ts";
+import { decodeChange, type Head } from "./lmdb-records.ts";
+import type { LogRecord, RecordNames } from "./log-row.ts";
 import { hashOf, RecentNames } from "./recent-names.ts";
 import { type Change, compareBytes } from "./store.ts";
 
@@ -66,29 +67,32 @@ export class LmdbLater {
   load({ made, revision }: Head): void {
     this.#made = made;
     this.#last = made;
-    while (this.#last < revision) {
-      const records = this.#tables.log.recordsBehind(this.#last, STEP);
-      if (records.length === 0) throw new Error(`the log ends before change ${revision}`);
-      this.added(
-        records,
-        records.map(({ row }) => changeKey(row.change)),
-      );
+    for (const names of this.#tables.log.namesBehind(made)) this.#add(names);
+    if (this.#last === revision) return;
+    throw new EngineError("ENGINE_CORRUPT", `the log ends before change ${revision}`);
+  }
+
+  /** These changes are in the log now, and wait. */
+  added(records: readonly LogRecord[], changes: readonly Change[]): void {
+    for (let i = 0; i < records.length; i++) {
+      const { row, previous, isMade } = records[i] as LogRecord;
+      const { revision, operation, change } = row;
+      this.#add({
+        revision,
+        operation: operation === undefined ? undefined : hashOf(operation),
+        key: hashOf((changes[i] as Change).key),
+        isMade,
+        bytes: change.length + (previous?.length ?? 0),
+      });
     }
   }
 
-  /** These are in the log now, and wait; with the keys of their entries. */
-  added(records: readonly LogRecord[], keys: readonly Uint8Array[]): void {
-    for (let i = 0; i < records.length; i++) {
-      const { row, isMade } = records[i] as LogRecord;
-      const { revision, operation } = row;
-      this.#last = revision;
-      if (isMade) continue;
-      this.#byKey.add(revision, hashOf(keys[i] as Uint8Array), this.#made);
-      if (operation !== undefined) {
-        this.#byOperation.add(revision, hashOf(operation), this.#made);
-      }
-    }
-    this.#bytes += bytesOf(records);
+  #add({ revision, operation, key, isMade, bytes }: RecordNames): void {
+    this.#last = revision;
+    this.#bytes += bytes;
+    if (isMade) return;
+    this.#byKey.add(revision, key, this.#made);
+    if (operation !== undefined) this.#byOperation.add(revision, operation, this.#made);
   }
 
   /** Gives a record as it is to be in the log: of one with a large entry all is made at once. */
@@ -147,7 +151,9 @@ export class LmdbLater {
 
   #waiting(revision: Revision): Waiting {
     const record = this.#tables.log.record(revision);
-    if (record === undefined) throw new Error(`the log has no change ${revision}`);
+    if (record === undefined) {
+      throw new EngineError("ENGINE_CORRUPT", `the log has no change ${revision}`);
+    }
     return waitingIn(record);
   }
 }

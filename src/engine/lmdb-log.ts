@@ -6,7 +6,14 @@ import type { Revision } from "./engine.ts";
 import { revisionKey, revisionOf } from "./lmdb-keys.ts";
 import { changeTime, decodeChange, type Head } from "./lmdb-records.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
-import { decodeLogRow, encodeLogRow, type LogRecord, rowsOf } from "./log-row.ts";
+import {
+  decodeLogRow,
+  encodeLogRow,
+  type LogRecord,
+  namesIn,
+  type RecordNames,
+  rowsOf,
+} from "./log-row.ts";
 import { type Change, PAGE_LIMITS } from "./store.ts";
 
 export interface LogLimits {
@@ -72,6 +79,13 @@ export class LmdbLog {
     const row = this.#log.get(key);
     const first = revisionOf(key);
     return row && decodeLogRow(first, row)[revision - first];
+  }
+
+  /** What the records behind `after` are looked up by; that ends a row. */
+  *namesBehind(after: Revision): Generator<RecordNames, void> {
+    for (const { key, value } of this.#log.getRange({ start: revisionKey(after + 1) })) {
+      yield* namesIn(revisionOf(key), value);
+    }
   }
 
   /** The records behind `after`, which ends a row: whole rows, until there are as many as asked for. */

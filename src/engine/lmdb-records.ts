@@ -11,7 +11,8 @@ const PUT = 1;
 const DELETE = 0;
 /** Behind the kind of a change. */
 const TIME_AT = 1;
-const TIME_BYTES = 8;
+/** Behind the time. */
+export const AUTHOR_AT = 9;
 
 /** In a row of `log`, and in a journal: the kind, time, author, key, then the value up to the end. */
 export function encodeChange({ key, event }: Change): Uint8Array {
@@ -36,14 +37,6 @@ export function decodeChange(revision: Revision, row: Uint8Array): Change {
     return { key, event: { type: "delete", entry: { path, revision, author, time } } };
   const value = reader.view(reader.left);
   return { key, event: { type: "put", entry: { path, value, revision, author, time } } };
-}
-
-/** Of which entry the change is. */
-export function changeKey(row: Uint8Array): Uint8Array {
-  const reader = readerOf(row);
-  reader.view(TIME_AT + TIME_BYTES);
-  reader.string();
-  return reader.view(reader.varint());
 }
 
 /** When the change was made. */

@@ -277,8 +277,7 @@ export class LmdbStore implements Store {
     this.#next = next;
     if (head !== this.#head) {
       this.#head = head;
-      const keys = changed.changes.map(({ key }) => key);
-      this.#later.added(changed.records, keys);
+      this.#later.added(changed.records, changed.changes);
       if (isTimeForLater) this.#later.stepped();
       if (!this.#later.isEmpty) this.#spareTime.ask();
       this.#options.flusher.committed(changed.records.map(({ row }) => row));
