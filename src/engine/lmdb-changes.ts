@@ -1,5 +1,5 @@
 /** What changes write into the tables of a store at once: those that are asked for, and those of a journal. */
-import type { Revision } from "./engine.ts";
+import type { Revision, WriteResult } from "./engine.ts";
 import { encodeEntry } from "./entry-row.ts";
 import type { JournalRow } from "./journal.ts";
 import { treeKey } from "./lmdb-keys.ts";
@@ -8,6 +8,14 @@ import { decodeChange, decodeHead, encodeChange, encodeHead } from "./lmdb-recor
 import { type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
 import type { LogRecord } from "./log-row.ts";
 import type { Change } from "./store.ts";
+
+/** What a transaction has changed up to now. */
+export interface Changed {
+  readonly changes: Change[];
+  readonly records: LogRecord[];
+  /** Of its named writes. */
+  readonly results: Map<string, WriteResult>;
+}
 
 /** Called within a transaction of the store. */
 export class LmdbChanges {

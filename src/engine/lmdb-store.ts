@@ -6,7 +6,7 @@ import type { DiskRoom } from "./disk-room.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
 import { decodeEntry, entryOf, revisionOfRow } from "./entry-row.ts";
 import { lmdbError } from "./lmdb-errors.ts";
-import { LmdbChanges } from "./lmdb-changes.ts";
+import { type Changed, LmdbChanges } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import { decodeHead, encodeHead, type Head } from "./lmdb-records.ts";
 import { LmdbHistory, WaitingHistory } from "./lmdb-history.ts";
@@ -23,7 +23,6 @@ import {
   requireOwner,
 } from "./lmdb-tables.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
-import type { LogRecord } from "./log-row.ts";
 import { SpareTime } from "./spare-time.ts";
 import {
   type Change,
@@ -62,14 +61,6 @@ interface Outcome {
   readonly write: PendingWrite;
   readonly result?: WriteResult;
   readonly error?: unknown;
-}
-
-/** What a transaction has changed up to now. */
-interface Changed {
-  readonly changes: Change[];
-  readonly records: LogRecord[];
-  /** Of its named writes. */
-  readonly results: Map<string, WriteResult>;
 }
 
 /**
@@ -249,7 +240,8 @@ export class LmdbStore implements Store {
     this.#turns.cancel();
     const writes = this.#options.room.admit(this.#pending.splice(0));
     if (writes.length === 0 && this.#options.room.isFull) return;
-    const isTimeForLater = this.#isTimeForLater || this.#later.isBehind;
+    const isTimeForLater =
+      !this.#options.room.isFull && (this.#isTimeForLater || this.#later.isBehind);
     this.#isTimeForLater = false;
     const changed: Changed = { changes: [], records: [], results: new Map() };
     let outcomes: Outcome[] = [];
