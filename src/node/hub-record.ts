@@ -35,8 +35,13 @@ export function readHubRecordNow(path: string): HubRecord | undefined {
 /** Appears whole or not at all. */
 export async function writeHubRecord(path: string, record: HubRecord): Promise<void> {
   const draft = `${path}.${randomId()}`;
-  await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  await rename(draft, path);
+  try {
+    await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
 }
 
 /** Takes the record away, if it is still that hub's. */
