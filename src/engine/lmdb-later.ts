@@ -6,7 +6,7 @@
  */
 import { EngineError } from "../base/errors.ts";
 import type { EngineEntry, Revision, WriteResult } from "./engine.ts";
-import { decodeEntry } from "./entry-row.ts";
+import { entryOf } from "./entry-row.ts";
 import { type PastVersion, pastOf } from "./history-memory.ts";
 import type { LmdbHistory } from "./lmdb-history.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
@@ -164,7 +164,7 @@ function changeIn({ row }: LogRecord): Change {
 
 function waitingIn(record: LogRecord): Waiting {
   const change = changeIn(record);
-  const previous = record.previous && decodeEntry(change.key, record.previous);
+  const previous = record.previous && entryOf(change.event.entry.path, record.previous);
   return { change, previous, operation: record.row.operation };
 }
 
