@@ -71,7 +71,7 @@ test("clients that come while a hub ends for want of them find it or another", a
     const round = ["a", "b", "c"].map((name) => `${name}${names.length}`);
     names.push(...round);
     const seen = round.map(async (name) => {
-      const child = spawn(process.execPath, [script, folder.path, name, "12", "1"], {
+      const child = spawn(process.execPath, [script, folder.path, name, "12", "20"], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       const [said, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
