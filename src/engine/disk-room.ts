@@ -1,4 +1,3 @@
-import { randomFillSync } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -33,6 +32,8 @@ const TIMES = 4;
 const RETRY_MS = 500;
 /** Of one process. */
 const MOST_FAILURES = 100;
+/** What `crypto` gives at once. */
+const MOST_RANDOM = 65_536;
 const RESERVE = "reserve";
 const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
@@ -102,15 +103,23 @@ export class DiskRoom {
     if (this.#hasReserve) return;
     try {
       if (freeBytes(this.#directory) < PLENTY_BYTES) return;
-      // Nothing that a file system could make smaller.
-      const bytes = randomFillSync(Buffer.alloc(RESERVE_BYTES));
-      writeFileSync(join(this.#directory, RESERVE), bytes, { flag: "wx", mode: 0o600 });
+      const options = { flag: "wx", mode: 0o600 } as const;
+      writeFileSync(join(this.#directory, RESERVE), randomBytes(RESERVE_BYTES), options);
       this.#hasReserve = true;
     } catch (error) {
       // There it is: of the owner before. Otherwise there is nothing that could be done.
       this.#hasReserve = (error as NodeJS.ErrnoException).code === "EEXIST";
     }
   }
+}
+
+/** What a file system can't make smaller. */
+function randomBytes(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at += MOST_RANDOM) {
+    crypto.getRandomValues(bytes.subarray(at, at + MOST_RANDOM));
+  }
+  return bytes;
 }
 
 function freeBytes(directory: string): number {
