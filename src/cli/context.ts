@@ -17,7 +17,6 @@ import { FORMATS, Output, type OutputStreams } from "./output.ts";
 /** What the process gives the command; tests give their own. */
 export interface CliIo extends OutputStreams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Aborts when the person wants the command to end. */
   readonly signal: AbortSignal;

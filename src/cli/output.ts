@@ -1,8 +1,7 @@
 import { createRequire } from "node:module";
 
 import type Table from "cli-table3";
-import pc from "picocolors";
-
+import { colorsFor } from "./colors.ts";
 import { bytesOf, toJson } from "./plain.ts";
 import { toYaml } from "../node/yaml.ts";
 
@@ -17,7 +16,9 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
 }
 
+/** Where output goes. */
 export interface OutputStreams {
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
 }
@@ -86,8 +87,9 @@ export class Output {
     if (rows.length === 0) return this.note("nothing here");
     // Only people see tables.
     const TextTable = require("cli-table3") as typeof Table;
+    const { bold } = colorsFor(this.#streams.stdout, this.#streams.env);
     const table = new TextTable({
-      head: columns.map(({ head }) => pc.bold(head)),
+      head: columns.map(({ head }) => bold(head)),
       chars: PLAIN_CHARS,
       style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
     });

@@ -1,5 +1,4 @@
 import { Command, CommanderError, Option } from "commander";
-import pc from "picocolors";
 
 import { BanyanError, CliError } from "../base/errors.ts";
 import { addAuditCommand } from "./commands/audit.ts";
@@ -24,6 +23,7 @@ import { addUpCommand } from "./commands/up.ts";
 import { addUserCommands } from "./commands/user.ts";
 import type { Act } from "./act.ts";
 import { Settings } from "./config/settings.ts";
+import { colorsFor } from "./colors.ts";
 import { CommandContext, type CliIo } from "./context.ts";
 import { EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
 import { FORMATS } from "./output.ts";
@@ -162,7 +162,8 @@ function complain(error: unknown, io: CliIo, settings: Settings): ExitCode {
   if (output.format === "json" || output.format === "jsonl") {
     output.complain(JSON.stringify({ error: errorJson(error) }));
   } else {
-    output.complain(`${pc.red("error:")} ${errorText(error)}`);
+    const colors = colorsFor(io.stderr, io.env);
+    output.complain(`${colors.red("error:")} ${errorText(error, colors)}`);
   }
   return exitCodeOf(error);
 }
@@ -181,11 +182,11 @@ function errorJson(error: unknown): unknown {
   return { name, code: null, message, details: {} };
 }
 
-function errorText(error: unknown): string {
+function errorText(error: unknown, { dim }: ReturnType<typeof colorsFor>): string {
   if (!BanyanError.is(error)) {
     return error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
   const frame = error.details["frame"];
   const place = typeof frame === "string" ? `\n${frame}` : "";
-  return `${error.message} ${pc.dim(`(${error.code})`)}${place}`;
+  return `${error.message} ${dim(`(${error.code})`)}${place}`;
 }

@@ -2,6 +2,7 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 
+import { colorsFor } from "../../src/cli/colors.ts";
 import { type Format, inline, Output } from "../../src/cli/output.ts";
 
 const HOSTILE = "on\u001B]0;mine\u0007\r\nroot\u009B2J";
@@ -12,10 +13,32 @@ async function printed(
   format: Format = "table",
 ): Promise<string> {
   const stdout = Object.assign(new PassThrough(), { isTTY });
-  print(new Output({ format, quiet: false, streams: { stdout, stderr: new PassThrough() } }));
+  print(
+    new Output({ format, quiet: false, streams: { stdout, stderr: new PassThrough(), env: {} } }),
+  );
   stdout.end();
   return text(stdout);
 }
+
+describe("colorsFor()", () => {
+  const colored = (isTTY: boolean | undefined, env: Record<string, string>): boolean =>
+    colorsFor(isTTY === undefined ? {} : { isTTY }, env).isColorSupported;
+
+  it("are for terminals, and for who asks (CL3)", () => {
+    expect(colored(true, {})).toBe(true);
+    expect(colored(true, { TERM: "dumb" })).toBe(false);
+    expect(colored(true, { NO_COLOR: "1" })).toBe(false);
+    expect(colored(undefined, { FORCE_COLOR: "1" })).toBe(true);
+    expect(colored(true, { FORCE_COLOR: "1", NO_COLOR: "1" })).toBe(false);
+    expect(colored(true, { FORCE_COLOR: "0" })).toBe(false);
+  });
+
+  it("are not for a pipe, wherever that is", () => {
+    for (const env of [{}, { CI: "true" }, { NO_COLOR: "" }]) {
+      expect([colored(false, env), colored(undefined, env)]).toEqual([false, false]);
+    }
+  });
+});
 
 describe("Output", () => {
   it.each([true, false])("spells out what would steer a terminal (terminal: %s)", async (isTTY) => {
