@@ -20,10 +20,11 @@ async function printed(
   return text(stdout);
 }
 
-describe("colorsFor()", () => {
-  const colored = (isTTY: boolean | undefined, env: Record<string, string>): boolean =>
-    colorsFor(isTTY === undefined ? {} : { isTTY }, env).isColorSupported;
+function colored(isTTY: boolean | undefined, env: Record<string, string>): boolean {
+  return colorsFor(isTTY === undefined ? {} : { isTTY }, env).isColorSupported;
+}
 
+describe("colorsFor()", () => {
   it("are for terminals, and for who asks (CL3)", () => {
     expect(colored(true, {})).toBe(true);
     expect(colored(true, { TERM: "dumb" })).toBe(false);
