@@ -165,7 +165,7 @@ export class HubDirect implements DirectReads {
     try {
       found = reader.get(path);
     } catch (error) {
-      return this.#failed(error);
+      return this.#failed(error, began);
     }
     if (!this.#isTimely(began)) return NOT_NOW;
     // What `read` throws is about the entry, not about the store.
@@ -205,7 +205,7 @@ export class HubDirect implements DirectReads {
       const found = read(reader);
       return this.#isTimely(began) ? found : NOT_NOW;
     } catch (error) {
-      return this.#failed(error);
+      return this.#failed(error, began);
     }
   }
 
@@ -229,7 +229,9 @@ export class HubDirect implements DirectReads {
     this.#nextTurn = undefined;
   };
 
-  #failed(error: unknown): typeof NOT_NOW {
+  #failed(error: unknown, began: number): typeof NOT_NOW {
+    // Pages of the store that were written again under it look like anything.
+    if (!this.#isTimely(began)) return NOT_NOW;
     // What the caller asked for is no path: the same in every way of asking.
     if (BanyanError.has(error, "WIRE_BAD_PATH")) throw error;
     return this.#fail(error);

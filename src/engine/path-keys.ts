@@ -1,3 +1,4 @@
+import { EngineError } from "../base/errors.ts";
 import { decodePath, encodePath } from "../wire/path-key.ts";
 import { Path, type PathElement } from "../wire/path.ts";
 import { decodeAscii } from "../wire/text.ts";
@@ -20,7 +21,7 @@ export class PathKeys {
   readonly #prefix = new Uint8Array(1024);
   #parent: readonly PathElement[] = [];
 
-  /** The path whose key lies from `start` to `end`. @throws WireError `WIRE_BAD_PATH` */
+  /** The path whose key lies from `start` to `end`. @throws EngineError `ENGINE_CORRUPT` for what is none */
   read(source: Uint8Array, start: number, end: number): Path {
     const sibling = this.#sibling(source, start, end);
     this.isSibling = sibling !== undefined;
@@ -48,7 +49,7 @@ export class PathKeys {
   }
 
   #decode(key: Uint8Array): Path {
-    const path = decodePath(key);
+    const path = pathOf(key);
     const name = path.at(-1);
     this.shared = -1;
     if (typeof name !== "string") return path;
@@ -57,5 +58,14 @@ export class PathKeys {
     this.shared = parent.length;
     this.#prefix.set(parent);
     return path;
+  }
+}
+
+/** It is in the store, and nobody has asked for it: that it is no path is not the fault of who reads. */
+function pathOf(key: Uint8Array): Path {
+  try {
+    return decodePath(key);
+  } catch (cause) {
+    throw new EngineError("ENGINE_CORRUPT", "a key of the store is no path", { cause });
   }
 }
