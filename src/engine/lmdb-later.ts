@@ -18,7 +18,7 @@ import { type Change, compareBytes } from "./store.ts";
 
 /** So much is made something of at a time: some milliseconds of work. */
 const STEP = { changes: 256, bytes: 1024 * 1024 } as const;
-/** So much may wait, each with a few words in memory; then every commit makes a step. */
+/** So much may wait, each with a few words in memory; then every commit makes a step that is longer than itself. */
 const MOST = { changes: 16_384, bytes: 16 * 1024 * 1024 } as const;
 
 /** What is larger takes pages of its own wherever it is: better once than twice. */
@@ -110,9 +110,14 @@ export class LmdbLater {
     }
   }
 
-  /** One step, within a transaction of the store: gives the head as it is behind that. */
-  make(head: Head): Head {
-    const records = this.#tables.log.recordsBehind(head.made, STEP);
+  /**
+   * One step, within a transaction of the store that has put these into the log: gives the head as it is behind
+   * that. What waits gets less with it, however much the transaction adds.
+   */
+  make(head: Head, added: readonly LogRecord[] = []): Head {
+    const changes = STEP.changes + added.length;
+    const bytes = STEP.bytes + bytesOf(added);
+    const records = this.#tables.log.recordsBehind(head.made, { changes, bytes });
     const step = records.filter(({ isMade }) => !isMade).map(waitingIn);
     // Rows that lie together are written together.
     this.#make(step.toSorted((a, b) => compareBytes(a.change.key, b.change.key)));

@@ -253,7 +253,7 @@ export class LmdbStore implements Store {
         if (transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
         outcomes = writes.map((write) => this.#apply(write, changed));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
-        if (isTimeForLater) head = this.#later.make(head);
+        if (isTimeForLater) head = this.#later.make(head, changed.records);
         if (head === this.#head) return;
         head = this.#putHead(head);
         next = transaction + 1;

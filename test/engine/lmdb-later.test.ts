@@ -243,6 +243,19 @@ describe("operations and past versions that are made of the log later", () => {
     expect((await disk.engine.put(path("a"), new Uint8Array(), again)).revision).toBe(10);
   });
 
+  test("don't wait in ever greater numbers, however many are written at once", async () => {
+    await using disk = await Disk.open();
+    for (let batch = 0; batch < 24; batch++) {
+      const writes = Array.from({ length: 1_000 }, (_, i) =>
+        disk.engine.put(path(`b:${batch * 1_000 + i}`), bytes("v")),
+      );
+      await Promise.all(writes);
+    }
+    await disk.kill();
+    expect(24_000 - (await disk.made())).toBeLessThan(16_384 + 1_000);
+    await disk.start();
+  });
+
   test("are kept by the rule of the time when they were written", async () => {
     await using disk = await Disk.open();
     const prefix = path("a");
