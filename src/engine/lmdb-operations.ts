@@ -51,7 +51,7 @@ export class LmdbOperations {
     if (filter !== undefined) filter[bit >>> 5] = (filter[bit >>> 5] as number) | (1 << (bit & 31));
   }
 
-  /** Forgets what is old enough; to be called now and then, outside of transactions. */
+  /** Forgets what is old enough; to be called now and then, within a transaction of the store. */
   turn(): void {
     const now = this.#clock.now();
     if (now - this.#since < OPERATION_MEMORY_MS) return;

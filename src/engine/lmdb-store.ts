@@ -248,9 +248,9 @@ export class LmdbStore implements Store {
     let head = this.#head;
     let next = this.#next;
     try {
-      this.#operations.turn();
       commit(this.#tables, (transaction) => {
         if (transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
+        this.#operations.turn();
         outcomes = writes.map((write) => this.#apply(write, changed));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
         if (isTimeForLater) head = this.#later.make(head, changed.records);

@@ -167,6 +167,23 @@ describe("openLmdb()", () => {
     await put(next, "a", "3");
   });
 
+  test("who was deposed forgets no operation of its successor's", async () => {
+    await using folder = await temporaryFolder();
+    const [before, since] = [new ManualClock(), new ManualClock()];
+    await using old = await openLmdb(folder.path, { clock: before });
+    await using next = await openLmdb(folder.path, { clock: since });
+    since.advance(120_000);
+    const write = async (): Promise<number> =>
+      (await next.put(path("a"), new Uint8Array(), { operation: "op-1" })).revision;
+    const first = await write();
+    // Time for its row.
+    since.advance(50);
+    await next.delete(path("nothing"));
+    before.advance(120_000);
+    await rejectsWith(put(old, "b", "1"), "ENGINE_DEPOSED");
+    expect(await write()).toBe(first);
+  });
+
   test("who wrote nothing in a transaction finds out who took the store over in it", async () => {
     await using folder = await temporaryFolder();
     // Its time stands still: it writes nothing by itself.
