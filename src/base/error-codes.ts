@@ -108,6 +108,7 @@ export const ERROR_CODES = {
 
   RUNNER_BAD_JOB: { retryable: false, says: "the job entry is not valid" },
   RUNNER_NOT_FOUND: { retryable: false, says: "there is no such job" },
+  RUNNER_DENIED: { retryable: false, says: "who set the job may not run its code any more" },
   RUNNER_IN_USE: { retryable: false, says: "the job runs, or jobs need the node" },
   RUNNER_BUSY: { retryable: true, says: "the job is running" },
   RUNNER_NAME_TAKEN: { retryable: false, says: "a node of that name is alive" },

@@ -279,6 +279,9 @@ export interface EngineLimits {
 
 export const DEFAULT_ENGINE_LIMITS: EngineLimits = { maxValueBytes: 4 * 1024 * 1024 };
 
+/** Why code must not be run on behalf of a user: they are no user any more, are disabled, or have no right to run it. */
+export type RunRefusal = "removed" | "disabled" | "right";
+
 /** What somebody may ask about themselves, who uses the engine of a hub on the network. */
 export interface EngineAccount {
   whoami(): Promise<{ readonly name: string; readonly roles: readonly string[] }>;
@@ -294,6 +297,13 @@ export interface EngineAccount {
   readSecret(path: Path): Promise<Uint8Array | undefined>;
   /** Keeps one. @throws EngineError `ENGINE_DENIED`; TreeError `TREE_NO_KEY` */
   writeSecret(path: Path, value: Uint8Array): Promise<void>;
+  /**
+   * Whether the procedure `code` must not be run on behalf of a user now, and why; undefined where it may.
+   * Machines that run jobs ask for those who set them.
+   *
+   * @throws EngineError `ENGINE_DENIED` for who may not read the procedure
+   */
+  whyNotRun(user: string, code: Path): Promise<RunRefusal | undefined>;
 }
 
 export interface Engine extends AsyncDisposable {

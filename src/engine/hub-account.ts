@@ -34,6 +34,10 @@ export class HubAccountService implements EngineAccount {
     return this.#account().writeSecret(checkPath(path), checkBytes(value));
   }
 
+  whyNotRun(user: string, code: Path): ReturnType<EngineAccount["whyNotRun"]> {
+    return this.#account().whyNotRun(user, checkPath(code));
+  }
+
   #account(): EngineAccount {
     const { account } = this.#engine;
     if (account === undefined)

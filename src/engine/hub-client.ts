@@ -178,6 +178,8 @@ export class HubEngine implements Engine {
       readSecret: (path) => this.#ask({}, (_hub, { account }) => account.readSecret(path)),
       writeSecret: (path, value) =>
         this.#ask({}, (_hub, { account }) => account.writeSecret(path, value)),
+      whyNotRun: (user, code) =>
+        this.#ask({}, (_hub, { account }) => account.whyNotRun(user, code)),
       // Once more after a lost answer it would be refused: the old one is not the old one any more.
       changePassword: async (old, password) => {
         const session = await this.#session({ deadline: this.#deadline(), sent: false });

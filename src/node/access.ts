@@ -1,13 +1,14 @@
 import type { Clock } from "../base/clock.ts";
 import { EngineError, RemoteError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Engine, Revision } from "../engine/engine.ts";
+import type { Engine, Revision, RunRefusal } from "../engine/engine.ts";
 import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import { Tree } from "../tree/tree.ts";
 import type { GuardedUser, Refusal } from "../tree/users/guarded-engine.ts";
 import { type LoginMethod, readLoginMethods } from "../tree/users/login-methods.ts";
 import { isPassword, type PasswordHash } from "../tree/users/password.ts";
+import { rightsTopic, whyNotByRoles } from "../tree/users/run-right.ts";
 import { isSameHash, parseToken } from "../tree/users/token.ts";
 import { isUserName, readUserRecord, type UserRecord } from "../tree/users/user-record.ts";
 import { Audit } from "./audit.ts";
@@ -92,6 +93,7 @@ export class Access implements AsyncDisposable {
       mirror.subscribe(({ revision, stale }) => {
         // While it begins anew it shows what was; what it finds then is announced.
         if (!stale) this.#follow(revision);
+        if (!stale && mirror !== methods) this.#announce(revision);
       });
     }
   }
@@ -175,6 +177,13 @@ export class Access implements AsyncDisposable {
     for (const guest of this.#guests) this.#updateRights(guest, revision);
   }
 
+  /** To machines with jobs that they may not start: they can't read who may do what. */
+  #announce(revision: Revision): void {
+    this.#tree.publish(rightsTopic(this.#tree), revision).catch((error: unknown) => {
+      this.#log.debug("a change of rights was not announced", { error: String(error) });
+    });
+  }
+
   #updateRights(guest: Guest, revision: Revision): void {
     guest.rights.update(this.#record(guest.name)?.roles ?? [], revision);
   }
@@ -192,6 +201,7 @@ export class Access implements AsyncDisposable {
         rights: async (path) => rights.at(path),
         changePassword: (old, password) => this.#changePassword(guest, old, password),
         ...this.#secretsOf(guest),
+        whyNotRun: (user, code) => this.#whyNotRun(guest, user, code),
       },
       get gone() {
         return !isHere();
@@ -200,15 +210,24 @@ export class Access implements AsyncDisposable {
     };
   }
 
+  #check({ name, rights, from }: Guest, operation: string, right: Right, path: Path): void {
+    if (rights.isFull || rights.allows(right, path)) return;
+    this.refused({ user: name, operation, right, path }, from);
+    const says = `${name} may not ${RIGHT_SAYS[right]} ${formatPath(path)}`;
+    throw new EngineError("ENGINE_DENIED", says, { details: { path, right } });
+  }
+
+  /** Who runs code for others has to be able to read it. */
+  async #whyNotRun(guest: Guest, user: unknown, code: Path): Promise<RunRefusal | undefined> {
+    if (typeof user !== "string") throw new TypeError("a user is text");
+    this.#check(guest, "whyNotRun", "r", this.#tree.system.proc.concat(code));
+    return whyNotByRoles(this.#tree, user, code);
+  }
+
   /** Secrets as somebody may use them: the key is the hub's. */
   #secretsOf(guest: Guest): Pick<GuardedUser["account"], "readSecret" | "writeSecret"> {
-    const { name, rights, from } = guest;
-    const check = (operation: string, right: Right, path: Path): void => {
-      if (rights.allows(right, path)) return;
-      this.refused({ user: name, operation, right, path }, from);
-      const says = `${name} may not ${RIGHT_SAYS[right]} ${formatPath(path)}`;
-      throw new EngineError("ENGINE_DENIED", says, { details: { path, right } });
-    };
+    const { name, rights } = guest;
+    const check = this.#check.bind(this, guest);
     const { engine, system, secrets } = this.#tree;
     const secretKeys = this.#secretKeys;
     const own = Tree.over(engine, { ownsEngine: false, author: name, secretKeys });

@@ -4,8 +4,9 @@ import type { Revision } from "../engine/engine.ts";
 import { type JobEntry } from "../runner/job.ts";
 import { parseJob } from "../runner/parse-job.ts";
 import type { Tree } from "../tree/tree.ts";
+import { networkUser } from "../tree/users/network-author.ts";
+import { whyNotRun } from "../tree/users/run-right.ts";
 import { Path } from "../wire/path.ts";
-import { RoleBook, UserRights } from "./user-rights.ts";
 
 /** A job that somebody set, and whether they might do so now. */
 export interface UserJob {
@@ -31,17 +32,15 @@ export async function listUserJobs(
   options: AbortOptions = {},
 ): Promise<UserJob[]> {
   checkOptions(options, ABORT_OPTIONS, "listUserJobs");
-  const user = await tree.users.get(name, options);
-  const { job: jobRoot, proc, role } = tree.system;
-  await using roles = await tree.mirror(role);
-  const rights = new UserRights(new RoleBook(roles));
-  rights.update(user === undefined || user.disabled ? [] : user.roles, 0);
+  const { job: jobRoot } = tree.system;
+  // Refuses where nobody may know that.
+  await tree.users.get(name, options);
   const jobs: UserJob[] = [];
   for await (const { path, value, author, revision, time } of tree.walk(jobRoot, options)) {
-    const entry = author.split(" ", 1)[0] === name ? entryIn(value) : undefined;
+    const entry = networkUser(author) === name ? entryIn(value) : undefined;
     if (entry === undefined) continue;
     const { code, enabled } = entry;
-    const mayRun = rights.allows("x", proc.concat(code));
+    const mayRun = (await whyNotRun(tree, name, code, options)) === undefined;
     const below = Path.fromElements(path.slice(jobRoot.length));
     jobs.push({ path: below, code, mayRun, enabled, revision, time });
   }

@@ -1,6 +1,5 @@
 import type { Revision } from "../engine/engine.ts";
 import type { Mirror } from "../tree/mirror.ts";
-import { SYSTEM } from "../tree/system-paths.ts";
 import { ADMIN, BUILT_IN } from "../tree/users/built-in-roles.ts";
 import {
   lettersAt,
@@ -11,8 +10,7 @@ import {
   rolesAllow,
 } from "../tree/users/rights.ts";
 import { readRoleRecord } from "../tree/users/roles.ts";
-import { PathPatterns } from "../wire/path-patterns.ts";
-import { parsePath } from "../wire/path-text.ts";
+import { patternsOf } from "../tree/users/run-right.ts";
 import type { Path } from "../wire/path.ts";
 
 interface BookedRole {
@@ -106,10 +104,4 @@ export class UserRights implements Rights {
     this.#listeners.add(entry);
     return { [Symbol.dispose]: () => void this.#listeners.delete(entry) };
   }
-}
-
-function patternsOf(letters: Readonly<Record<string, string>>): RoleRights {
-  const patterns: RoleRights = new PathPatterns(SYSTEM);
-  for (const [text, rights] of Object.entries(letters)) patterns.set(parsePath(text), rights);
-  return patterns;
 }

@@ -20,6 +20,8 @@ export interface JobListing {
     | "running"
     | "failing"
     | "interrupted"
+    /** Who set it may not run its code any more. */
+    | "denied"
     | "stopped"
     | "disabled"
     | "bad entry";
@@ -30,13 +32,17 @@ export interface JobListing {
   readonly comment: string | undefined;
 }
 
-/** @param alive names the nodes whose lease holds: what a dead one left running does not run */
-export function listingOf(
-  path: Path,
-  stored: TreeEntry,
-  states: readonly SlotState[],
-  alive: ReadonlySet<string>,
-): JobListing {
+/** What is known of a job beside its entry. */
+export interface ListingFacts {
+  readonly states: readonly SlotState[];
+  /** The names of the nodes whose lease holds: what a dead one left running does not run. */
+  readonly alive: ReadonlySet<string>;
+  /** Why it was not started, where who set it may not run it. */
+  readonly denied: string | undefined;
+}
+
+export function listingOf(path: Path, stored: TreeEntry, facts: ListingFacts): JobListing {
+  const { states, alive, denied } = facts;
   const running = states.filter(({ state }) => state.stopped === null && alive.has(state.node));
   const shown = running.length > 0 ? running : states;
   const started =
@@ -49,12 +55,15 @@ export function listingOf(
     const comment = error instanceof Error ? error.message : String(error);
     return { ...common, code: undefined, place: "", state: "bad entry", comment };
   }
+  const isDenied = denied !== undefined && entry.enabled && running.length === 0;
+  const said = shown.map(({ state }) => state.comment).find((text) => text !== undefined);
+  const state = isDenied ? "denied" : stateText(entry, states);
   return {
     ...common,
     code: entry.code,
     place: placeText(entry.place),
-    state: running.length > 0 ? "running" : stateText(entry, states),
-    comment: shown.map(({ state }) => state.comment).find((text) => text !== undefined),
+    state: running.length > 0 ? "running" : state,
+    comment: isDenied ? denied : said,
   };
 }
 

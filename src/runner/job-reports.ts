@@ -23,6 +23,8 @@ export interface JobReportsOptions {
 /** Code that is not there is reported when it did not come in this time. */
 const MISSING_MS = 2_500;
 
+const DENIED = "RUNNER_DENIED";
+
 const LOSS_TEXT: Readonly<Record<Loss, (node: string) => string>> = {
   gone: (node) => `node ${node} went away while the job ran there`,
   restarted: () => "the runner was restarted while the job ran",
@@ -38,6 +40,8 @@ export class JobReports implements AsyncDisposable {
   /** The "job" records, so that what never failed costs nothing. */
   readonly #open: Mirror;
   readonly #flagged = new Map<string, Disposable | "reported">();
+  /** By job, what this node has said last of a start that was refused. */
+  readonly #denied = new Map<string, string>();
   /** By record, the last write that is under way: one that overtakes another tells a lie. */
   readonly #writes = new Map<string, Deferred<void>>();
 
@@ -55,19 +59,42 @@ export class JobReports implements AsyncDisposable {
     this.#record("job", path, { error });
   }
 
-  /** The entry can be used; whether its code can is another matter. */
+  /** The entry can be used; whether its code can, and may be, is another matter. */
   soundEntry(path: Path): void {
-    const record = this.#openRecord(path);
-    if (record !== undefined && record.code !== "CODE_NOT_FOUND") this.#working("job", path);
+    const { code } = this.#openRecord(path) ?? { code: "CODE_NOT_FOUND" };
+    if (code !== "CODE_NOT_FOUND" && code !== DENIED) this.#working("job", path);
   }
 
   /** Entry and code can be used, so that whatever a node found wrong with the job is mended. */
   usable(path: Path): void {
-    if (this.#openRecord(path) !== undefined) this.#working("job", path);
+    const record = this.#openRecord(path);
+    if (record !== undefined && record.code !== DENIED) this.#working("job", path);
+  }
+
+  /** Who set the job may not run its code. To be told with each start that comes to nothing. */
+  denied(path: Path, text: string): void {
+    const name = formatPath(path);
+    const record = this.#openRecord(path);
+    const isKnown = record?.code === DENIED && record.message === text;
+    if (this.#denied.get(name) === text || isKnown) return;
+    this.#denied.set(name, text);
+    this.#record("job", path, { error: new RunnerError(DENIED, text) });
+  }
+
+  isDenied(path: Path): boolean {
+    return this.#denied.has(formatPath(path)) || this.#openRecord(path)?.code === DENIED;
+  }
+
+  /** They may. */
+  permitted(path: Path): void {
+    if (!this.isDenied(path)) return;
+    this.#denied.delete(formatPath(path));
+    this.#working("job", path);
   }
 
   /** The job is deleted: nobody is to mend what it left. */
   removed(path: Path): void {
+    this.#denied.delete(formatPath(path));
     this.#working("job", path);
     this.#working("run", path);
   }
@@ -138,11 +165,11 @@ export class JobReports implements AsyncDisposable {
     this.#record("job", at.path, { error: new CodeError("CODE_NOT_FOUND", text) });
   }
 
-  #openRecord(path: Path): { readonly code?: unknown } | undefined {
+  #openRecord(path: Path): { readonly code?: unknown; readonly message?: unknown } | undefined {
     const record = this.#open.entry(this.#open.path.concat(path))?.value;
     if (typeof record !== "object" || record === null) return undefined;
-    const { code, resolved } = record as { readonly code?: unknown; readonly resolved?: unknown };
-    return resolved === undefined ? { code } : undefined;
+    const { code, message, resolved } = record as Readonly<Record<string, unknown>>;
+    return resolved === undefined ? { code, message } : undefined;
   }
 
   #record(

@@ -17,6 +17,7 @@ import {
 } from "./job.ts";
 import { requestRoot } from "./job-views.ts";
 import { type JobListing, listingOf, type SlotState } from "./job-listing.ts";
+import { deniedJobs } from "./denied-jobs.ts";
 import { liveNodes, whyJob } from "./job-why.ts";
 import { toNodeEntry } from "./node-entry.ts";
 import { toOwnerRecord } from "./ownership.ts";
@@ -118,11 +119,14 @@ export class JobRoot {
   async list(below: PathLike = Path.root): Promise<JobListing[]> {
     const states = await this.#allStates();
     const alive = new Set((await liveNodes(this.#tree)).map(({ name }) => name));
+    const denied = await deniedJobs(this.#tree, toPath(below));
     const listings: JobListing[] = [];
     const root = this.#tree.system.job;
     for await (const stored of this.#tree.walk(this.#at(below))) {
       const path = Path.fromElements(stored.path.slice(root.length));
-      listings.push(listingOf(path, stored, states.get(formatPath(path)) ?? [], alive));
+      const name = formatPath(path);
+      const facts = { states: states.get(name) ?? [], alive, denied: denied.get(name) };
+      listings.push(listingOf(path, stored, facts));
     }
     return listings;
   }

@@ -11,6 +11,7 @@ import { runsInOldPlace } from "./moved-job.ts";
 import { OwnedJob } from "./owned-job.ts";
 import { type Candidate, rankDelayMs, rankNodes } from "./placement.ts";
 import type { Roster } from "./roster.ts";
+import type { RunRights } from "./run-rights.ts";
 import { pendingRequest } from "./schedule.ts";
 import { Sighting } from "./sighting.ts";
 import type { RunResult, StopCause } from "./settle.ts";
@@ -28,6 +29,7 @@ export interface JobRunnerParts extends ShiftParts {
   /** This node, as placement sees it. */
   readonly self: () => Candidate;
   readonly gate: StartGate;
+  readonly rights: RunRights;
   readonly random: () => number;
   readonly draining: () => boolean;
   /** A slot of the node has become free. */
@@ -169,7 +171,7 @@ export class JobRunner {
   }
 
   #judge(state: JobState | undefined): Decision {
-    const { ownership, reports } = this.#parts;
+    const { ownership, reports, rights } = this.#parts;
     const present = this.#present();
     const decision = decide({
       ...present,
@@ -181,7 +183,8 @@ export class JobRunner {
     reports.codeMissing(this.at, missing);
     // Whoever missed it, and may be gone by now.
     if (present.codeKey !== undefined) reports.usable(this.at.path);
-    return decision;
+    const denied = decision.type === "start" && rights.isDenied(this.at.path, decision.entry.code);
+    return denied ? { type: "none" } : decision;
   }
 
   /** How long better nodes go first. */
@@ -236,7 +239,9 @@ export class JobRunner {
     if (decision.type === "remove") {
       await this.#removeTraces(job);
     } else if (decision.type === "start" && !this.#parts.draining()) {
-      await this.#work(job, decision);
+      // With each start: what was allowed with the last one may not be any more.
+      const may = await this.#parts.rights.mayStart(this.at.path, decision.entry.code);
+      await (may ? this.#work(job, decision) : this.#release(job));
     } else {
       if (decision.type === "forget" && job.state !== undefined) {
         await forgetRetries(job, job.state, this.#requestSeen(job.state));

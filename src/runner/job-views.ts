@@ -14,6 +14,8 @@ export interface JobView {
   readonly entry: JobEntry | undefined;
   /** Of what is there; 0: nothing. */
   readonly revision: number;
+  /** Who wrote it. */
+  readonly author: string;
   readonly request: PendingRequest | undefined;
 }
 
@@ -33,7 +35,7 @@ export class JobViews implements AsyncDisposable {
   readonly #onRemoved: (path: Path) => void;
   readonly #entries = new Map<
     string,
-    { readonly path: Path; readonly entry: JobEntry | undefined; readonly revision: number }
+    Pick<JobView, "entry" | "revision" | "author"> & { readonly path: Path }
   >();
   readonly #subscriptions: Disposable[] = [];
 
@@ -65,6 +67,7 @@ export class JobViews implements AsyncDisposable {
       exists: known !== undefined,
       entry: known?.entry,
       revision: known?.revision ?? 0,
+      author: known?.author ?? "",
       request:
         request === undefined || stored === undefined
           ? undefined
@@ -108,12 +111,12 @@ export class JobViews implements AsyncDisposable {
       this.#onRemoved(path);
       return;
     }
-    const { revision } = stored;
+    const { revision, author } = stored;
     try {
-      this.#entries.set(name, { path, entry: parseJob(stored.value), revision });
+      this.#entries.set(name, { path, entry: parseJob(stored.value), revision, author });
       this.#onSound(path);
     } catch (error) {
-      this.#entries.set(name, { path, entry: undefined, revision });
+      this.#entries.set(name, { path, entry: undefined, revision, author });
       this.#onBad(path, stored.error ?? error);
     }
   }

@@ -1,4 +1,5 @@
 import type { Tree } from "../tree/tree.ts";
+import { deniedJobs } from "./denied-jobs.ts";
 import type { Path } from "../wire/path.ts";
 import { formatPath } from "../wire/path-text.ts";
 import { ANY_SLOT, type JobEntry, type JobState } from "./job.ts";
@@ -25,6 +26,7 @@ export async function whyJob(
   const nodes = await liveNodes(tree);
   const eligible = nodes.filter((node) => isEligible(entry, node));
   const codeError = await whyNoCode(tree, entry.code);
+  const denied = (await deniedJobs(tree, input.path)).get(formatPath(input.path));
   const request = await readRequest(tree, input.path);
   const named = "any" in entry.place ? [] : eligible.map(({ name }) => name);
   // Also where a run began whose node is not seen any more.
@@ -43,6 +45,7 @@ export async function whyJob(
       // Only a job that would start misses its code or a node.
       if (codeError !== undefined) return [slot, codeError];
       if (eligible.length === 0) return [slot, noneEligible(entry, nodes)];
+      if (denied !== undefined) return [slot, denied];
       const inSeconds = plan.at - input.now;
       return [slot, inSeconds <= 0 ? plan.why : `${plan.why}, in ${inSeconds.toFixed(1)} s`];
     }),

@@ -22,6 +22,7 @@ import type { Candidate, PlaceType } from "./placement.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { Roster } from "./roster.ts";
 import type { CodeSource, OpenRunObjects, RunExecutors } from "./run-context.ts";
+import { RunRights } from "./run-rights.ts";
 import { RunStore } from "./run-store.ts";
 import { SlotMirror, type SlotPath } from "./slot-mirror.ts";
 import { StartGate } from "./start-gate.ts";
@@ -170,6 +171,8 @@ export class Runner implements AsyncDisposable {
         onRemoved: (path) => reports.removed(path),
       }),
     );
+    const { signal } = scope;
+    const rights = scope.use(new RunRights({ tree, clock, spawn, signal, reports, jobs: views }));
     const gate = new StartGate(clock, this.#options.startSpacingMs ?? 0);
     scope.defer(() => gate.close());
     this.#views = views;
@@ -188,6 +191,7 @@ export class Runner implements AsyncDisposable {
       states,
       reports,
       gate,
+      rights,
       keepRuns,
       random,
       spawn,
@@ -222,8 +226,13 @@ export class Runner implements AsyncDisposable {
   }
 
   #listen(): void {
-    const { lease, roster, groups, ownership, states, code } = this.#parts;
+    const { lease, roster, groups, ownership, states, code, rights } = this.#parts;
     this.#views.onChange((path) => this.#evaluate(path));
+    rights.onAllowed(() => this.#evaluateAll());
+    this.#views.onChange((path) => {
+      const { entry } = this.#views.get(path);
+      if (entry !== undefined) rights.entryWritten(path, entry.code);
+    });
     ownership.onChange((at) => this.#evaluateSlot(at));
     states.onChange((at) => this.#evaluateSlot(at));
     this.#scope.use(roster.onChange(() => this.#evaluateAll()));

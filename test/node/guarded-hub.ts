@@ -21,10 +21,12 @@ export class GuardedHub implements AsyncDisposable {
   readonly refusals: Refusal[] = [];
   readonly log: string[] = [];
   readonly #access: Access;
+  readonly #ownsEngine: boolean;
   readonly #sessions: Session[] = [];
   readonly #clients: Engine[] = [];
 
-  private constructor(engine: Engine, access: Access, log: string[]) {
+  private constructor(engine: Engine, access: Access, log: string[], ownsEngine: boolean) {
+    this.#ownsEngine = ownsEngine;
     this.engine = engine;
     this.owner = Tree.over(engine, { author: "owner", ownsEngine: false });
     this.#access = access;
@@ -35,12 +37,14 @@ export class GuardedHub implements AsyncDisposable {
     engine: Engine = new MemoryEngine(),
     clock: Clock = systemClock,
     secretKeys?: SecretKeys,
+    ownsEngine = true,
   ): Promise<GuardedHub> {
     const lines: string[] = [];
     const note = (message: string, fields?: object): void =>
       void lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
     const log: Log = { debug: () => {}, info: note, warn: note, error: note };
-    return new GuardedHub(engine, await Access.open(engine, { clock, log, secretKeys }), lines);
+    const access = await Access.open(engine, { clock, log, secretKeys });
+    return new GuardedHub(engine, access, lines, ownsEngine);
   }
 
   /** Adds a user with these roles, and opens the tree as them. */
@@ -110,6 +114,6 @@ export class GuardedHub implements AsyncDisposable {
     await Promise.all(this.#sessions.map((session) => session.close()));
     await this.#access[Symbol.asyncDispose]();
     await this.owner.close();
-    await this.engine.close();
+    if (this.#ownsEngine) await this.engine.close();
   }
 }

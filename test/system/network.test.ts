@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 
-import { JobRoot, open, type Tree } from "banyan";
+import { CodeRoot, JobRoot, open, runNode, type Tree } from "banyan";
 import { expect, onTestFinished, test, vi } from "vitest";
 
 import { banyan, COMMAND, hubPid, inProcess, temporaryFolder } from "./kit.ts";
@@ -113,6 +113,40 @@ test("user jobs tells what somebody set, and disables what they might not set an
   const all = await JobRoot.open(local);
   expect((await all.get("a.job"))?.enabled).toBe(false);
   expect((await all.get("another"))?.enabled).toBe(true);
+});
+
+test("a node on the network starts the job of a user for as long as they may run its code", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  await using code = await CodeRoot.open(local);
+  await code.add("beat", { code: "return 1", is_async: true });
+  await local.users.add("ann", { roles: ["developer"], password: PASSWORD });
+  await local.users.add("pi", { roles: ["node"] });
+  const { token } = await local.users.addToken("pi");
+  await using ann = await open(address(), { credentials: { user: "ann", password: PASSWORD } });
+  await (await JobRoot.open(ann)).set("heart", { code: "beat", repeat: 0.2 });
+  await using pi = await open(address(), { credentials: { token } });
+  await using _node = await runNode({ tree: pi, name: "pi" });
+  const jobs = await JobRoot.open(local);
+  const poll = { timeout: 30_000, interval: 50 };
+  const lastToken = async (): Promise<number> => (await jobs.state("heart"))?.token ?? 0;
+  await vi.waitFor(async () => expect(await lastToken()).toBeGreaterThan(0), poll);
+
+  await local.roles.set("no-beat", ":.banyan.#", "re");
+  await local.users.set("ann", { roles: ["no-beat"] });
+  const table = async (): Promise<string> =>
+    (await inProcess(["-t", folder.path, "job", "ls"])).stdout;
+  await vi.waitFor(
+    async () => expect(await table()).toMatch(/^heart\tbeat\t.*\tdenied\tpi\t/),
+    poll,
+  );
+  const last = await lastToken();
+  const { stdout } = await inProcess(["-t", folder.path, "job", "why", "heart"]);
+  expect(stdout).toContain("ann, who set the job, has no right x to run it any more");
+  await local.users.set("ann", { roles: ["developer"] });
+  await vi.waitFor(async () => expect(await lastToken()).toBeGreaterThan(last), poll);
+  await vi.waitFor(async () => expect(await table()).not.toContain("denied"), poll);
 });
 
 test("AU5 a wrong password and a name that is none are told apart in the hub's log alone", async () => {

@@ -28,6 +28,7 @@ import { GuardedSubscription } from "./guarded-subscription.ts";
 import { GuardedWatch } from "./guarded-watch.ts";
 import { putAllowed } from "./guarded-writes.ts";
 import { codeOfJob, isJob, isRunRequest, jobOfRequest } from "./jobs-named.ts";
+import { networkAuthor } from "./network-author.ts";
 import { RIGHT_SAYS, type Right, type Rights } from "./rights.ts";
 
 /** Somebody who uses an engine through a guard. */
@@ -269,7 +270,9 @@ export class GuardedEngine implements Engine {
     const reads = may(rights, "r", path);
     const own: WriteOptions = {
       ...options,
-      author: authorOf(name, options.author),
+      author: isJob(path)
+        ? networkAuthor(authorOf(name, options.author))
+        : authorOf(name, options.author),
       // Somebody else's name for a write would give what that has come to.
       operation: options.operation && `${name}/${options.operation}`,
     };

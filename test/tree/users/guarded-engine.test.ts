@@ -80,6 +80,7 @@ describe("a user's engine with all rights", () => {
     changePassword: async () => {},
     readSecret: async () => undefined,
     writeSecret: async () => {},
+    whyNotRun: async () => undefined,
   };
 
   engineSuite({
