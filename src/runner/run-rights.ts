@@ -140,7 +140,7 @@ export class RunRights implements Disposable {
   #askAgain(): void {
     this.#options.spawn("ask for rights again", async () => {
       try {
-        for (const { user, code } of [...this.#refused.values()]) await this.#ask(user, code);
+        for (const { user, code } of this.#refused.values()) await this.#ask(user, code);
       } finally {
         this.#arm();
       }

@@ -127,7 +127,8 @@ test("a node on the network starts the job of a user for as long as they may run
   await using ann = await open(address(), { credentials: { user: "ann", password: PASSWORD } });
   await (await JobRoot.open(ann)).set("heart", { code: "beat", repeat: 0.2 });
   await using pi = await open(address(), { credentials: { token } });
-  await using _node = await runNode({ tree: pi, name: "pi" });
+  await using node = await runNode({ tree: pi, name: "pi" });
+  expect(node.holdsLease).toBe(true);
   const jobs = await JobRoot.open(local);
   const poll = { timeout: 30_000, interval: 50 };
   const lastToken = async (): Promise<number> => (await jobs.state("heart"))?.token ?? 0;
