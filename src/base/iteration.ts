@@ -28,6 +28,8 @@ export abstract class Feed<T> extends Iteration<T> {
   #error: { readonly reason: unknown } | undefined;
   #waiting: Deferred<void> | undefined;
   #listener: Disposable | undefined;
+  /** Of who is handed the items: to be called when there may be one. */
+  #hand: (() => void) | undefined;
 
   /** The next item; `undefined` where its reader has to wait. */
   protected abstract take(): T | undefined;
@@ -71,6 +73,33 @@ export abstract class Feed<T> extends Iteration<T> {
     return { done: true, value: undefined };
   }
 
+  /**
+   * Hands each item to `taker` in the very step in which it comes: to wake a reader of `next` takes some more
+   * of them. Where `taker` gives a promise, the next item waits for that. Ends as reading would.
+   */
+  handTo(taker: (item: T) => Promise<void> | undefined): Promise<void> {
+    const end = deferred<void>();
+    const hand = (): void => {
+      try {
+        while (!this.#ended) {
+          const item = this.take();
+          if (item === undefined) {
+            this.#hand = hand;
+            this.whenAsked();
+            return;
+          }
+          const room = taker(item);
+          if (room !== undefined) return void room.then(hand, end.reject);
+        }
+        this.next().then(() => end.resolve(), end.reject);
+      } catch (error) {
+        end.reject(error);
+      }
+    };
+    hand();
+    return end.promise;
+  }
+
   override async [Symbol.asyncDispose](): Promise<void> {
     this.end();
   }
@@ -82,5 +111,17 @@ export abstract class Feed<T> extends Iteration<T> {
   protected wake(): void {
     this.#waiting?.resolve();
     this.#waiting = undefined;
+    const hand = this.#hand;
+    this.#hand = undefined;
+    hand?.();
   }
+}
+
+/** As `Feed.handTo` where it is one; as reading otherwise. */
+export async function handTo<T>(
+  items: AsyncIterable<T>,
+  taker: (item: T) => Promise<void> | undefined,
+): Promise<void> {
+  if (items instanceof Feed) return (items as Feed<T>).handTo(taker);
+  for await (const item of items) await taker(item);
 }

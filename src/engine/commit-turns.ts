@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
+import { atEndOfTurn } from "../base/end-of-turn.ts";
 
 export interface CommitTurnsOptions {
   /** Commits all that was asked for. */
@@ -11,6 +12,8 @@ export interface CommitTurnsOptions {
 
 /** How long commits may be held at the most, whoever asks for it. */
 const HOLD_MS = 300;
+/** So long after the last commit nobody else is expected to ask. */
+const IDLE_MS = 1;
 
 /** A time in which nothing is committed. */
 interface Hold extends Deferred<void> {
@@ -20,13 +23,18 @@ interface Hold extends Deferred<void> {
 }
 
 /**
- * When a store commits: at the end of the turn of the event loop in which something was asked for. What
- * waits for the disk anyhow can only be in the next flush: while another runs, it waits to become one
+ * When a store commits: at the end of the turn of the event loop in which something was asked for, behind all
+ * else that comes in by then; where there was nothing to commit for a while, as soon as what asked for it is
+ * through, so that who watches hears of it before anybody is answered. What waits for the disk anyhow can only be in the next flush: while another runs, it waits to become one
  * commit with all that come meanwhile.
  */
 export class CommitTurns {
   readonly #options: CommitTurnsOptions;
   #turn: NodeJS.Immediate | undefined;
+  /** It is to be at the end of what runs now. */
+  #isSoon = false;
+  /** When the last one was. */
+  #last = -Infinity;
   /** A flush is waited for, to commit behind it. */
   #isPatient = false;
   #hold: Hold | undefined;
@@ -40,14 +48,29 @@ export class CommitTurns {
   /** Something is to be committed. `isPatient`: it waits for the disk. */
   ask(isPatient: boolean): void {
     const running = isPatient ? this.#options.flushing() : undefined;
-    if (running === undefined) this.#turn ??= setImmediate(() => this.#commit());
-    else if (!this.#isPatient) void this.#after(running);
+    if (running !== undefined) {
+      if (!this.#isPatient) void this.#after(running);
+    } else if (this.#turn === undefined && !this.#isSoon) this.#ask();
   }
+
+  #ask(): void {
+    if (this.#options.clock.now() - this.#last < IDLE_MS) {
+      this.#turn = setImmediate(() => this.#commit());
+      return;
+    }
+    this.#isSoon = true;
+    atEndOfTurn(this.#soon);
+  }
+
+  readonly #soon = (): void => {
+    if (this.#isSoon) this.#commit();
+  };
 
   /** Nothing is left to be committed. */
   cancel(): void {
     if (this.#turn !== undefined) clearImmediate(this.#turn);
     this.#turn = undefined;
+    this.#isSoon = false;
     this.#isDue = false;
   }
 
@@ -98,7 +121,9 @@ export class CommitTurns {
 
   #commit(): void {
     this.cancel();
-    if (this.#hold === undefined) this.#options.commit();
-    else this.#isDue = true;
+    if (this.#hold === undefined) {
+      this.#options.commit();
+      this.#last = this.#options.clock.now();
+    } else this.#isDue = true;
   }
 }

@@ -1,4 +1,5 @@
 import { BanyanError, EngineError } from "../base/errors.ts";
+import { handTo } from "../base/iteration.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import { release } from "../remote/helpers.ts";
 import type { Path, PathElement } from "../wire/path.ts";
@@ -37,6 +38,7 @@ import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { firstPage } from "./first-page.ts";
 import { Window } from "./hub-window.ts";
+import { packEvents } from "./packed-events.ts";
 import { RowAnswers } from "./row-answers.ts";
 
 /** What a hub says of itself: which process, and which of the hubs that the store has had. */
@@ -71,12 +73,21 @@ export const HUB_PROTOCOL = 3;
 /** The name under which a hub exports its `HubService`. */
 export const HUB_EXPORT = "engine";
 
-/** Takes a batch; resolves when there is room for more. With an `error`, the watch has ended. */
+/**
+ * Takes a batch, as in `packed-events.ts` where that was asked for and is possible; resolves when there is room
+ * for more. With an `error`, the watch has ended.
+ */
 export type WatchSink = (
-  events: readonly EngineEvent[],
-  cursor: Cursor,
+  events: readonly EngineEvent[] | Uint8Array,
+  cursor?: Cursor,
   error?: BanyanError,
 ) => Promise<void> | void;
+
+/** What a client asks of a watch. */
+export interface HubWatchOptions extends Omit<WatchOptions, "signal"> {
+  /** Its sink takes packed batches. */
+  readonly packed?: boolean | undefined;
+}
 
 /**
  * Takes a message; `dropped` counts those that were lost before it on the hub's side. With an `error` it is
@@ -291,16 +302,18 @@ export class HubService implements AsyncDisposable {
   }
 
   /** Begins a watch that the client calls `id`, until `stop(id)` or the end of the session. */
-  watch(id: number, prefix: Path, options: WatchOptions, sink: WatchSink): void {
-    const { after, maxBacklog } = options;
+  watch(id: number, prefix: Path, options: HubWatchOptions, sink: WatchSink): void {
+    const { after, maxBacklog, packed } = options;
     this.#checkNew(id);
     const watch = this.#engine.watch(checkPath(prefix), { after, maxBacklog });
     this.#streams.set(id, watch);
-    const pump = async (): Promise<void> => {
-      const ahead = new Window(BATCHES_AHEAD, () => this.stop(id));
-      for await (const batch of watch) await ahead.add(sink(batch, watch.cursor));
+    const ahead = new Window(BATCHES_AHEAD, () => this.stop(id));
+    const pass = (events: readonly EngineEvent[]): Promise<void> | undefined => {
+      const { cursor } = watch;
+      const bytes = packed === true ? packEvents({ events, cursor }) : undefined;
+      return ahead.add(bytes === undefined ? sink(events, cursor) : sink(bytes));
     };
-    void pump()
+    void handTo(watch, pass)
       .catch((error: unknown) => {
         if (BanyanError.is(error)) return sink([], watch.cursor, error);
         throw error;

@@ -1,18 +1,14 @@
 import { type Deferred, deferred } from "../base/deferred.ts";
-import { BanyanError } from "../base/errors.ts";
+import { BanyanError, EngineError } from "../base/errors.ts";
 import { Feed } from "../base/iteration.ts";
 import type { Path } from "../wire/path.ts";
 import type { Cursor, EngineEvent, EngineWatch, WatchOptions } from "./engine.ts";
 import { type HubSession, isLost } from "./hub-link.ts";
 import type { WatchSink } from "./hub-server.ts";
+import { type EventBatch, unpackEvents } from "./packed-events.ts";
 
 /** Batches that wait here before the hub has to wait. */
 const MAX_BATCHES = 2;
-
-interface Batch {
-  readonly events: readonly EngineEvent[];
-  readonly cursor: Cursor;
-}
 
 /**
  * A watch over whatever session there is: begins again behind what it has received when a new one
@@ -23,7 +19,7 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
   readonly #prefix: Path;
   readonly #options: WatchOptions;
   readonly #onEnd: () => void;
-  #batches: Batch[] = [];
+  #batches: EventBatch[] = [];
   /** Where the last batch that was handed out ends. */
   #cursor: Cursor;
   /** Where the last batch that was received ends: what a new session goes on behind. */
@@ -70,12 +66,20 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
       this.#received !== undefined && (this.#received.revision > 0 || this.#complete);
     const after = resumable ? this.#received : undefined;
     let restarted = !resumable && this.#begun;
-    const sink: WatchSink = (events, cursor, error) => {
+    const sink: WatchSink = (given, at, error) => {
       if (this.#session !== session || this.ended) return undefined;
       if (error !== undefined) {
         this.#failed(session, error);
         return undefined;
       }
+      let got: EventBatch;
+      try {
+        got = batchOf(given, at);
+      } catch (reason) {
+        this.end({ reason });
+        return undefined;
+      }
+      const { events, cursor } = got;
       const batch = restarted ? [{ type: "reset", cause: "history" } as const, ...events] : events;
       restarted = false;
       for (const { type } of batch) {
@@ -88,7 +92,7 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
     };
     const { maxBacklog } = this.#options;
     session.hub
-      .watch(this.id, this.#prefix, { after, maxBacklog }, sink)
+      .watch(this.id, this.#prefix, { after, maxBacklog, packed: true }, sink)
       .then(undefined, (error: unknown) => this.#failed(session, error));
   }
 
@@ -148,6 +152,12 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
     this.#room?.resolve();
     this.#room = undefined;
   }
+}
+
+function batchOf(given: readonly EngineEvent[] | Uint8Array, at: Cursor | undefined): EventBatch {
+  if (given instanceof Uint8Array) return unpackEvents(given);
+  if (at !== undefined) return { events: given, cursor: at };
+  throw new EngineError("ENGINE_UNAVAILABLE", "the hub sent events without a cursor");
 }
 
 /** Tells the hub that nobody listens any more, if it is there to be told. */

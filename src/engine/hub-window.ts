@@ -10,10 +10,10 @@ export class Window {
     this.#onFailure = onFailure;
   }
 
-  /** Resolves when there is room for the next. */
-  async add(call: Promise<void> | void): Promise<void> {
+  /** Resolves when there is room for the next; undefined where there is. */
+  add(call: Promise<void> | void): Promise<void> | undefined {
     const answered = Promise.resolve(call).catch(() => void this.#onFailure());
     this.#unanswered.push(answered);
-    if (this.#unanswered.length >= this.#size) await this.#unanswered.shift();
+    return this.#unanswered.length >= this.#size ? this.#unanswered.shift() : undefined;
   }
 }

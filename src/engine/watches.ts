@@ -82,6 +82,8 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   #phase: Phase;
   #queue: Change[] = [];
   #queueBytes = 0;
+  /** Something was queued that its reader is not told of. */
+  #hasNews = false;
   /** The scan takes entries up to this revision; the queue holds what is newer. */
   #base: Revision;
   /** The newest commit that the scan has seen. */
@@ -127,12 +129,14 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
     if (this.#queue.length > this.#maxBacklog || this.#queueBytes > MAX_BACKLOG_BYTES) {
       this.#restart("overflow");
     }
-    this.wake();
+    this.#hasNews = true;
   }
 
-  /** Something was announced, perhaps what a scan waits for. */
+  /** A commit is announced as a whole, perhaps what a scan waits for. */
   announced(): void {
-    if (this.#phase === "settle") this.wake();
+    if (!this.#hasNews && this.#phase !== "settle") return;
+    this.#hasNews = false;
+    this.wake();
   }
 
   protected override take(): readonly EngineEvent[] | undefined {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 
 import { deferred } from "../../src/base/deferred.ts";
+import { atEndOfTurn } from "../../src/base/end-of-turn.ts";
 import { CommitTurns } from "../../src/engine/commit-turns.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 
+const endOfTurn = (): Promise<void> => new Promise(atEndOfTurn);
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 class Fixture {
@@ -25,6 +27,26 @@ describe("CommitTurns", () => {
     expect(fixture.commits).toBe(0);
     await turn();
     expect(fixture.commits).toBe(1);
+  });
+
+  it("commits at the end of what asks where there was nothing to commit, and gathers a turn's right behind", async () => {
+    const fixture = new Fixture();
+    fixture.turns.ask(false);
+    await endOfTurn();
+    expect(fixture.commits).toBe(1);
+    fixture.turns.ask(false);
+    await endOfTurn();
+    expect(fixture.commits).toBe(1);
+    await turn();
+    expect(fixture.commits).toBe(2);
+    fixture.clock.advance(1);
+    fixture.turns.ask(false);
+    fixture.turns.cancel();
+    await endOfTurn();
+    expect(fixture.commits).toBe(2);
+    fixture.turns.ask(false);
+    await endOfTurn();
+    expect(fixture.commits).toBe(3);
   });
 
   it("commits what waits for the disk behind the flush that runs", async () => {
