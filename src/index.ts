@@ -62,7 +62,7 @@ export type { AddOptions, AddResult, RemoveOptions } from "./code/store.ts";
 export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
 export type { RemoveNodeOptions } from "./runner/node-removal.ts";
 export type { NodeListing } from "./runner/roster.ts";
-export type { JobListing } from "./runner/job-root.ts";
+export type { JobListEvent, JobListing } from "./runner/job-root.ts";
 export type { UserJob } from "./node/user-jobs.ts";
 export type { BanyanNode, NodeOptions } from "./node/node.ts";
 export {

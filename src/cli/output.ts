@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type Table from "cli-table3";
 import { colorsFor } from "./colors.ts";
 import { bytesOf, toJson } from "./plain.ts";
+import { Screen } from "./screen.ts";
 import { toYaml } from "../node/yaml.ts";
 
 const require = createRequire(import.meta.url);
@@ -14,6 +15,11 @@ export type Format = (typeof FORMATS)[number];
 export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string;
+}
+
+/** A table whose rows are to be shown in the place of those before. */
+export interface LiveTable<Row> {
+  draw(rows: readonly Row[]): void;
 }
 
 /** Where output goes. */
@@ -52,6 +58,24 @@ export class Output {
     else this.#table(rows, columns);
   }
 
+  /**
+   * A table that changes: for people it is drawn anew in its place, until the signal; a program is to be given
+   * each change. Undefined where there is no terminal that could do it.
+   */
+  liveTable<Row>(columns: readonly Column<Row>[]): LiveTable<Row> | undefined {
+    const { stdout, env } = this.#streams;
+    if (!this.isTerminal || this.format !== "table" || env["TERM"] === "dumb") return undefined;
+    const screen = new Screen(stdout);
+    return {
+      draw: (rows) => screen.draw(rows.length === 0 ? "nothing here" : this.#drawn(rows, columns)),
+    };
+  }
+
+  /** One row of a stream, at once. */
+  row<Row>(row: Row, columns: readonly Column<Row>[]): void {
+    this.event(row, tabbed(row, columns));
+  }
+
   /** One value, complete. `raw` and `table` give text and bytes as they are. */
   value(value: unknown): void {
     if (this.format === "json") this.#line(JSON.stringify(toJson(value), null, 2));
@@ -85,6 +109,10 @@ export class Output {
 
   #table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
     if (rows.length === 0) return this.note("nothing here");
+    this.#line(this.#drawn(rows, columns));
+  }
+
+  #drawn<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
     // Only people see tables.
     const TextTable = require("cli-table3") as typeof Table;
     const { bold } = colorsFor(this.#streams.stdout, this.#streams.env);
@@ -94,15 +122,12 @@ export class Output {
       style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
     });
     for (const row of rows) table.push(columns.map(({ cell }) => printable(cell(row))));
-    this.#line(table.toString());
+    return table.toString();
   }
 
   /** A pipe gets one row a line, cells divided by tabs, no head and no colours. */
   #tabbed<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
-    for (const row of rows) {
-      const cells = columns.map(({ cell }) => printable(cell(row).replaceAll(/[\t\n]/g, " ")));
-      this.#line(cells.join("\t"));
-    }
+    for (const row of rows) this.#line(tabbed(row, columns));
   }
 
   #line(text: string): void {
@@ -112,6 +137,11 @@ export class Output {
   #write(text: string): void {
     this.#streams.stdout.write(text);
   }
+}
+
+function tabbed<Row>(row: Row, columns: readonly Column<Row>[]): string {
+  const cells = columns.map(({ cell }) => printable(cell(row).replaceAll(/[\t\n]/g, " ")));
+  return cells.join("\t");
 }
 
 /** A value on one line, as a table's cell shows it. */

@@ -10,13 +10,19 @@ export async function deniedJobs(tree: Tree, below: Path): Promise<ReadonlyMap<s
   const denied = new Map<string, string>();
   try {
     for await (const { path, value } of tree.walk(root.concat(below))) {
-      const { code, message, resolved } = Object(value) as Partial<StoredError>;
-      if (code !== "RUNNER_DENIED" || resolved !== undefined) continue;
-      denied.set(formatPath(Path.fromElements(path.slice(root.length))), String(message));
+      const text = deniedText(value);
+      if (text === undefined) continue;
+      denied.set(formatPath(Path.fromElements(path.slice(root.length))), text);
     }
   } catch (error) {
     // Who may not read what went wrong can list jobs all the same.
     if (!BanyanError.has(error, "ENGINE_DENIED")) throw error;
   }
   return denied;
+}
+
+/** What the record of a job's errors says of that; undefined where it is of something else. */
+export function deniedText(record: unknown): string | undefined {
+  const { code, message, resolved } = Object(record) as Partial<StoredError>;
+  return code === "RUNNER_DENIED" && resolved === undefined ? String(message) : undefined;
 }

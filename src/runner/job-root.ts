@@ -24,8 +24,9 @@ import { toOwnerRecord } from "./ownership.ts";
 import { checkJob, parseJob } from "./parse-job.ts";
 import { RunStore } from "./run-store.ts";
 import { toJobState } from "./stored-state.ts";
+import { type JobListEvent, watchJobList } from "./watch-list.ts";
 
-export type { JobListing, SlotState };
+export type { JobListEvent, JobListing, SlotState };
 
 export interface JobRootOptions {
   readonly clock?: Clock | undefined;
@@ -129,6 +130,18 @@ export class JobRoot {
       listings.push(listingOf(path, stored, facts));
     }
     return listings;
+  }
+
+  /**
+   * The jobs at and below a path, as `list()` tells them: first all of them, in one event, perhaps of none;
+   * then those that became different. A reader that lags is told how they are by then.
+   */
+  watchList(
+    below: PathLike = Path.root,
+    options: AbortOptions = {},
+  ): AsyncGenerator<readonly JobListEvent[], void> {
+    checkOptions(options, ABORT_OPTIONS, "jobs.watchList");
+    return watchJobList(this.#tree, toPath(below), options);
   }
 
   /** The state of a job in every slot that has one. */

@@ -153,42 +153,61 @@ describe("CL: the command", () => {
     expect((await output(wrong, { NO_COLOR: "1" })).stderr).not.toContain("\u001B[");
   });
 
-  it("CL5: watch tells the state, then changes; a closed pipe ends it with 0, SIGINT with 130", async () => {
-    await cluster.tree.set("cl5.a", 1);
-    const args = ["-t", cluster.path, "-o", "jsonl", "data", "watch", "cl5"];
-    const child = spawn(process.execPath, [COMMAND, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const lines: string[] = [];
-    const first = new Promise<void>((resolve) => {
-      child.stdout.on("data", (chunk) => {
-        lines.push(...String(chunk).trimEnd().split("\n"));
-        if (lines.length === 1) void cluster.tree.set("cl5.b", 2);
-        if (lines.length >= 2) resolve();
+  it.each([
+    {
+      command: ["data", "watch", "cl5"],
+      set: (name: string, n: number) => cluster.tree.set(`cl5.${name}`, n),
+      // An entry, with its value.
+      read: (line: string) => (JSON.parse(line) as { entry: { value: unknown } }).entry.value,
+    },
+    {
+      command: ["job", "ls", "-w", "cl5"],
+      set: (name: string, n: number) =>
+        cluster.jobs.set(`cl5.${name}`, { code: `c${n}`, target: null }),
+      // A row, with its procedure.
+      read: (line: string) =>
+        Number((JSON.parse(line) as { code: { $path: string } }).code.$path.slice(1)),
+    },
+  ])(
+    "CL5: $command tells the state, then changes; a closed pipe ends it with 0, SIGINT with 130",
+    async (watch) => {
+      await watch.set("a", 1);
+      const args = ["-t", cluster.path, "-o", "jsonl", ...watch.command];
+      const child = spawn(process.execPath, [COMMAND, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
       });
-    });
-    await first;
-    expect(
-      lines.map((line) => (JSON.parse(line) as { entry: { value: unknown } }).entry.value),
-    ).toEqual([1, 2]);
-    child.kill("SIGINT");
-    expect((await once(child, "exit"))[0]).toBe(130);
+      const lines: string[] = [];
+      const first = new Promise<void>((resolve) => {
+        child.stdout.on("data", (chunk) => {
+          lines.push(...String(chunk).trimEnd().split("\n"));
+          if (lines.length === 1) void watch.set("b", 2);
+          if (lines.length >= 2) resolve();
+        });
+      });
+      await first;
+      expect(lines.map((line) => watch.read(line))).toEqual([1, 2]);
+      child.kill("SIGINT");
+      expect((await once(child, "exit"))[0]).toBe(130);
 
-    const cut = spawn(process.execPath, [COMMAND, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    const ended = once(cut, "exit");
-    let complaint = "";
-    cut.stderr.on("data", (chunk) => (complaint += String(chunk)));
-    await once(cut.stdout, "data");
-    cut.stdout.destroy();
-    // It finds out when it writes the next time.
-    const writing = cluster.until("its end", async () => {
-      if (cut.exitCode === null) await cluster.tree.set("cl5.c", Math.random());
-      return cut.exitCode !== null;
-    });
-    expect((await ended)[0]).toBe(0);
-    await writing;
-    expect(complaint).not.toMatch(/EPIPE|Error/);
-  });
+      const cut = spawn(process.execPath, [COMMAND, ...args], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const ended = once(cut, "exit");
+      let complaint = "";
+      cut.stderr.on("data", (chunk) => (complaint += String(chunk)));
+      await once(cut.stdout, "data");
+      cut.stdout.destroy();
+      // It finds out when it writes the next time.
+      let n = 2;
+      const writing = cluster.until("its end", async () => {
+        if (cut.exitCode === null) await watch.set("c", (n += 1));
+        return cut.exitCode !== null;
+      });
+      expect((await ended)[0]).toBe(0);
+      await writing;
+      expect(complaint).not.toMatch(/EPIPE|Error/);
+    },
+  );
 });
 
 async function output(

@@ -2,8 +2,10 @@ import type { Command } from "commander";
 
 import { CliError } from "../../base/errors.ts";
 import { JobRoot } from "../../node/on-use.ts";
-import type { JobListing } from "../../runner/job-root.ts";
+import type { JobListEvent, JobListing } from "../../runner/job-root.ts";
 import { formatPath, parsePath } from "../../wire/path-text.ts";
+import { comparePaths } from "../../wire/path-key.ts";
+import type { Path } from "../../wire/path.ts";
 import { pathArgument, readSource, yamlValue, type CommandContext } from "../context.ts";
 import { ago, clip, inline, type Column } from "../output.ts";
 import type { Act } from "../act.ts";
@@ -38,6 +40,7 @@ export function addJobCommands(program: Command, act: Act): void {
     .command("ls [path]")
     .alias("list")
     .description("the jobs below a path, with state and node")
+    .option("-w, --watch", "then every change, until interrupted; a table that changes for people")
     .action(act(ls));
   job
     .command("state <path>")
@@ -157,11 +160,49 @@ async function get(context: CommandContext, path: string): Promise<void> {
   context.output.value(entry);
 }
 
-async function ls(context: CommandContext, path = ":"): Promise<void> {
+async function ls(
+  context: CommandContext,
+  path = ":",
+  { watch = false }: { watch?: boolean } = {},
+): Promise<void> {
   const below = pathArgument(path);
   const jobs = await JobRoot.open(await context.tree());
+  if (watch) return watchJobs(context, jobs.watchList(below, { signal: context.signal }));
   const rows = await jobs.list(below);
   context.output.rows(rows, COLUMNS);
+}
+
+/** How long ago a job was started is told this often. */
+const REDRAW_MS = 1_000;
+
+async function watchJobs(
+  { output }: CommandContext,
+  events: AsyncIterable<readonly JobListEvent[]>,
+): Promise<void> {
+  const table = output.liveTable(COLUMNS);
+  const rows = new Map<string, JobListing>();
+  const draw = (): void => {
+    // As a listing has them, which is in the order of paths.
+    table?.draw([...rows.values()].toSorted((a, b) => comparePaths(a.path, b.path)));
+  };
+  const redrawing = table && setInterval(draw, REDRAW_MS);
+  try {
+    for await (const batch of events) {
+      for (const { path, listing } of batch) {
+        if (listing === undefined) rows.delete(formatPath(path));
+        else rows.set(formatPath(path), listing);
+        if (table === undefined) output.row(listing ?? deleted(path), COLUMNS);
+      }
+      draw();
+    }
+  } finally {
+    clearInterval(redrawing);
+  }
+}
+
+function deleted(path: Path): JobRow {
+  const gone = { code: undefined, started: undefined, comment: undefined };
+  return { ...gone, path, place: "", state: "deleted", nodes: [] };
 }
 
 async function state(context: CommandContext, path: string): Promise<void> {
@@ -254,7 +295,12 @@ function seconds(text: string): number {
   throw new CliError("CLI_USAGE", `${text} is no number from 0`);
 }
 
-const COLUMNS: readonly Column<JobListing>[] = [
+/** In a stream of changes, a job may also be gone. */
+interface JobRow extends Omit<JobListing, "state"> {
+  readonly state: JobListing["state"] | "deleted";
+}
+
+const COLUMNS: readonly Column<JobRow>[] = [
   { head: "job", cell: ({ path }) => formatPath(path) },
   { head: "code", cell: ({ code }) => (code === undefined ? "" : formatPath(code)) },
   { head: "place", cell: ({ place }) => place },

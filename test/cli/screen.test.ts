@@ -1,0 +1,39 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, expect, it } from "vitest";
+
+import { Screen } from "../../src/cli/screen.ts";
+
+/** What a terminal of so many rows shows in the end; it knows what `Screen` uses. */
+async function shown(rows: number, draws: readonly string[]): Promise<string[]> {
+  const stdout = Object.assign(new PassThrough(), { rows });
+  const screen = new Screen(stdout);
+  for (const draw of draws) screen.draw(draw);
+  stdout.end();
+  let lines = [""];
+  // oxlint-disable-next-line no-control-regex -- these are what it is about
+  for (const [part] of (await text(stdout)).matchAll(
+    /\u001B\[(\?7[hl]|\d+A|J)|\r|\n|[^\u001B\r\n]+/g,
+  )) {
+    const [, up] = /\u001B\[(\d+)A/.exec(part) ?? [];
+    if (up !== undefined) lines = lines.slice(0, lines.length - Number(up));
+    else if (part === "\u001B[J") lines[lines.length - 1] = "";
+    else if (part === "\n") lines.push("");
+    else if (!part.startsWith("\u001B") && part !== "\r") lines[lines.length - 1] += part;
+  }
+  return lines;
+}
+
+describe("Screen", () => {
+  it("draws in the place of what was there, be that longer or shorter", async () => {
+    expect(await shown(24, ["a\nb\nc", "d", "e\nf"])).toEqual(["e", "f", ""]);
+    expect(await shown(24, ["a"])).toEqual(["a", ""]);
+  });
+
+  it("counts what the screen has no room for", async () => {
+    const many = Array.from({ length: 30 }, (_, n) => `line ${n}`).join("\n");
+    const lines = await shown(10, [many, many]);
+    expect(lines).toHaveLength(10);
+    expect(lines.slice(-3)).toEqual(["line 7", "and 22 more", ""]);
+  });
+});
