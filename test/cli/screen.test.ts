@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 
 import { Screen } from "../../src/cli/screen.ts";
 
+const ESCAPE = "\u001B[";
+
 /** What a terminal of so many rows shows in the end; it knows what `Screen` uses. */
 async function shown(rows: number, draws: readonly string[]): Promise<string[]> {
   const stdout = Object.assign(new PassThrough(), { rows });
@@ -11,15 +13,13 @@ async function shown(rows: number, draws: readonly string[]): Promise<string[]> 
   for (const draw of draws) screen.draw(draw);
   stdout.end();
   let lines = [""];
-  // oxlint-disable-next-line no-control-regex -- these are what it is about
-  for (const [part] of (await text(stdout)).matchAll(
-    /\u001B\[(\?7[hl]|\d+A|J)|\r|\n|[^\u001B\r\n]+/g,
-  )) {
-    const [, up] = /\u001B\[(\d+)A/.exec(part) ?? [];
-    if (up !== undefined) lines = lines.slice(0, lines.length - Number(up));
-    else if (part === "\u001B[J") lines[lines.length - 1] = "";
-    else if (part === "\n") lines.push("");
-    else if (!part.startsWith("\u001B") && part !== "\r") lines[lines.length - 1] += part;
+  const [, ...parts] = `m${await text(stdout)}`.replaceAll("\r", "").split(ESCAPE);
+  for (const part of parts) {
+    const [, count, command, after = ""] = /^\??(\d*)([AJhl])([^]*)$/.exec(part) ?? [];
+    if (command === "A") lines = lines.slice(0, lines.length - Number(count));
+    else if (command === "J") lines[lines.length - 1] = "";
+    const [first = "", ...more] = after.split("\n");
+    lines = [...lines.slice(0, -1), `${lines.at(-1)}${first}`, ...more];
   }
   return lines;
 }
