@@ -36,10 +36,15 @@ export class GroupView implements AsyncDisposable {
     return this.#expected.subscribe(listener);
   }
 
-  /** The same object as before where nothing has changed. `inContact`: whether this node has a lease. */
-  state(group: string, inContact: boolean): ActorFields {
+  /** Whether there is anything to say of a group: of one that nobody has described, everyone is there. */
+  isExpected(group: string): boolean {
+    return this.#expect(group) !== undefined;
+  }
+
+  /** The same object as before where nothing has changed. `store`: "ok" where this node has a lease. */
+  state(group: string, store: ActorFields["store"]): ActorFields {
     const { clock } = this.#options;
-    const seen = inContact ? this.#seen(group) : this.#cutOff(group);
+    const seen = store === "away" ? this.#cutOff(group) : this.#seen(group, store);
     const last = this.#last.get(group);
     if (last !== undefined && isSame(last, seen)) return last;
     const state: ActorFields = { type: "actor", ...seen, group, since: clock.wall() / 1000 };
@@ -51,11 +56,12 @@ export class GroupView implements AsyncDisposable {
     await this.#expected.close();
   }
 
-  #seen(group: string): Seen {
+  #seen(group: string, store: "ok" | "refuses"): Seen {
     const { node } = this.#options;
     const live = this.#live(group);
     const { complete, missing } = toListing(group, this.#expect(group), [...live, node]);
-    return { state: complete ? "complete" : "partial", peers: live, missing, store: "ok" };
+    if (store === "refuses") return { state: "broken", peers: live, missing, store };
+    return { state: complete ? "complete" : "partial", peers: live, missing, store };
   }
 
   /** All that others say comes through the hub. */

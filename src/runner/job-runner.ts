@@ -128,7 +128,7 @@ export class JobRunner {
     const shift = this.#shift;
     if (shift?.job.continues === true) {
       shift.detach();
-      shift.tellGroup();
+      shift.tellGroup(this.#parts.lease.trouble);
     } else if (shift !== undefined && this.phase !== "settling") this.#stop(shift, "lease");
     else if (!this.busy) this.#sleep();
   }
@@ -309,7 +309,7 @@ export class JobRunner {
       shift.job.giveUp();
     } else if (held?.isValid() === true) {
       spawn("take a job up again", () => this.#reattach(shift, held));
-    }
+    } else shift.tellGroup(lease.trouble);
   }
 
   async #reattach(shift: Shift, held: Incarnation): Promise<void> {
@@ -320,7 +320,7 @@ export class JobRunner {
 
   #checkRun(shift: Shift): void {
     if (this.phase !== "running") return;
-    if (shift.job.continues) shift.tellGroup();
+    shift.tellGroup(this.#parts.lease.trouble);
     if (this.#parts.draining()) return this.#stop(shift, "drain");
     const present = this.#present();
     const { entry, codeKey, state } = shift;

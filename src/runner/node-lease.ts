@@ -46,6 +46,8 @@ export class NodeLease implements AsyncDisposable {
   /** The id that was held last. */
   #lastId: string | undefined;
   #keeping: Promise<void> = Promise.resolve();
+  #trouble: "away" | "refuses" = "away";
+  readonly #troubled = new Set<() => void>();
 
   private constructor(options: NodeLeaseOptions) {
     this.name = options.name;
@@ -64,6 +66,17 @@ export class NodeLease implements AsyncDisposable {
     lease.#begin(await lease.#take(options.signal ?? lease.#closing.signal));
     lease.#keeping = lease.#keep();
     return lease;
+  }
+
+  /** Why the lease could not be kept or taken last: the store is out of reach, or it refuses to. */
+  get trouble(): "away" | "refuses" {
+    return this.#trouble;
+  }
+
+  /** Calls `listener` when that is another than before. */
+  onTrouble(listener: () => void): Disposable {
+    this.#troubled.add(listener);
+    return { [Symbol.dispose]: () => void this.#troubled.delete(listener) };
   }
 
   /** The present incarnation; `undefined` while there is none. */
@@ -104,6 +117,7 @@ export class NodeLease implements AsyncDisposable {
       } catch (error) {
         if (signal.aborted) return;
         if (held?.over.aborted === true) continue;
+        this.#note(error);
         this.#options.log.warn("the node's lease could not be kept or taken", { error });
         await this.#rest(RETRY_MS);
       }
@@ -132,8 +146,11 @@ export class NodeLease implements AsyncDisposable {
       held.renewed(beat, revision);
     } catch (error) {
       if (held.over.aborted) return;
-      if (BanyanError.has(error, "ENGINE_UNAVAILABLE")) await this.#rest(RETRY_MS);
-      else await this.#readBack(held, attempt.signal.aborted);
+      this.#note(error);
+      // Somebody else's write is looked at at once; what is out of reach or refuses is given a moment.
+      if (!BanyanError.has(error, "ENGINE_CONFLICT")) await this.#rest(RETRY_MS);
+      if (BanyanError.has(error, "ENGINE_UNAVAILABLE")) return;
+      await this.#readBack(held, attempt.signal.aborted);
     }
   }
 
@@ -201,6 +218,7 @@ export class NodeLease implements AsyncDisposable {
         const { revision } = await tree.set(this.#path, entry, { ifRevision, signal });
         return { id, beat, revision, sentAt };
       } catch (error) {
+        this.#note(error);
         // Also where the answer was lost: the next read finds the own id and goes on from there.
         if (!isUncertain(error)) throw error;
         await this.#rest(RETRY_MS);
@@ -244,6 +262,15 @@ export class NodeLease implements AsyncDisposable {
   #isFree(entry: NodeEntry): boolean {
     const { isGone = isCertainlyGone } = this.#options;
     return entry.ended !== undefined || this.#ownIds.has(entry.id) || isGone(entry);
+  }
+
+  #note(error: unknown): void {
+    const refuses =
+      BanyanError.has(error, "ENGINE_FULL") || BanyanError.has(error, "ENGINE_DENIED");
+    const trouble = refuses ? "refuses" : "away";
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    for (const listener of this.#troubled) listener();
   }
 
   async #markEnded(held: Held): Promise<void> {

@@ -82,7 +82,7 @@ const FIELDS = v.strictObject({
 function partitionText({ input }: { readonly input: unknown }): string {
   const known = '"stop" or "continue"';
   if (input !== "per-side") return known;
-  return `${known}: "per-side" needs links between nodes beside the hub, which there are not yet`;
+  return `${known}: "per-side" needs links between nodes beside the hub, which there are not yet; with "continue", a run goes on at each node that is cut off`;
 }
 
 const PLACE_FIELDS = ["any", "node", "all", "group"];

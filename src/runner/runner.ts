@@ -238,6 +238,7 @@ export class Runner implements AsyncDisposable {
     this.#scope.use(roster.onChange(() => this.#evaluateAll()));
     this.#scope.use(groups.onChange(() => this.#evaluateAll()));
     this.#scope.use(code.onSwitch(() => this.#evaluateAll()));
+    this.#scope.use(lease.onTrouble(() => this.#evaluateAll()));
     this.#scope.use(
       lease.onChange((held) => {
         if (held !== undefined) this.#evaluateAll();

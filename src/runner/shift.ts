@@ -142,10 +142,13 @@ export class Shift {
     return this.#reattaching;
   }
 
-  /** Tells the code how much of its group is there, where that is news. */
-  tellGroup(): void {
+  /** Tells the code how much of its group is there, where that is news. `trouble`: why there may be no lease. */
+  tellGroup(trouble: "away" | "refuses"): void {
+    const { groups } = this.#parts;
     const group = groupOf(this.entry.place) ?? DEFAULT_GROUP;
-    const state = this.#parts.groups.state(group, this.job.phase === "held");
+    const isNews = this.job.continues || this.#told !== undefined || groups.isExpected(group);
+    if (!isNews) return;
+    const state = groups.state(group, this.job.phase === "held" ? "ok" : trouble);
     if (state === this.#told) return;
     this.#told = state;
     this.#run.tell(state);

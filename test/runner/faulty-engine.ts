@@ -26,6 +26,8 @@ export interface Faults {
   latencyMs: () => number;
   /** Whether the answer to a write is lost on its way. */
   losesReply: () => boolean;
+  /** What the store says to each write instead of doing it. */
+  refusal: EngineError | undefined;
 }
 
 type Wire = "whole" | "cut" | "dead";
@@ -36,7 +38,7 @@ type Wire = "whole" | "cut" | "dead";
  */
 export class FaultyEngine implements Engine {
   readonly label = "faulty:";
-  readonly faults: Faults = { latencyMs: () => 0, losesReply: () => false };
+  readonly faults: Faults = { latencyMs: () => 0, losesReply: () => false, refusal: undefined };
   readonly #inner: Engine;
   readonly #after: (ms: number, run: () => void) => void;
   readonly #watches = new Set<FaultyWatch>();
@@ -96,7 +98,11 @@ export class FaultyEngine implements Engine {
 
   put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
     const { signal, ...rest } = options;
-    return this.#call(() => this.#inner.put(path, value, rest), signal, true);
+    const put = async (): Promise<WriteResult> => {
+      if (this.faults.refusal !== undefined) throw this.faults.refusal;
+      return this.#inner.put(path, value, rest);
+    };
+    return this.#call(put, signal, true);
   }
 
   delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {

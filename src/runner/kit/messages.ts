@@ -95,7 +95,7 @@ export type RunEvent = ActorFields | SupersededFields;
 /** How much of its group a run's node sees: how it is at the start, then each change. */
 export abstract class ActorState extends RunnerMsg {
   readonly type = "actor";
-  abstract readonly state: "complete" | "partial" | "detached";
+  abstract readonly state: "complete" | "partial" | "detached" | "broken";
   /** Of the job. */
   readonly group: string;
   /** The other members that are there, as far as the node knows. */
@@ -104,8 +104,8 @@ export abstract class ActorState extends RunnerMsg {
   readonly missing: readonly string[];
   /** Since when it is so: seconds since 1970. */
   readonly since: number;
-  /** Whether the tree can be reached. */
-  readonly store: "ok" | "away";
+  /** Whether the tree can be reached, and takes what the node writes. */
+  readonly store: "ok" | "away" | "refuses";
 
   constructor({ group, peers, missing, since, store }: Omit<ActorFields, "type" | "state">) {
     super();
@@ -132,6 +132,11 @@ export class DetachedState extends ActorState {
   readonly state = "detached";
 }
 
+/** The node reaches the tree, which refuses to take its lease: the disk is full, or the node has no right to that. */
+export class BrokenState extends ActorState {
+  readonly state = "broken";
+}
+
 /** Another run began while this one's node was cut off: this one is to end. */
 export class SupersededMsg extends RunnerMsg {
   readonly type = "superseded";
@@ -147,7 +152,12 @@ export class SupersededMsg extends RunnerMsg {
   }
 }
 
-const STATES = { complete: CompleteState, partial: PartialState, detached: DetachedState };
+const STATES = {
+  complete: CompleteState,
+  partial: PartialState,
+  detached: DetachedState,
+  broken: BrokenState,
+};
 
 /** The event as code sees it. */
 export function toRunnerMsg(event: RunEvent): ActorState | SupersededMsg {

@@ -3,6 +3,7 @@ import { parsePath } from "../../wire/path-text.ts";
 import { Path, type PathElement } from "../../wire/path.ts";
 import {
   ActorState,
+  BrokenState,
   ChangeMsg,
   CompleteState,
   DetachedState,
@@ -28,6 +29,7 @@ const CLASSES = Object.freeze({
   CompleteState,
   PartialState,
   DetachedState,
+  BrokenState,
   SupersededMsg,
   ErrorRecorded,
 });

@@ -36,7 +36,7 @@ async function codeOf(call: () => Promise<unknown>): Promise<unknown> {
 }
 
 const CLASSES =
-  "ActorState ChangeMsg CompleteState DetachedState ErrorRecorded MessageMsg PartialState ReadyMsg RunnerMsg " +
+  "ActorState BrokenState ChangeMsg CompleteState DetachedState ErrorRecorded MessageMsg PartialState ReadyMsg RunnerMsg " +
   "SupersededMsg TimerMsg";
 
 describe("what every run gets", () => {
