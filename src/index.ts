@@ -60,6 +60,7 @@ export type { CallOptions, WorkerOptions } from "./code/worker-calls.ts";
 export type { AddOptions, AddResult, RemoveOptions } from "./code/store.ts";
 
 export type { JobEntry, JobInput, JobPlace, JobState, Run, RunReason } from "./runner/job.ts";
+export type { GroupListing } from "./runner/group.ts";
 export type { RemoveNodeOptions } from "./runner/node-removal.ts";
 export type { NodeListing } from "./runner/roster.ts";
 export type { JobListEvent, JobListing } from "./runner/job-root.ts";
@@ -68,7 +69,9 @@ export type { BanyanNode, NodeOptions } from "./node/node.ts";
 export {
   CodeLibrary,
   CodeRoot,
+  expectMembers,
   JobRoot,
+  listGroups,
   listNodes,
   listUserJobs,
   ModuleRoot,

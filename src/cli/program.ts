@@ -13,6 +13,7 @@ import { addJobCommands } from "./commands/job.ts";
 import { addModuleCommands } from "./commands/module.ts";
 import { addJoinCommands } from "./commands/join.ts";
 import { addMessageCommands } from "./commands/msg.ts";
+import { addGroupCommands } from "./commands/group.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addRuleCommands } from "./commands/rule.ts";
 import { addRoleCommands } from "./commands/role.ts";
@@ -79,6 +80,7 @@ const COMMANDS: readonly ((program: Command, act: Act) => void)[] = [
   addDevCommand,
   addUpCommand,
   addNodeCommands,
+  addGroupCommands,
   addJoinCommands,
   addDataCommands,
   addRuleCommands,

@@ -8,6 +8,7 @@ import type { AbortOptions } from "../base/abort.ts";
 import type { CodeRoot as TreeCode, CodeRootOptions } from "../code/code-root.ts";
 import type { CodeLibrary as Library, CodeLibraryOptions } from "../code/library.ts";
 import type { ModuleRoot as Modules } from "../code/module-root.ts";
+import type { GroupListing } from "../runner/group.ts";
 import type { JobRoot as Jobs, JobRootOptions } from "../runner/job-root.ts";
 import type { RemoveNodeOptions } from "../runner/node-removal.ts";
 import type { NodeListing } from "../runner/roster.ts";
@@ -57,6 +58,26 @@ export async function runNode(options: NodeOptions): Promise<BanyanNode> {
 /** Every node that there was, by name. */
 export async function listNodes(tree: Tree): Promise<NodeListing[]> {
   return (await import("../runner/roster.ts")).listNodes(tree);
+}
+
+/** Every group that is expected, or has a live member. */
+export async function listGroups(tree: Tree): Promise<GroupListing[]> {
+  return (await import("../runner/group.ts")).listGroups(tree);
+}
+
+/**
+ * Says whom a group expects: how many nodes, or which; `undefined`: nobody. Code that runs in it is told who is
+ * missing.
+ *
+ * @returns whether anything is different now
+ * @throws TypeError, RangeError for what can't be the name of a group or of a node, or their number
+ */
+export async function expectMembers(
+  tree: Tree,
+  group: string,
+  expect: number | readonly string[] | undefined,
+): Promise<boolean> {
+  return (await import("../runner/group.ts")).expectMembers(tree, group, expect);
 }
 
 /**

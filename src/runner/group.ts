@@ -1,5 +1,6 @@
 import type { Tree } from "../tree/tree.ts";
 import { DEFAULT_GROUP } from "./job.ts";
+import { checkName } from "./names.ts";
 import { toNodeEntry } from "./node-entry.ts";
 
 /** `.banyan.group.<name>`: who is expected to be in a group. */
@@ -33,6 +34,28 @@ export async function listGroups(tree: Tree): Promise<GroupListing[]> {
     const expect = expected.get(name)?.expect;
     return toListing(name, expect, live.get(name) ?? []);
   });
+}
+
+/**
+ * Says whom a group expects: how many nodes, or which; `undefined`: nobody. Code that runs in it is told who is
+ * missing.
+ *
+ * @returns whether anything is different now
+ * @throws TypeError, RangeError for what can't be the name of a group or of a node, or their number
+ */
+export async function expectMembers(
+  tree: Tree,
+  group: string,
+  expect: GroupEntry["expect"] | undefined,
+): Promise<boolean> {
+  checkName(group, "a group's name");
+  const path = tree.system.group.append(group);
+  if (expect === undefined) return (await tree.delete(path)).changed;
+  if (Array.isArray(expect)) for (const name of expect) checkName(name, "a node's name");
+  else if (!Number.isSafeInteger(expect) || Number(expect) < 0) {
+    throw new RangeError(`a group expects a number of nodes, or a list of their names`);
+  }
+  return (await tree.set(path, { expect }, { idem: true })).changed;
 }
 
 /** The entry, if that is one. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { MemoryEngine } from "../../src/engine/memory.ts";
-import { listGroups } from "../../src/runner/group.ts";
+import { expectMembers, listGroups } from "../../src/runner/group.ts";
 import { JobRoot } from "../../src/runner/job-root.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { Tree } from "../../src/tree/tree.ts";
@@ -159,8 +159,13 @@ describe("listGroups()", () => {
   it("tells who is there and who is missing", async () => {
     await using rig = await open();
     const { tree } = rig;
-    await tree.set(tree.system.group.append("house"), { expect: ["n1", "n2"] });
-    await tree.set(tree.system.group.append("many"), { expect: 3 });
+    expect(await expectMembers(tree, "house", ["n1", "n2"])).toBe(true);
+    expect(await expectMembers(tree, "house", ["n1", "n2"])).toBe(false);
+    await expectMembers(tree, "many", 3);
+    await expectMembers(tree, "none", 3);
+    expect(await expectMembers(tree, "none", undefined)).toBe(true);
+    await expect(expectMembers(tree, "many", -1)).rejects.toThrow(RangeError);
+    await expect(expectMembers(tree, "", 1)).rejects.toThrow(RangeError);
     await tree.set(tree.system.node.append("n1"), {
       id: "x",
       pid: 1,

@@ -153,6 +153,20 @@ describe("CL: the command", () => {
     expect((await output(wrong, { NO_COLOR: "1" })).stderr).not.toContain("\u001B[");
   });
 
+  it("group expects nodes, by name or number, and tells who is there and who is missing", async () => {
+    const { command } = cluster;
+    const group = (...args: string[]): ReturnType<typeof command> =>
+      cluster.command("group", ...args);
+    expect((await group("ls")).stdout).toBe("default\tcomplete\tn1\t\t\n");
+    expect(await group("expect", "default", "n1", "n2")).toMatchObject({ code: 0 });
+    expect((await group("ls")).stdout).toBe("default\tpartial\tn1\tn2\tn1, n2\n");
+    expect(await group("expect", "default", "1")).toMatchObject({ code: 0 });
+    expect((await group("ls")).stdout).toBe("default\tcomplete\tn1\t\t1\n");
+    expect(await group("rm", "default")).toMatchObject({ code: 0 });
+    expect(await group("rm", "default")).toMatchObject({ code: 3 });
+    expect(await group("expect", "-", "1")).toMatchObject({ code: 2 });
+  });
+
   it.each([
     {
       command: ["data", "watch", "cl5"],
