@@ -12,25 +12,18 @@ const MAX_NAME_BYTES = 64;
  * then nothing else is decoded.
  */
 export class PathKeys {
-  /** The last path that was read. */
-  last: Path = Path.root;
-  /** So many bytes at the beginning of its key are those of its parent; -1 where they are not known. */
-  shared = -1;
-  /** Whether it has the parent of the one before. */
-  isSibling = false;
+  /** So many bytes at the beginning of the last key are those of its parent; -1 where they are not known. */
+  #shared = -1;
   readonly #prefix = new Uint8Array(1024);
   #parent: readonly PathElement[] = [];
 
   /** The path whose key lies from `start` to `end`. @throws EngineError `ENGINE_CORRUPT` for what is none */
   read(source: Uint8Array, start: number, end: number): Path {
-    const sibling = this.#sibling(source, start, end);
-    this.isSibling = sibling !== undefined;
-    this.last = sibling ?? this.#decode(source.slice(start, end));
-    return this.last;
+    return this.#sibling(source, start, end) ?? this.#decode(source.slice(start, end));
   }
 
   #sibling(source: Uint8Array, start: number, end: number): Path | undefined {
-    const { shared } = this;
+    const shared = this.#shared;
     const nameAt = start + shared;
     // A tag, something, and the zero behind it.
     if (shared < 0 || end - nameAt < 2 || end - nameAt > MAX_NAME_BYTES) return undefined;
@@ -40,10 +33,7 @@ export class PathKeys {
     for (let i = shared - 1; i >= 0; i--) {
       if (source[start + i] !== prefix[i]) return undefined;
     }
-    for (let at = nameAt + 1; at < end - 1; at++) {
-      // The end of one element and the beginning of another, or a zero inside.
-      if (source[at] === 0) return undefined;
-    }
+    // A zero would be the end of one element and the beginning of another, or a zero inside.
     const name = decodeAscii(source, nameAt + 1, end - 1);
     return name === undefined ? undefined : Path.below(this.#parent, name);
   }
@@ -51,11 +41,11 @@ export class PathKeys {
   #decode(key: Uint8Array): Path {
     const path = pathOf(key);
     const name = path.at(-1);
-    this.shared = -1;
+    this.#shared = -1;
     if (typeof name !== "string") return path;
     this.#parent = path.slice(0, -1);
     const parent = encodePath(this.#parent);
-    this.shared = parent.length;
+    this.#shared = parent.length;
     this.#prefix.set(parent);
     return path;
   }

@@ -42,7 +42,8 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
   }
   if (utf8Slice !== undefined) {
     const text = utf8Slice.call(bytes, start, end);
-    if (!text.includes(REPLACEMENT)) return text;
+    // `includes` takes three times as long.
+    if (text.indexOf(REPLACEMENT) < 0) return text;
   }
   try {
     return utf8.decode(bytes.subarray(start, end));
@@ -89,10 +90,15 @@ export function keyOf(text: string): Key {
   return { text, inherited: text in Object.prototype };
 }
 
-/** `undefined` where it is not ASCII. In pieces, since joining single characters takes longer the more there are. */
+/**
+ * `undefined` where it is not ASCII, and where there is a zero in it, which ends a name. In pieces, since joining
+ * single characters takes longer the more there are.
+ */
 export function decodeAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = "";
   let seen = 0;
+  // The sign of what is one less than zero.
+  let less = 0;
   let at = start;
   for (; end - at >= 8; at += 8) {
     const a = bytes[at] as number;
@@ -104,10 +110,15 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
     const g = bytes[at + 6] as number;
     const h = bytes[at + 7] as number;
     seen |= a | b | c | d | e | f | g | h;
+    less |= (a - 1) | (b - 1) | (c - 1) | (d - 1) | (e - 1) | (f - 1) | (g - 1) | (h - 1);
     text += String.fromCharCode(a, b, c, d, e, f, g, h);
   }
-  for (let i = at; i < end; i++) seen |= bytes[i] as number;
-  if (seen >= 0x80) return undefined;
+  for (let i = at; i < end; i++) {
+    const byte = bytes[i] as number;
+    seen |= byte;
+    less |= byte - 1;
+  }
+  if (seen >= 0x80 || less < 0) return undefined;
   if (at === end) return text;
   const rest = fewCharacters(bytes, at, end - at);
   return at === start ? rest : text + rest;
