@@ -75,7 +75,8 @@ export class LmdbPages implements Disposable {
     const { pageSize } = this;
     if (page > MAX_PAGE) corrupt();
     const index = Math.floor(page / this.#window);
-    const start = (page - index * this.#window) * pageSize;
+    // Without the last step V8 keeps this, and every place that comes of it, as a double in a box.
+    const start = ((page - index * this.#window) * pageSize) | 0;
     const window = this.windows?.get(index, start + pageSize);
     if (window === undefined) {
       place.bytes = place.ownBytes;
