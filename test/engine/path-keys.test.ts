@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { PathKeys } from "../../src/engine/path-keys.ts";
 import { encodePath } from "../../src/wire/path-key.ts";
 import { Path, type PathElement } from "../../src/wire/path.ts";
-import { elements } from "../wire/arbitrary.ts";
+import { elements as anyElements } from "../wire/arbitrary.ts";
 
 test("PathKeys.read() gives the paths of keys, and an error of the store for what is none", () => {
   const keys = new PathKeys();
@@ -32,8 +32,8 @@ const name = fc
 
 test("PathKeys.read() gives what was encoded, whatever path came before", () => {
   const children = fc.tuple(
-    elements,
-    fc.array(fc.oneof(name, elements), { minLength: 1, maxLength: 20 }),
+    anyElements,
+    fc.array(fc.oneof(name, anyElements), { minLength: 1, maxLength: 20 }),
   );
   const property = fc.property(fc.array(children, { minLength: 1, maxLength: 5 }), (families) => {
     const keys = new PathKeys();
