@@ -28,8 +28,8 @@ export abstract class Feed<T> extends Iteration<T> {
   #error: { readonly reason: unknown } | undefined;
   #waiting: Deferred<void> | undefined;
   #listener: Disposable | undefined;
-  /** Of who is handed the items: to be called when there may be one. */
-  #hand: (() => void) | undefined;
+  /** Of who found none: to be called when there may be one. */
+  #polled: (() => void) | undefined;
 
   /** The next item; `undefined` where its reader has to wait. */
   protected abstract take(): T | undefined;
@@ -74,6 +74,19 @@ export abstract class Feed<T> extends Iteration<T> {
   }
 
   /**
+   * The next item, if it is there. Where it is not, `wake` is called once, in the very step in which it may be or in
+   * which the feed ends; how it has ended `next` says.
+   */
+  poll(wake: () => void): T | undefined {
+    if (this.#ended) return undefined;
+    const item = this.take();
+    if (item !== undefined) return item;
+    this.#polled = wake;
+    this.whenAsked();
+    return undefined;
+  }
+
+  /**
    * Hands each item to `taker` in the very step in which it comes: to wake a reader of `next` takes some more
    * of them. Where `taker` gives a promise, the next item waits for that. Ends as reading would.
    */
@@ -81,16 +94,11 @@ export abstract class Feed<T> extends Iteration<T> {
     const end = deferred<void>();
     const hand = (): void => {
       try {
-        while (!this.#ended) {
-          const item = this.take();
-          if (item === undefined) {
-            this.#hand = hand;
-            this.whenAsked();
-            return;
-          }
+        for (let item = this.poll(hand); item !== undefined; item = this.poll(hand)) {
           const room = taker(item);
           if (room !== undefined) return void room.then(hand, end.reject);
         }
+        if (!this.#ended) return;
         this.next().then(() => end.resolve(), end.reject);
       } catch (error) {
         end.reject(error);
@@ -111,9 +119,9 @@ export abstract class Feed<T> extends Iteration<T> {
   protected wake(): void {
     this.#waiting?.resolve();
     this.#waiting = undefined;
-    const hand = this.#hand;
-    this.#hand = undefined;
-    hand?.();
+    const polled = this.#polled;
+    this.#polled = undefined;
+    polled?.();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AbortOptions } from "../base/abort.ts";
+import { Feed } from "../base/iteration.ts";
 import { ABORT_OPTIONS, checkOptions, type OptionNames } from "../base/options.ts";
 import type { Cursor, EngineEvent, EngineWatch, Revision } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
@@ -63,6 +64,11 @@ function isCursor(value: unknown): boolean {
   return typeof store === "string" && Number.isSafeInteger(revision) && Number(revision) >= 0;
 }
 
+interface Waiting {
+  readonly resolve: (result: IteratorResult<TreeEvent, void>) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 /**
  * The events of a subtree, one by one, for one reader: the current entries, "ready", then every
  * change exactly once in the order of revisions; what changes while the current entries are read
@@ -74,10 +80,21 @@ function isCursor(value: unknown): boolean {
  */
 export class TreeWatch implements AsyncIterableIterator<TreeEvent>, AsyncDisposable {
   readonly #source: EngineWatch;
+  readonly #batches: AsyncIterator<readonly EngineEvent[]>;
   readonly #prefix: Path;
   readonly #depth: DepthOptions;
   readonly #onEnd: () => void;
-  readonly #events: AsyncGenerator<TreeEvent, void>;
+  /** The batch that is being handed out, and how much of it has been. */
+  #batch: readonly EngineEvent[] = [];
+  #at = 0;
+  readonly #waiting: Waiting[] = [];
+  /** A batch is waited for. */
+  #pulling = false;
+  #isOver = false;
+  readonly #woken = (): void => {
+    this.#pulling = false;
+    this.#serve();
+  };
   /** In "skipping" are the current entries that were not asked for. */
   #phase: "skipping" | "listing" | "following";
   #count = 0;
@@ -90,13 +107,13 @@ export class TreeWatch implements AsyncIterableIterator<TreeEvent>, AsyncDisposa
     options: TreeWatchOptions & { readonly onEnd: () => void },
   ) {
     this.#source = source;
+    this.#batches = source[Symbol.asyncIterator]();
     this.#prefix = prefix;
     this.#depth = options;
     this.#onEnd = options.onEnd;
     if (options.after !== undefined) this.#phase = "following";
     else this.#phase = options.current === false ? "skipping" : "listing";
     this.#cursor = source.cursor;
-    this.#events = this.#read();
   }
 
   /** Where the reader stands, for `after`: behind the last event that it was given. */
@@ -105,7 +122,14 @@ export class TreeWatch implements AsyncIterableIterator<TreeEvent>, AsyncDisposa
   }
 
   next(): Promise<IteratorResult<TreeEvent, void>> {
-    return this.#events.next();
+    if (this.#waiting.length === 0 && !this.#isOver) {
+      const value = this.#take();
+      if (value !== undefined) return Promise.resolve({ done: false, value });
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#serve();
+    });
   }
 
   async return(): Promise<IteratorResult<TreeEvent, void>> {
@@ -115,10 +139,9 @@ export class TreeWatch implements AsyncIterableIterator<TreeEvent>, AsyncDisposa
 
   /** Ends it: a pending `next()` is done. Idempotent. */
   async close(): Promise<void> {
-    // The source first: it ends a pending pull, behind which the generator's own end would queue.
+    this.#isOver = true;
     await this.#source[Symbol.asyncDispose]();
-    await this.#events.return();
-    this.#onEnd();
+    this.#end();
   }
 
   [Symbol.asyncIterator](): this {
@@ -129,19 +152,70 @@ export class TreeWatch implements AsyncIterableIterator<TreeEvent>, AsyncDisposa
     await this.close();
   }
 
-  async *#read(): AsyncGenerator<TreeEvent, void> {
-    try {
-      for await (const batch of this.#source) {
-        for (const event of batch) {
-          this.#advance(event);
-          const translated = this.#translate(event);
-          if (translated !== undefined) yield translated;
-        }
-        this.#cursor = this.#source.cursor;
-      }
-    } finally {
-      this.#onEnd();
+  /** Gives those who wait what is there: a reader that is woken has the event at once. */
+  #serve(): void {
+    while (this.#waiting.length > 0) {
+      const value = this.#isOver ? undefined : this.#take();
+      if (value === undefined && !this.#isOver) return;
+      const waiting = this.#waiting.shift();
+      waiting?.resolve(value === undefined ? { done: true, value } : { done: false, value });
     }
+  }
+
+  #take(): TreeEvent | undefined {
+    while (!this.#pulling) {
+      while (this.#at < this.#batch.length) {
+        const event = this.#batch[this.#at++] as EngineEvent;
+        this.#advance(event);
+        const translated = this.#translate(event);
+        if (translated !== undefined) return translated;
+      }
+      if (this.#batch.length > 0) this.#cursor = this.#source.cursor;
+      this.#batch = this.#pull() ?? [];
+      this.#at = 0;
+    }
+    return undefined;
+  }
+
+  /** The next batch, if it is there; otherwise those who wait are served when it is. */
+  #pull(): readonly EngineEvent[] | undefined {
+    this.#pulling = true;
+    const source = this.#source;
+    if (source instanceof Feed) {
+      const batch = this.#poll(source as Feed<readonly EngineEvent[]>);
+      if (batch !== undefined) this.#pulling = false;
+      if (batch !== undefined || !source.ended) return batch;
+    }
+    void this.#read();
+    return undefined;
+  }
+
+  #poll(source: Feed<readonly EngineEvent[]>): readonly EngineEvent[] | undefined {
+    try {
+      return source.poll(this.#woken);
+    } catch (reason) {
+      source.end({ reason });
+      return undefined;
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const { done, value } = await this.#batches.next();
+      if (done === true) this.#end();
+      else this.#batch = value;
+    } catch (error) {
+      this.#isOver = true;
+      this.#waiting.shift()?.reject(error);
+      this.#end();
+    }
+    this.#woken();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#serve();
+    this.#onEnd();
   }
 
   /** Moves the cursor over `event`; there is no going on from within a listing. */
