@@ -28,10 +28,10 @@ async function openLmdb() {
   return { caller: child, children: [child] };
 }
 
-async function openFloor() {
+async function openFloor(program = "floor-hub") {
   const at = folder();
   const socket = join(at, "socket");
-  const hub = await helper(processUrl("floor-hub"), socket, at);
+  const hub = await helper(processUrl(program), socket, at);
   const storer = await helper(processUrl("storer"), "floor", socket);
   return { caller: storer.child, children: [storer.child, hub.child], place: ["floor", socket] };
 }
@@ -84,12 +84,13 @@ function watchTable(numbers) {
       `Microseconds, medians of ${PAIRS} repetitions of 500.`,
     head: ["", "p50 µs", "p99 µs"],
     rows: [
+      ["floor of a relay", of("relay", "p50"), of("relay", "p99")],
       ["floor of a hub", of("floor", "p50"), of("floor", "p99")],
       ["Redis", of("redis", "p50"), of("redis", "p99")],
       ["Banyan", of("banyan", "p50"), of("banyan", "p99")],
     ],
     notes: [
-      "LMDB has no watches.",
+      "LMDB has no watches. *Floor of a relay*: msgpack frames over a unix socket to a process that keeps a map; no store is less.",
       "*Banyan*: `set` as it is by default, which outlives every process; the floor waits for the disk.",
       "*Redis*: a keyspace event, and a GET for the value; it keeps nothing on disk.",
     ],
@@ -100,7 +101,14 @@ await part(async () => {
   const server = wanted(WATCH) ? await startRedis(folder()) : undefined;
   const subjects = {
     lmdb: { open: openLmdb, rows: flushed.filter((row) => row !== "get, 64 in flight"), measure },
-    floor: { open: openFloor, rows: wanted(WATCH) ? [...flushed, WATCH] : flushed, measure },
+    floor: {
+      open: () => openFloor(),
+      rows: wanted(WATCH) ? [...flushed, WATCH] : flushed,
+      measure,
+    },
+    ...(wanted(WATCH) && {
+      relay: { open: () => openFloor("floor-relay"), rows: [WATCH], measure },
+    }),
     ...(server && { redis: { open: () => openRedis(server), rows: [WATCH], measure } }),
     banyan: { open: openBanyan, measure },
   };
