@@ -71,6 +71,12 @@ export interface WriteOptions extends AbortOptions {
    * is given. A refused write leaves its name free. Of 256 characters at the most.
    */
   operation?: string | undefined;
+  /**
+   * Only of a name that was drawn for this write alone, by an engine that sends it again where the answer
+   * is lost. `false`: it is sent for the first time, and is not looked for. A revision: it may have been
+   * applied behind that one; where that can't be told any more, it throws `ENGINE_AMBIGUOUS`.
+   */
+  repeats?: false | Revision | undefined;
   /** Of 256 characters at the most. */
   author?: string | undefined;
 }
@@ -312,6 +318,8 @@ export interface Engine extends AsyncDisposable {
   readonly supports: EngineSupports;
   /** Names the store for as long as its history is one: a new or emptied store has another. */
   readonly store: string;
+  /** Of the last change that is known here; undefined where that is not told. */
+  readonly revision?: Revision | undefined;
 
   /** `undefined` where there is no such entry. @throws EngineError `ENGINE_UNAVAILABLE` */
   get(path: Path, options?: AbortOptions): Promise<EngineEntry | undefined>;

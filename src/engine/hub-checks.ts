@@ -50,11 +50,11 @@ export function checkGroup(group: GroupOptions | undefined): SubscribeOptions {
 
 /** @throws TypeError */
 export function checkWriteOptions(options: WriteOptions): WriteOptions {
-  const { ifRevision, condition, operation, author, durability } = options;
+  const { ifRevision, condition, operation, repeats, author, durability } = options;
   if (durability !== undefined && durability !== "commit" && durability !== "flushed") {
     throw new TypeError('the durability must be "commit" or "flushed"');
   }
-  for (const revision of [ifRevision, condition?.revision]) {
+  for (const revision of [ifRevision, condition?.revision, repeats || undefined]) {
     if (revision !== undefined && !Number.isSafeInteger(revision)) {
       throw new TypeError("a revision must be a whole number");
     }
@@ -63,5 +63,5 @@ export function checkWriteOptions(options: WriteOptions): WriteOptions {
     if (text !== undefined && typeof text !== "string") throw new TypeError("must be text");
   }
   if (condition !== undefined) checkPath(condition.path);
-  return { ifRevision, condition, operation, author, durability };
+  return { ifRevision, condition, operation, repeats, author, durability };
 }

@@ -24,6 +24,7 @@ import {
   type HistoryRule,
   type EngineWatch,
   type ListOptions,
+  type Revision,
   type SoonReads,
   type SubscribeOptions,
   type WatchOptions,
@@ -80,6 +81,7 @@ export class HubEngine implements Engine {
   readonly #subscriptions = new Set<HubSubscription>();
   #pending = 0;
   #names = 0;
+  #known: Revision = 0; // The newest one that was there for certain before whatever is sent next.
   #streams = 0;
   #closing: Promise<void> | undefined;
 
@@ -158,6 +160,10 @@ export class HubEngine implements Engine {
 
   get store(): string {
     return this.#link.hello.store;
+  }
+
+  get revision(): Revision {
+    return this.#known;
   }
 
   get direct(): DirectReads | undefined {
@@ -320,6 +326,7 @@ export class HubEngine implements Engine {
   }
 
   #up(session: HubSession): void {
+    this.#known = session.hello.revision ?? 0;
     this.#direct?.up(session);
     for (const stream of [...this.#watches, ...this.#subscriptions]) stream.start(session);
     this.peers.up(session);
@@ -331,8 +338,18 @@ export class HubEngine implements Engine {
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
     const operation = options.operation ?? `${(this.#name ??= randomId())}-${++this.#names}`;
-    const named = { ifRevision, condition, author, operation, durability };
-    const result = await this.#ask({ signal, operation }, (hub) => send(hub, named));
+    const isDrawn = options.operation === undefined || options.repeats === false;
+    let repeats = isDrawn ? false : options.repeats;
+    let after: Revision | undefined;
+    let wasSent = false;
+    const result = await this.#ask({ signal, operation }, (hub, { hello }) => {
+      // Another store may have taken the place of the first one, and be behind that.
+      after = after === undefined ? this.#known : Math.min(after, hello.revision ?? 0);
+      if (wasSent && isDrawn) repeats = after;
+      wasSent = true;
+      return send(hub, { ifRevision, condition, author, operation, repeats, durability });
+    });
+    if (result.revision > this.#known) this.#known = result.revision;
     this.#direct?.acknowledged(result.revision);
     return result;
   }

@@ -16,6 +16,7 @@ import type {
   HistoryRule,
   ListOptions,
   Page,
+  Revision,
   RuleTarget,
   RuleVerdict,
   RuleViolation,
@@ -52,6 +53,8 @@ export interface HubHello extends HubInfo {
   /** Of `HubService`: a client refuses one it does not know. */
   readonly protocol: number;
   readonly store: string;
+  /** Of its last change; who repeats a write says which one it knew before. */
+  readonly revision?: Revision | undefined;
   readonly label: string;
   readonly supports: EngineSupports;
   /** Whether the client is a user, with rights of their own. */
@@ -186,10 +189,11 @@ export class HubService implements AsyncDisposable {
 
   hello({ codecs }: HubRequest = {}): HubHello {
     if (codecs !== undefined) this.#convert(codecs);
-    const { store, label, supports } = this.#engine;
+    const { store, label, supports, revision } = this.#engine;
     return {
       protocol: HUB_PROTOCOL,
       store,
+      revision,
       label,
       supports: { ...supports, shared: true },
       hasAccount: this.#engine.account !== undefined,

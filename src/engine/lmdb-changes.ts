@@ -1,6 +1,6 @@
 /** What changes write into the tables of a store at once: those that are asked for, and those of a journal. */
-import type { Revision, WriteResult } from "./engine.ts";
-import { encodeEntry } from "./entry-row.ts";
+import type { EngineEntry, Revision, WriteResult } from "./engine.ts";
+import { encodeEntry, entryOf } from "./entry-row.ts";
 import type { JournalRow } from "./journal.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
@@ -16,6 +16,9 @@ export interface Changed {
   /** Of its named writes. */
   readonly results: Map<string, WriteResult>;
 }
+
+/** Told of a change that was made again. */
+type Made = (record: LogRecord, change: Change, previous: EngineEntry | undefined) => void;
 
 /** Called within a transaction of the store. */
 export class LmdbChanges {
@@ -48,7 +51,7 @@ export class LmdbChanges {
    *
    * @returns how many there were
    */
-  makeAgain(journal: ReadonlyMap<Revision, JournalRow>): number {
+  makeAgain(journal: ReadonlyMap<Revision, JournalRow>, made: Made): number {
     const { meta } = this.#tables;
     const head = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
     const records: LogRecord[] = [];
@@ -56,7 +59,10 @@ export class LmdbChanges {
       const row = journal.get(revision);
       if (row === undefined) break;
       const change = decodeChange(revision, row.change);
-      records.push(this.make(change, this.row(change.key), row.operation));
+      const previous = this.row(change.key);
+      const record = this.make(change, previous, row.operation);
+      records.push(record);
+      made(record, change, previous && entryOf(change.event.entry.path, previous));
     }
     if (records.length === 0) return 0;
     meta.putSync(META_KEYS.head, encodeHead(this.#log.append(head, records)));

@@ -7,13 +7,13 @@ import { decodePath, encodePath } from "../wire/path-key.ts";
 import type { Path } from "../wire/path.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
-import type { EngineEntry, HistoryRule } from "./engine.ts";
-import { keptOf, type PastVersion, pastOf } from "./history-memory.ts";
+import type { HistoryRule } from "./engine.ts";
+import type { PastVersion } from "./history-memory.ts";
 import { HistoryRules } from "./history-rules.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { revisionKey } from "./lmdb-keys.ts";
 import { commit, type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
-import type { Change, StoreHistory } from "./store.ts";
+import type { Change } from "./store.ts";
 
 interface LmdbHistoryOptions {
   readonly clock: Clock;
@@ -24,18 +24,21 @@ interface LmdbHistoryOptions {
 
 /** One write in so many looks for versions of its entry that are too many: it costs as much as a write. */
 const PRUNE_ONE_IN = 8;
-/** So many writes look through as many versions of other entries for those that are too old. */
+/** Behind so many changes as many versions of whatever entries are looked through for those that are too old. */
 const SWEEP_EVERY = 64;
+const MOST_BETWEEN_SWEEPS = 1_024;
 const SWEEP_ROWS = 128;
 const REVISION_BYTES = 8;
 
-/** `record` is called within a transaction of the store. */
+/** What changes something is called within a transaction of the store, but for `keep`. */
 export class LmdbHistory {
   readonly rules: HistoryRules;
   readonly #tables: LmdbTables;
   readonly #options: LmdbHistoryOptions;
   readonly #writer = new Writer();
-  #writes = 0;
+  /** Since the last sweep, and how many there are to be before the next. */
+  #changes = 0;
+  #pause = SWEEP_EVERY;
   /** Where the next sweep begins. */
   #position: Uint8Array = new Uint8Array([0]);
 
@@ -45,31 +48,32 @@ export class LmdbHistory {
     this.rules = new HistoryRules(readRules(tables.meta.get(META_KEYS.history)));
   }
 
-  record(change: Change, previous: EngineEntry | undefined): void {
-    const rule = this.rules.for(change.event.entry.path);
-    if (rule.versions > 0) {
-      for (const past of pastOf(change, previous)) {
-        this.#tables.history.putSync(
-          rowKey(change.key, revisionKey(past.revision)),
-          this.#row(past),
-        );
-      }
-      if (Math.random() * PRUNE_ONE_IN < 1) this.#prune(change.key, rule);
+  /** Gives rows to versions that a change turned into past. */
+  record({ key, event }: Change, past: readonly PastVersion[]): void {
+    const rule = this.rules.for(event.entry.path);
+    if (rule.versions === 0) return;
+    for (const version of past) {
+      const row = rowKey(key, revisionKey(version.revision));
+      this.#tables.history.putSync(row, this.#row(version));
     }
-    if (++this.#writes % SWEEP_EVERY === 0) this.#sweep();
+    if (Math.random() * PRUNE_ONE_IN < 1) this.#prune(key, rule);
   }
 
-  /** Newest first, with those that have no row yet. */
-  past(path: Path, key: Uint8Array, others: readonly PastVersion[]): PastVersion[] {
-    const rule = this.rules.for(path);
-    const found = [...others];
+  /** To be called with each transaction, and how many changes it makes. */
+  changed(changes: number): void {
+    this.#changes += changes;
+    if (this.#changes < this.#pause) return;
+    this.#changes = 0;
+    // Where nothing is too old, it is looked for less often.
+    this.#pause = this.#sweep() > 0 ? SWEEP_EVERY : Math.min(2 * this.#pause, MOST_BETWEEN_SWEEPS);
+  }
+
+  /** The versions of an entry that have rows, newest first, `most` at the most. */
+  rows(path: Path, key: Uint8Array, most: number): PastVersion[] {
     const newest = rowKey(key, new Uint8Array(REVISION_BYTES).fill(0xff));
     const range = { start: newest, end: rowKey(key, new Uint8Array()), reverse: true } as const;
-    for (const row of this.#tables.history.getRange({ ...range, limit: rule.versions })) {
-      found.push(pastVersion(path, row));
-    }
-    found.sort((a, b) => b.revision - a.revision);
-    return keptOf(found, rule, this.#options.clock.wall());
+    const rows = this.#tables.history.getRange({ ...range, limit: most });
+    return Array.from(rows, (row) => pastVersion(path, row));
   }
 
   /** Changes what is kept from now on; what is too much goes with the writes to come. */
@@ -97,16 +101,20 @@ export class LmdbHistory {
   }
 
   /** Goes through all versions little by little: also of entries that nobody writes any more. */
-  #sweep(): void {
+  #sweep(): number {
     const { history } = this.#tables;
+    let removed = 0;
     const now = this.#options.clock.wall();
     const rows = [...history.getRange({ start: this.#position, limit: SWEEP_ROWS })];
     for (const { key, value } of rows) {
       const { maxAgeMs, versions } = this.rules.for(decodePath(key.slice(1, -1 - REVISION_BYTES)));
-      if (versions === 0 || now - untilOf(value) > maxAgeMs) history.removeSync(key);
+      if (versions > 0 && now - untilOf(value) <= maxAgeMs) continue;
+      history.removeSync(key);
+      removed++;
     }
     const last = rows.length < SWEEP_ROWS ? undefined : rows.at(-1)?.key;
     this.#position = last === undefined ? new Uint8Array([0]) : new Uint8Array([...last, 0]);
+    return removed;
   }
 
   #row({ until, time, author, value }: PastVersion): Uint8Array {
@@ -117,37 +125,6 @@ export class LmdbHistory {
     writer.u8(value === undefined ? 0 : 1);
     if (value !== undefined) writer.bytes(value);
     return writer.take();
-  }
-}
-
-interface Waiting {
-  /** The past versions of an entry that have no row yet, newest first. */
-  readonly waiting: (key: Uint8Array, versions: number) => readonly PastVersion[];
-  /** Gives them rows. */
-  readonly makeAll: () => void;
-}
-
-/** The past as everybody is to see it: with what has no rows yet. */
-export class WaitingHistory implements StoreHistory {
-  readonly rules: HistoryRules;
-  readonly #history: LmdbHistory;
-  readonly #waiting: Waiting;
-
-  constructor(history: LmdbHistory, waiting: Waiting) {
-    this.rules = history.rules;
-    this.#history = history;
-    this.#waiting = waiting;
-  }
-
-  past(path: Path, key: Uint8Array): PastVersion[] {
-    const { versions } = this.rules.for(path);
-    return this.#history.past(path, key, this.#waiting.waiting(key, versions));
-  }
-
-  keep(rule: HistoryRule): void {
-    // What was written before the rule is not kept as that says.
-    this.#waiting.makeAll();
-    this.#history.keep(rule);
   }
 }
 

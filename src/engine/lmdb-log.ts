@@ -1,7 +1,8 @@
 /**
- * The last changes of a store, by revision: what watches resume by, and what operations and past versions
- * are made of. Bounded by number, bytes and age; the oldest go with the writes to come.
+ * The last changes of a store, by revision: what watches resume by, with past versions and the names of
+ * writes. Bounded by number, bytes and age; the oldest go with the writes to come.
  */
+import { EngineError } from "../base/errors.ts";
 import type { Revision } from "./engine.ts";
 import { revisionKey, revisionOf } from "./lmdb-keys.ts";
 import { changeTime, decodeChange, type Head } from "./lmdb-records.ts";
@@ -10,8 +11,6 @@ import {
   decodeLogRow,
   encodeLogRow,
   type LogRecord,
-  namesIn,
-  type RecordNames,
   rowsOf,
 } from "./log-row.ts";
 import { type Change, PAGE_LIMITS } from "./store.ts";
@@ -55,7 +54,7 @@ export class LmdbLog {
   page(after: Revision, limit: number): readonly Change[] {
     const changes: Change[] = [];
     let bytes = 0;
-    for (const records of this.#rows(after)) {
+    for (const records of this.rowsBehind(after)) {
       for (const { row } of records) {
         if (row.revision <= after) continue;
         if (changes.length >= limit || bytes >= PAGE_LIMITS.bytes) return changes;
@@ -67,25 +66,20 @@ export class LmdbLog {
   }
 
   /** All of it behind `after`, row by row; of the first row also what comes before. */
-  *#rows(after: Revision): Generator<readonly LogRecord[], void> {
+  *rowsBehind(after: Revision): Generator<readonly LogRecord[], void> {
     for (const { key, value } of this.#log.getRange({ start: this.#rowKey(after + 1) })) {
       yield decodeLogRow(revisionOf(key), value);
     }
   }
 
-  /** What a change was, and what it took the place of; undefined where it is forgotten. */
-  record(revision: Revision): LogRecord | undefined {
+  /** A change that the log still holds, and what it replaced. @throws EngineError `ENGINE_CORRUPT` */
+  record(revision: Revision): LogRecord {
     const key = this.#rowKey(revision);
     const row = this.#log.get(key);
     const first = revisionOf(key);
-    return row && decodeLogRow(first, row)[revision - first];
-  }
-
-  /** What the records behind `after` are looked up by; that ends a row. */
-  *namesBehind(after: Revision): Generator<RecordNames, void> {
-    for (const { key, value } of this.#log.getRange({ start: revisionKey(after + 1) })) {
-      yield* namesIn(revisionOf(key), value);
-    }
+    const record = row && decodeLogRow(first, row)[revision - first];
+    if (record !== undefined) return record;
+    throw new EngineError("ENGINE_CORRUPT", `the log has no change ${revision}`);
   }
 
   /** The records behind `after`, which ends a row: whole rows, until there are as many as asked for. */
@@ -119,7 +113,7 @@ export class LmdbLog {
     return { ...head, revision, bytes };
   }
 
-  /** Takes off what is over the limits; what is still to be made something of stays where it is. */
+  /** Takes off what is over the limits; what has not been moved yet stays where it is. */
   forget(head: Head, wallMs: number): Head {
     const { changes, ageMs } = this.#limits;
     let forgotten = Math.max(head.forgotten, head.revision - changes);

@@ -11,8 +11,6 @@ const PUT = 1;
 const DELETE = 0;
 /** Behind the kind of a change. */
 const TIME_AT = 1;
-/** Behind the time. */
-export const AUTHOR_AT = 9;
 
 /** In a row of `log`, and in a journal: the kind, time, author, key, then the value up to the end. */
 export function encodeChange({ key, event }: Change): Uint8Array {
@@ -68,9 +66,14 @@ export interface Head {
   readonly forgotten: Revision;
   /** Of all changes in the log. */
   readonly bytes: number;
-  /** Up to here operations and past versions have rows of their own: see `lmdb-later.ts`. */
+  /** Up to here past versions have rows of their own: see `lmdb-past.ts`. */
   readonly made: Revision;
+  /** Behind `made` there are deletions and names without rows of their own, which had them later once. */
+  readonly isOld?: boolean;
 }
+
+/** Behind what was all of a head once. */
+const IS_NEW = 1;
 
 /** Of a log that is empty. */
 export function headAt(revision: Revision): Head {
@@ -82,6 +85,7 @@ export function encodeHead({ revision, forgotten, bytes, made }: Head): Uint8Arr
   writer.f64(forgotten);
   writer.f64(bytes);
   writer.f64(made);
+  writer.u8(IS_NEW);
   return writer.take();
 }
 
@@ -89,5 +93,6 @@ export function decodeHead(row: Uint8Array): Head {
   const reader = readerOf(row);
   const [revision, forgotten, bytes] = [reader.f64(), reader.f64(), reader.f64()];
   // Up to format 3 they had their rows at once.
-  return { revision, forgotten, bytes, made: reader.left === 0 ? revision : reader.f64() };
+  const made = reader.left === 0 ? revision : reader.f64();
+  return { revision, forgotten, bytes, made, isOld: reader.left === 0 };
 }

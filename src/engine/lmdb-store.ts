@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
 import type { Clock } from "../base/clock.ts";
 import { type Deferred, deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
@@ -9,10 +11,10 @@ import { lmdbError } from "./lmdb-errors.ts";
 import { type Changed, LmdbChanges } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import { decodeHead, encodeHead, type Head } from "./lmdb-records.ts";
-import { LmdbHistory, WaitingHistory } from "./lmdb-history.ts";
-import { LmdbLater } from "./lmdb-later.ts";
+import { LmdbHistory } from "./lmdb-history.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
-import { LmdbOperations } from "./lmdb-operations.ts";
+import { type Ended, LmdbNames } from "./lmdb-names.ts";
+import { LmdbPast } from "./lmdb-past.ts";
 import { readFirstKey, readPage } from "./lmdb-entries.ts";
 import {
   closeTables,
@@ -23,7 +25,6 @@ import {
   requireOwner,
 } from "./lmdb-tables.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
-import { SpareTime } from "./spare-time.ts";
 import {
   type Change,
   changeOf,
@@ -57,10 +58,8 @@ interface PendingWrite extends Deferred<WriteResult> {
 }
 
 /** What one write came to within a transaction: settled when that is committed. */
-interface Outcome {
+interface Outcome extends Ended {
   readonly write: PendingWrite;
-  readonly result?: WriteResult;
-  readonly error?: unknown;
 }
 
 /**
@@ -72,7 +71,6 @@ export class LmdbStore implements Store {
   readonly supports: EngineSupports = { condition: true, durable: true, shared: false };
   readonly label: string;
   readonly id: string;
-  readonly history: StoreHistory;
   readonly #tables: LmdbTables;
   readonly #options: LmdbStoreOptions;
   #head: Head;
@@ -80,13 +78,11 @@ export class LmdbStore implements Store {
   readonly #turns: CommitTurns;
   readonly #log: LmdbLog;
   readonly #changes: LmdbChanges;
-  readonly #operations: LmdbOperations;
-  readonly #later: LmdbLater;
-  readonly #spareTime: SpareTime;
+  readonly #names: LmdbNames;
+  readonly #versions: LmdbHistory;
+  readonly #past: LmdbPast;
   /** The transaction behind our last one: nobody can have taken the store over before it. */
   #next = -1;
-  /** The next commit is to make a step of what waits. */
-  #isTimeForLater = false;
   #listener: StoreListener | undefined;
   #failed: EngineError | undefined;
   #closing: Promise<void> | undefined;
@@ -99,31 +95,31 @@ export class LmdbStore implements Store {
     const { flusher, clock } = options;
     this.#log = new LmdbLog(tables, options.log);
     this.#changes = new LmdbChanges(tables, this.#log);
-    this.#operations = new LmdbOperations(tables, clock);
-    const history = new LmdbHistory(tables, options);
-    this.#later = new LmdbLater({ log: this.#log, history, operations: this.#operations });
-    this.history = new WaitingHistory(history, {
-      waiting: (key, versions) => this.#later.past(key, versions),
-      makeAll: () => this.#makeAll(),
-    });
+    this.#names = new LmdbNames(tables, this.#log, clock);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
-    this.#later.load(this.#head);
+    this.#versions = new LmdbHistory(tables, options);
+    this.#past = new LmdbPast({
+      tables,
+      log: this.#log,
+      history: this.#versions,
+      clock,
+      head: this.#head,
+      moveAll: () => this.#moveAll(),
+    });
     this.#turns = new CommitTurns({
-      commit: () => (this.#pending.length > 0 || this.#isTimeForLater) && this.#commit(),
+      commit: () => this.#pending.length > 0 && this.#commit(),
       flushing: () => flusher.running,
       clock,
     });
-    const onTime = (): void => {
-      this.#isTimeForLater = true;
-      this.#turns.ask(false);
-    };
-    this.#spareTime = new SpareTime({ clock, revision: () => this.revision, onTime });
-    if (!this.#later.isEmpty) this.#spareTime.ask();
     options.flusher.onFailed = (error) => this.#flushFailed(error);
   }
 
   get revision(): Revision {
     return this.#head.revision;
+  }
+
+  get history(): StoreHistory {
+    return this.#past;
   }
 
   listen(listener: StoreListener): void {
@@ -207,7 +203,6 @@ export class LmdbStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#stopLater();
     if (this.#pending.length > 0) this.#commit();
     const { flusher } = this.#options;
     try {
@@ -240,9 +235,7 @@ export class LmdbStore implements Store {
     this.#turns.cancel();
     const writes = this.#options.room.admit(this.#pending.splice(0));
     if (writes.length === 0 && this.#options.room.isFull) return;
-    const isTimeForLater =
-      !this.#options.room.isFull && (this.#isTimeForLater || this.#later.isBehind);
-    this.#isTimeForLater = false;
+    const isDue = !this.#options.room.isFull && this.#past.isDue(this.#head);
     const changed: Changed = { changes: [], records: [], results: new Map() };
     let outcomes: Outcome[] = [];
     let head = this.#head;
@@ -250,11 +243,12 @@ export class LmdbStore implements Store {
     try {
       commit(this.#tables, (transaction) => {
         if (transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
-        this.#operations.turn();
+        this.#names.turn();
         outcomes = writes.map((write) => this.#apply(write, changed));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
-        if (isTimeForLater) head = this.#later.make(head, changed.records);
+        if (isDue) head = this.#past.move(head);
         if (head === this.#head) return;
+        this.#versions.changed(changed.records.length);
         head = this.#putHead(head);
         next = transaction + 1;
       });
@@ -269,9 +263,8 @@ export class LmdbStore implements Store {
     this.#next = next;
     if (head !== this.#head) {
       this.#head = head;
-      this.#later.added(changed.records, changed.changes);
-      if (isTimeForLater) this.#later.stepped();
-      if (!this.#later.isEmpty) this.#spareTime.ask();
+      this.#past.committed(changed.changes, head);
+      this.#names.added(changed.records);
       this.#options.flusher.committed(changed.records.map(({ row }) => row));
     }
     this.#listener?.announce(changed.changes);
@@ -281,27 +274,28 @@ export class LmdbStore implements Store {
   /** Within a transaction. */
   #putHead(head: Head): Head {
     const put = this.#log.forget(head, this.#options.clock.wall());
+    this.#past.forgot(head.bytes - put.bytes);
     this.#tables.meta.putSync(META_KEYS.head, encodeHead(put));
     return put;
   }
 
-  #stopLater(): void {
-    this.#spareTime.stop();
-    this.#isTimeForLater = false;
-  }
-
-  /** All that waits, at once: what was written before a rule is not kept as that says. */
-  #makeAll(): void {
-    try {
-      for (; !this.#later.isEmpty; this.#later.stepped()) {
-        this.#head = commit(this.#tables, () => {
+  /** Moves all past versions out of the log, which may be many: others have their turns meanwhile. */
+  async #moveAll(): Promise<void> {
+    while (this.#head.made < this.#head.revision) {
+      await nextTurn();
+      if (this.#failed !== undefined) throw this.#failed;
+      if (this.#closing !== undefined) throw new EngineError("ENGINE_CLOSED");
+      try {
+        const head = commit(this.#tables, () => {
           requireOwner(this.#tables, this.#options.ownerRow);
-          return this.#putHead(this.#later.make(this.#head));
+          return this.#putHead(this.#past.move(this.#head));
         });
-        this.#options.flusher.committed([]);
+        this.#head = head;
+        this.#past.committed([], head);
+      } catch (error) {
+        throw lmdbError(error, this.label);
       }
-    } catch (error) {
-      throw lmdbError(error, this.label);
+      this.#options.flusher.committed([]);
     }
   }
 
@@ -335,37 +329,36 @@ export class LmdbStore implements Store {
     this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
   }
 
-  #apply(write: PendingWrite, { changes, records, results }: Changed): Outcome {
+  #apply(write: PendingWrite, changed: Changed): Outcome {
     const { request } = write;
+    const before = this.#names.before(request, changed.results, this.#head);
+    const ended = before ?? this.#make(request, changed);
+    if (before === undefined) this.#names.ended(request, ended);
+    return { write, ...ended };
+  }
+
+  #make(request: WriteRequest, { changes, records, results }: Changed): Ended {
     const { path, key, value, condition, operation } = request;
-    const before = operation === undefined ? undefined : this.#resultOf(operation, results);
-    if (before !== undefined) return { write, result: before };
     const row = this.#changes.row(key);
     try {
       const other = condition && this.#changes.row(condition.key);
       const current = row === undefined ? 0 : revisionOfRow(row);
       checkWrite(request, current, other === undefined ? 0 : revisionOfRow(other));
     } catch (error) {
-      return { write, error };
+      return { error };
     }
     const previous = row && entryOf(path, row);
     const result = { revision: this.#head.revision + changes.length, previous };
-    if (value !== undefined || row !== undefined) {
-      const change = changeOf(request, ++result.revision, this.#options.clock.wall());
-      changes.push(change);
-      const record = this.#changes.make(change, row, operation);
-      records.push(this.#later.waits(record, change, previous));
-      if (operation !== undefined) results.set(operation, result);
-    } else if (operation !== undefined) {
-      // It is in no log.
-      this.#operations.put(operation, { key, result });
-    }
-    return { write, result };
-  }
-
-  #resultOf(operation: string, results: Changed["results"]): WriteResult | undefined {
-    const recent = results.get(operation) ?? this.#later.result(operation);
-    return recent ?? this.#operations.get(operation);
+    if (operation !== undefined) results.set(operation, result);
+    if (value === undefined && row === undefined) return { result };
+    const change = changeOf(request, ++result.revision, this.#options.clock.wall());
+    changes.push(change);
+    const made = this.#changes.make(change, row, operation);
+    const record = this.#past.record(made, change, previous);
+    // The log does not tell what that has replaced.
+    if (record.isMade && operation !== undefined) this.#names.keep(operation, key, result);
+    records.push(record);
+    return { result };
   }
 
   #read<T>(read: () => T): T {
@@ -385,7 +378,6 @@ export class LmdbStore implements Store {
 
   #end(error: EngineError): void {
     this.#failed = error;
-    this.#stopLater();
     for (const { reject } of this.#pending.splice(0)) reject(error);
     this.#listener?.failed(error);
   }

@@ -6,17 +6,18 @@ import { EngineError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
 import { bootId } from "./boot-id.ts";
 import { DiskRoom } from "./disk-room.ts";
-import type { Durability, EngineLimits, Revision } from "./engine.ts";
-import { readJournals } from "./journal.ts";
+import type { Durability, EngineEntry, EngineLimits, Revision } from "./engine.ts";
+import { entryOf } from "./entry-row.ts";
+import { pastOf } from "./history-memory.ts";
+import { type JournalRow, readJournals } from "./journal.ts";
 import { LmdbChanges } from "./lmdb-changes.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { DATA_FILE, LOCK_FILE, prepareDirectory } from "./lmdb-file.ts";
 import { LmdbFlusher } from "./lmdb-flusher.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
-import { LmdbLater } from "./lmdb-later.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
 import { LmdbOperations } from "./lmdb-operations.ts";
-import { decodeHead, encodeHead, type Head, headAt } from "./lmdb-records.ts";
+import { decodeChange, decodeHead, encodeHead, type Head, headAt } from "./lmdb-records.ts";
 import type { ReaderSlot } from "./lmdb-readers.ts";
 import { LmdbStore } from "./lmdb-store.ts";
 import {
@@ -28,6 +29,8 @@ import {
   openTables,
 } from "./lmdb-tables.ts";
 import { LocalEngine } from "./local-engine.ts";
+import type { LogRecord } from "./log-row.ts";
+import type { Change } from "./store.ts";
 
 export interface LmdbOptions {
   /** Changes that are kept for watches to resume by. Default 100,000. */
@@ -94,7 +97,7 @@ export class LmdbEngine extends LocalEngine {
   }
 
   /** Of the last write. */
-  get revision(): Revision {
+  override get revision(): Revision {
     return this.#store.revision;
   }
 
@@ -139,10 +142,11 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     // Before the store is looked at: what is in a journal was committed by then.
     const journal = await readJournals(directory, boot);
     const { restored } = prepared;
+    const rows = new RowsOfLog(tables, { clock, directory, log });
     const { id, ownerRow, epoch, revision } = takeOver(tables, options, {
       restored,
-      makeAgain: () => new LmdbChanges(tables, new LmdbLog(tables, log)).makeAgain(journal),
-      makeLater: (head) => makeAllOfLog(tables, { clock, directory, log }, head),
+      makeAgain: () => rows.makeAgain(journal),
+      convert: (head) => rows.convert(head),
     });
     flusher.takenOver(revision);
     const store = new LmdbStore(tables, {
@@ -163,34 +167,69 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
   }
 }
 
-/** Makes what is made of the log, so that it can go. Within a transaction. */
-function makeAllOfLog(
-  tables: LmdbTables,
-  { clock, directory, log: limits }: { clock: Clock; directory: string; log: LogLimits },
-  head: Head,
-): void {
-  const log = new LmdbLog(tables, limits);
-  // It makes no transactions of its own here.
-  const history = new LmdbHistory(tables, { clock, label: directory, ownerRow: new Uint8Array() });
-  const operations = new LmdbOperations(tables, clock);
-  const later = new LmdbLater({ log, history, operations });
-  later.load(head);
-  for (let at = head; !later.isEmpty; later.stepped()) at = later.make(at);
+/** Makes rows of what is in the log, whose store is just being opened. Within a transaction. */
+class RowsOfLog {
+  readonly #tables: LmdbTables;
+  readonly #log: LmdbLog;
+  readonly #history: LmdbHistory;
+  readonly #operations: LmdbOperations;
+
+  constructor(
+    tables: LmdbTables,
+    { clock, directory, log }: { clock: Clock; directory: string; log: LogLimits },
+  ) {
+    this.#tables = tables;
+    this.#log = new LmdbLog(tables, log);
+    // It makes no transactions of its own here.
+    this.#history = new LmdbHistory(tables, { clock, label: directory, ownerRow: new Uint8Array() });
+    this.#operations = new LmdbOperations(tables, clock);
+  }
+
+  /** What the log holds of a store whose deletions and names had no rows of their own before. */
+  convert(head: Head): Head {
+    for (const records of this.#log.rowsBehind(head.made)) {
+      for (const record of records) {
+        const { revision, change: row } = record.row;
+        if (record.isMade || revision <= head.made) continue;
+        const change = decodeChange(revision, row);
+        const { path } = change.event.entry;
+        const previous = record.previous && entryOf(path, record.previous);
+        this.#history.record(change, pastOf(change, previous));
+        this.#keepName(record.row.operation, change, previous);
+      }
+    }
+    return { ...head, made: head.revision, isOld: false };
+  }
+
+  /** The changes of a journal: see `LmdbChanges`. What they replaced is in the log. */
+  makeAgain(journal: ReadonlyMap<Revision, JournalRow>): number {
+    const changes = new LmdbChanges(this.#tables, this.#log);
+    return changes.makeAgain(journal, ({ row }, change, previous) => {
+      if (change.event.type === "delete") this.#history.record(change, pastOf(change, undefined));
+      this.#keepName(row.operation, change, previous);
+    });
+  }
+
+  #keepName(operation: string | undefined, change: Change, previous?: EngineEntry): void {
+    if (operation === undefined) return;
+    const { revision } = change.event.entry;
+    this.#operations.put(operation, change.key, { revision, previous });
+  }
 }
 
-interface Lost {
+interface Found {
   /** Whether revisions that were given out are gone. */
   readonly restored: boolean;
   /** Makes what the disk has of those, and says how many. */
   readonly makeAgain: () => number;
-  /** What is still to be made of the log. */
-  readonly makeLater: (head: Head) => void;
+  /** Gives the log the rows that go with it now. */
+  readonly convert: (head: Head) => Head;
 }
 
 function takeOver(
   tables: LmdbTables,
   { owner = "", claim = () => true }: LmdbOptions,
-  { restored, makeAgain, makeLater }: Lost,
+  { restored, makeAgain, convert }: Found,
 ): { id: string; ownerRow: Uint8Array; epoch: number; revision: Revision } {
   const { meta } = tables;
   return commit(tables, () => {
@@ -205,27 +244,34 @@ function takeOver(
     const ownerRow = Buffer.from(JSON.stringify({ epoch, owner }));
     meta.putSync(META_KEYS.owner, ownerRow);
     let id = meta.get(META_KEYS.store)?.toString();
+    const found = headOf(tables);
+    if (id !== undefined && found.isOld === true) {
+      meta.putSync(META_KEYS.head, encodeHead(convert(found)));
+    }
     const isBehind = id !== undefined && makeAgain() > 0;
     if (id === undefined || restored || isBehind) {
-      const revision = id === undefined ? 0 : nextRevisions(tables, makeLater);
+      const head = id === undefined ? headAt(0) : nextRevisions(headOf(tables));
       id = randomId();
       meta.putSync(META_KEYS.store, Buffer.from(id));
-      meta.putSync(META_KEYS.head, encodeHead(headAt(revision)));
+      meta.putSync(META_KEYS.head, encodeHead(head));
     }
-    const { revision } = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
+    const { revision } = headOf(tables);
     return { id, ownerRow, epoch, revision };
   });
 }
 
+function headOf({ meta }: LmdbTables): Head {
+  const row = meta.get(META_KEYS.head);
+  return row === undefined ? headAt(0) : decodeHead(row);
+}
+
 /**
  * Where revisions go on after a power failure took the last ones back: far behind those, because who
- * has seen one must never meet it again. Watches of what was lost can't go on, and begin anew.
+ * has seen one must never meet it again. Watches of what was lost can't go on, and begin anew; past versions
+ * and names stay where they are.
  */
-function nextRevisions({ meta, log }: LmdbTables, makeLater: (head: Head) => void): Revision {
-  const head = decodeHead(meta.get(META_KEYS.head) ?? new Uint8Array());
-  makeLater(head);
-  log.clearSync();
-  return head.revision + LOST_REVISIONS;
+function nextRevisions({ revision, made }: Head): Head {
+  return { ...headAt(revision + LOST_REVISIONS), made };
 }
 
 function readOwner(row: Uint8Array): LmdbOwner {

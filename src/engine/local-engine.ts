@@ -17,6 +17,7 @@ import {
   type EngineWatch,
   type HistoryRule,
   type ListOptions,
+  type Revision,
   type SubscribeOptions,
   type WatchOptions,
   type WriteOptions,
@@ -72,6 +73,10 @@ export class LocalEngine implements Engine {
     return this.#store.supports;
   }
 
+  get revision(): Revision {
+    return this.#store.revision;
+  }
+
   get store(): string {
     return this.#store.id;
   }
@@ -121,7 +126,7 @@ export class LocalEngine implements Engine {
   async keepHistory(rule: HistoryRule): Promise<void> {
     this.#checkOpen();
     checkRule(rule);
-    this.#store.history.keep(rule);
+    await this.#store.history.keep(rule);
   }
 
   async historyRules(): Promise<readonly HistoryRule[]> {
@@ -191,7 +196,7 @@ export class LocalEngine implements Engine {
     value: Uint8Array | undefined,
     options: WriteOptions,
   ): Promise<WriteResult> {
-    const { ifRevision, condition, operation, author = "", durability, signal } = options;
+    const { ifRevision, condition, operation, repeats, author = "", durability, signal } = options;
     signal?.throwIfAborted();
     this.#checkOpen();
     checkName("author", author);
@@ -206,6 +211,7 @@ export class LocalEngine implements Engine {
       ifRevision,
       condition: condition && { key: encodePath(condition.path), revision: condition.revision },
       operation,
+      repeats,
       author,
       durability,
     };

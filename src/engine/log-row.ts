@@ -1,6 +1,6 @@
 /**
- * How changes lie in the log: several to a row, under the revision of the first, each with all that is made
- * of it later. Up to format 3 a row was one change and nothing else, and such rows are still read. A change
+ * How changes lie in the log: several to a row, under the revision of the first, each with its name and what it
+ * replaced. Up to format 3 a row was one change and nothing else, and such rows are still read. A change
  * here is a new format: see `lmdb-file.ts`.
  */
 import { DEFAULT_VALUE_LIMITS, type ValueLimits } from "../wire/limits.ts";
@@ -8,15 +8,13 @@ import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
 import type { Revision } from "./engine.ts";
 import type { JournalRow } from "./journal.ts";
-import { AUTHOR_AT } from "./lmdb-records.ts";
-import { hashOf } from "./recent-names.ts";
 
 /** One change in the log. */
 export interface LogRecord {
   readonly row: JournalRow;
   /** The row of the entry whose place it took, unless `isMade`. */
   readonly previous: Uint8Array | undefined;
-  /** Nothing is to be made of it any more. */
+  /** What it replaced has a row of its own already. */
   readonly isMade: boolean;
 }
 
@@ -86,68 +84,6 @@ export function decodeLogRow(first: Revision, bytes: Uint8Array): LogRecord[] {
     records.push({ row, previous, isMade: (flags & MADE) !== 0 });
   }
   return records;
-}
-
-/** What a record is looked up by, as hashes; see `hashOf`. */
-export interface RecordNames {
-  readonly revision: Revision;
-  readonly operation: number | undefined;
-  readonly key: number;
-  readonly isMade: boolean;
-  /** Of its change, and of what that took the place of. */
-  readonly bytes: number;
-}
-
-/** The names in a row, without what else is in it: whoever takes a store over reads those of many at once. */
-export function namesIn(first: Revision, row: Uint8Array): RecordNames[] {
-  if (row[0] !== SEVERAL) return [];
-  const names: RecordNames[] = [];
-  for (at = 1; at < row.length;) {
-    const flags = row[at++] as number;
-    const operation = (flags & OPERATION) === 0 ? undefined : hashOfText(row);
-    const previous = (flags & PREVIOUS) === 0 ? 0 : varint(row);
-    at += previous;
-    const change = varint(row);
-    const end = at + change;
-    at += AUTHOR_AT;
-    const author = varint(row) >>> 1;
-    at += author;
-    const key = varint(row);
-    const isMade = (flags & MADE) !== 0;
-    const revision = first + names.length;
-    names.push({
-      revision,
-      operation,
-      key: hashOf(row.subarray(at, at + key)),
-      isMade,
-      bytes: change + previous,
-    });
-    at = end;
-  }
-  return names;
-}
-
-/** Where `namesIn` is in its row. */
-let at = 0;
-
-/** As a `Writer` writes it; no longer than a row. */
-function varint(row: Uint8Array): number {
-  let number = 0;
-  for (let unit = 1; ; unit *= 0x80) {
-    const byte = row[at++] as number;
-    number += (byte & 0x7f) * unit;
-    if (byte < 0x80) return number;
-  }
-}
-
-function hashOfText(row: Uint8Array): number {
-  const from = at;
-  const header = varint(row);
-  const text = row.subarray(at, at + (header >>> 1));
-  at += header >>> 1;
-  // Where each byte is a character, that has the hash of the text.
-  if (header % 2 === 0 && text.every((byte) => byte < 0x80)) return hashOf(text);
-  return hashOf(new Reader(row.subarray(from, at)).string());
 }
 
 function writeBytes(bytes: Uint8Array): void {

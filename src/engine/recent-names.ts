@@ -3,33 +3,34 @@ import { randomInt } from "node:crypto";
 import type { Revision } from "./engine.ts";
 
 const FIRST_CAPACITY = 1024;
-const PRIME = 0x0100_0193;
+/** Of two hashes side by side. */
+const PRIMES = [0x0100_0193, 0x85eb_ca6b] as const;
 
 /** Nobody outside can tell which names have the same hash. */
-const SEED = randomInt(2 ** 31);
+const SEEDS = [randomInt(2 ** 31), randomInt(2 ** 31)] as const;
 
-/** Of text or bytes; whole, and below 0 as well. */
-export function hashOf(name: string | Uint8Array): number {
-  let hash = SEED;
-  if (typeof name === "string") {
-    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), PRIME);
-  } else {
-    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ (name[i] as number), PRIME);
+/** Of so many bits that no two names of a store have the same. */
+export function hashOf(name: Uint8Array): number {
+  let [low, high]: [number, number] = [...SEEDS];
+  for (let i = 0; i < name.length; i++) {
+    const byte = name[i] as number;
+    low = Math.imul(low ^ byte, PRIMES[0]);
+    high = Math.imul(high ^ byte, PRIMES[1]);
+    high ^= high >>> 13;
   }
   // What differs in the last letters only would lie together, but not in the lowest bits alone.
-  return hash ^ (hash >>> 15);
+  return (high >>> 11) * 2 ** 32 + ((low ^ (low >>> 15)) >>> 0);
 }
 
 /**
  * The last changes of a store by a name of theirs, as numbers and not as text: they are many, and live for
- * long enough to be in the way of everything that is collected. Names with the same hash are one to it;
- * whoever finds one has to look.
+ * long enough to be in the way of everything that is collected. Names with the same hash are one to it.
  */
 export class RecentNames {
   /** Of each hash the last change. */
   #last = new Float64Array(FIRST_CAPACITY);
   /** Of each change its hash, and the one before it that shares its place in `#last`. */
-  #hashes = new Int32Array(FIRST_CAPACITY);
+  #hashes = new Float64Array(FIRST_CAPACITY);
   #before = new Float64Array(FIRST_CAPACITY);
 
   /** @param oldest the last change that is of no interest any more */
@@ -67,7 +68,7 @@ export class RecentNames {
     let capacity = this.#last.length;
     while (capacity < revision - oldest) capacity *= 2;
     this.#last = new Float64Array(capacity);
-    this.#hashes = new Int32Array(capacity);
+    this.#hashes = new Float64Array(capacity);
     this.#before = new Float64Array(capacity);
     known.sort((a, b) => a.revision - b.revision);
     for (const one of known) this.#put(one.revision, one.hash);

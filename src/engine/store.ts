@@ -52,6 +52,8 @@ export interface WriteRequest {
   readonly ifRevision: Revision | undefined;
   readonly condition: { readonly key: Uint8Array; readonly revision: Revision } | undefined;
   readonly operation: string | undefined;
+  /** See `WriteOptions`. */
+  readonly repeats: false | Revision | undefined;
   readonly author: string;
   /** `undefined`: the store's own. */
   readonly durability: Durability | undefined;
@@ -68,7 +70,7 @@ export interface StoreListener {
 export interface StoreHistory {
   /** Past versions of an entry, newest first, as the rules keep them. */
   past(path: Path, key: Uint8Array): readonly EngineVersion[];
-  keep(rule: HistoryRule): void;
+  keep(rule: HistoryRule): Promise<void> | void;
   readonly rules: { readonly all: readonly HistoryRule[] };
 }
 

@@ -5,18 +5,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { LmdbLog } from "../../src/engine/lmdb-log.ts";
-import { encodeChange, headAt } from "../../src/engine/lmdb-records.ts";
+import { headAt } from "../../src/engine/lmdb-records.ts";
 import { closeTables, commit, openTables } from "../../src/engine/lmdb-tables.ts";
-import {
-  decodeLogRow,
-  encodeLogRow,
-  type LogRecord,
-  namesIn,
-  rowsOf,
-} from "../../src/engine/log-row.ts";
-import { hashOf } from "../../src/engine/recent-names.ts";
-import { bytes, path } from "../../src/testing/engine-suite-kit.ts";
-import { encodePath } from "../../src/wire/path-key.ts";
+import { decodeLogRow, encodeLogRow, type LogRecord } from "../../src/engine/log-row.ts";
 
 function record(revision: number, size: number, operation?: string): LogRecord {
   const change = new Uint8Array(size).fill(revision);
@@ -55,41 +46,4 @@ test("encodeLogRow() and decodeLogRow() keep all of a record, whatever of it the
     { ...record(8, 20_000), previous: new Uint8Array(20_000) },
   ];
   expect(decodeLogRow(5, encodeLogRow(records).slice())).toEqual(records);
-});
-
-test("namesIn() has what each record is looked up by", () => {
-  const changes = ["a", "b\u{e9}", "\u{20ac}".repeat(100)].map((name, i) => ({
-    key: encodePath(path("a.b")),
-    event: {
-      type: "put" as const,
-      entry: { path: path("a.b"), value: bytes("v"), revision: 5 + i, author: name, time: 1 },
-    },
-  }));
-  const records = changes.map((change, i) => ({
-    row: { revision: 5 + i, change: encodeChange(change), operation: change.event.entry.author },
-    previous: i === 1 ? new Uint8Array(300) : undefined,
-    isMade: i === 2,
-  }));
-  expect(namesIn(5, encodeLogRow(records))).toEqual(
-    records.map(({ row, previous, isMade }) => ({
-      revision: row.revision,
-      operation: hashOf(row.operation),
-      key: hashOf(encodePath(path("a.b"))),
-      isMade,
-      bytes: row.change.length + (previous?.length ?? 0),
-    })),
-  );
-});
-
-test("rowsOf() leaves nothing out, parts what is too large for a row, and no record", () => {
-  const records = [...[100, 1_000, 1_000, 5_000, 100, 100].entries()].map(([i, size]) =>
-    record(i + 1, size),
-  );
-  expect([...rowsOf(records)].map((part) => part.map(({ row }) => row.revision))).toEqual([
-    [1, 2],
-    [3],
-    [4],
-    [5, 6],
-  ]);
-  expect([...rowsOf([])]).toEqual([]);
 });

@@ -15,6 +15,7 @@ import type {
   EngineWatch,
   HistoryRule,
   ListOptions,
+  Revision,
   SubscribeOptions,
   WatchOptions,
   WriteOptions,
@@ -39,6 +40,10 @@ export class EngineView implements Engine {
 
   get store(): string {
     return this.inner.store;
+  }
+
+  get revision(): Revision | undefined {
+    return this.inner.revision;
   }
 
   get direct(): DirectReads | undefined {

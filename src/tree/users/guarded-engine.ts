@@ -17,6 +17,7 @@ import type {
   EngineWatch,
   HistoryRule,
   ListOptions,
+  Revision,
   SubscribeOptions,
   WatchOptions,
   WriteOptions,
@@ -90,6 +91,10 @@ export class GuardedEngine implements Engine {
 
   get store(): string {
     return this.#plain.store;
+  }
+
+  get revision(): Revision | undefined {
+    return this.#plain.revision;
   }
 
   get account(): EngineAccount {
