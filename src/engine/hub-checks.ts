@@ -48,17 +48,20 @@ export function checkGroup(group: GroupOptions | undefined): SubscribeOptions {
   return { group: name, maxBacklog };
 }
 
+function checkRevision(revision: unknown): void {
+  if (revision === undefined || Number.isSafeInteger(revision)) return;
+  throw new TypeError("a revision must be a whole number");
+}
+
 /** @throws TypeError */
 export function checkWriteOptions(options: WriteOptions): WriteOptions {
   const { ifRevision, condition, operation, repeats, author, durability } = options;
   if (durability !== undefined && durability !== "commit" && durability !== "flushed") {
     throw new TypeError('the durability must be "commit" or "flushed"');
   }
-  for (const revision of [ifRevision, condition?.revision, repeats || undefined]) {
-    if (revision !== undefined && !Number.isSafeInteger(revision)) {
-      throw new TypeError("a revision must be a whole number");
-    }
-  }
+  checkRevision(ifRevision);
+  checkRevision(condition?.revision);
+  if (repeats !== false) checkRevision(repeats);
   for (const text of [operation, author]) {
     if (text !== undefined && typeof text !== "string") throw new TypeError("must be text");
   }

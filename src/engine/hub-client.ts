@@ -2,7 +2,6 @@ import { abortable, type AbortOptions } from "../base/abort.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
-import { randomId } from "../base/ids.ts";
 import { type Log, silentLog } from "../base/log.ts";
 import type { Session } from "../remote/session.ts";
 import { Listing } from "../base/listing.ts";
@@ -24,7 +23,6 @@ import {
   type HistoryRule,
   type EngineWatch,
   type ListOptions,
-  type Revision,
   type SoonReads,
   type SubscribeOptions,
   type WatchOptions,
@@ -39,6 +37,7 @@ import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
 import { RowQuestions } from "./row-questions.ts";
+import { WriteNames } from "./write-names.ts";
 
 export interface HubEngineOptions {
   /**
@@ -76,12 +75,10 @@ export class HubEngine implements Engine {
   readonly #direct: HubDirect | undefined;
   readonly rules: EngineRules;
   readonly #questions: RowQuestions;
-  #name: string | undefined; // Drawn with the first write: cryptography takes memory.
+  readonly #names = new WriteNames();
   readonly #watches = new Set<HubWatch>();
   readonly #subscriptions = new Set<HubSubscription>();
   #pending = 0;
-  #names = 0;
-  #known: Revision = 0; // The newest one that was there for certain before whatever is sent next.
   #streams = 0;
   #closing: Promise<void> | undefined;
 
@@ -160,10 +157,6 @@ export class HubEngine implements Engine {
 
   get store(): string {
     return this.#link.hello.store;
-  }
-
-  get revision(): Revision {
-    return this.#known;
   }
 
   get direct(): DirectReads | undefined {
@@ -326,7 +319,7 @@ export class HubEngine implements Engine {
   }
 
   #up(session: HubSession): void {
-    this.#known = session.hello.revision ?? 0;
+    this.#names.met(session.hello.revision ?? 0);
     this.#direct?.up(session);
     for (const stream of [...this.#watches, ...this.#subscriptions]) stream.start(session);
     this.peers.up(session);
@@ -337,19 +330,12 @@ export class HubEngine implements Engine {
     send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
-    const operation = options.operation ?? `${(this.#name ??= randomId())}-${++this.#names}`;
-    const isDrawn = options.operation === undefined || options.repeats === false;
-    let repeats = isDrawn ? false : options.repeats;
-    let after: Revision | undefined;
-    let wasSent = false;
-    const result = await this.#ask({ signal, operation }, (hub, { hello }) => {
-      // Another store may have taken the place of the first one, and be behind that.
-      after = after === undefined ? this.#known : Math.min(after, hello.revision ?? 0);
-      if (wasSent && isDrawn) repeats = after;
-      wasSent = true;
-      return send(hub, { ifRevision, condition, author, operation, repeats, durability });
+    const { operation, repeats } = this.#names.of(options);
+    const result = await this.#ask({ signal, operation }, (hub, { hello: { revision } }) => {
+      const again = repeats(revision);
+      return send(hub, { ifRevision, condition, author, operation, repeats: again, durability });
     });
-    if (result.revision > this.#known) this.#known = result.revision;
+    this.#names.written(result.revision);
     this.#direct?.acknowledged(result.revision);
     return result;
   }

@@ -13,6 +13,8 @@ import type { Change } from "./store.ts";
 export interface Changed {
   readonly changes: Change[];
   readonly records: LogRecord[];
+  /** Nothing is made longer by it than it must be: the disk is full. */
+  readonly isTight: boolean;
   /** Of its named writes. */
   readonly results: Map<string, WriteResult>;
 }

@@ -7,12 +7,7 @@ import type { Revision } from "./engine.ts";
 import { revisionKey, revisionOf } from "./lmdb-keys.ts";
 import { changeTime, decodeChange, type Head } from "./lmdb-records.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
-import {
-  decodeLogRow,
-  encodeLogRow,
-  type LogRecord,
-  rowsOf,
-} from "./log-row.ts";
+import { decodeLogRow, encodeLogRow, type LogRecord, rowsOf } from "./log-row.ts";
 import { type Change, PAGE_LIMITS } from "./store.ts";
 
 export interface LogLimits {

@@ -89,7 +89,8 @@ export class LmdbNames {
     const gone = Math.min(head.forgotten, head.made);
     if (after < this.#from) this.#read(Math.max(gone, after - LOOK_BACK));
     const revision = this.#inLog.get(operation);
-    if (revision !== undefined && revision > gone) return { result: this.#resultAt(revision) };
+    const result = revision !== undefined && revision > gone ? this.#resultAt(revision) : undefined;
+    if (result !== undefined) return { result };
     if (revision === undefined && after >= gone) return undefined;
     const says = "the write was sent again so late that nobody can tell whether it was applied";
     return { error: new EngineError("ENGINE_AMBIGUOUS", says, { details: { operation } }) };
@@ -107,8 +108,10 @@ export class LmdbNames {
     }
   }
 
-  #resultAt(revision: Revision): WriteResult {
-    const { row, previous } = this.#log.record(revision);
+  /** Undefined where the log does not tell what the write has replaced. */
+  #resultAt(revision: Revision): WriteResult | undefined {
+    const { row, previous, isMade } = this.#log.record(revision);
+    if (isMade) return undefined;
     const { path } = decodeChange(revision, row.change).event.entry;
     return { revision, previous: previous && entryOf(path, previous) };
   }

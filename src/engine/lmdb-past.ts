@@ -73,6 +73,8 @@ export class LmdbPast implements StoreHistory {
   /**
    * Gives the record of a change as it is to be in the log: what is large, and a deletion, get their rows at
    * once. Within a transaction.
+   *
+   * @param previous undefined where what is large is not to be kept
    */
   record(record: LogRecord, change: Change, previous: EngineEntry | undefined): LogRecord {
     const { history } = this.#options;

@@ -235,8 +235,8 @@ export class LmdbStore implements Store {
     this.#turns.cancel();
     const writes = this.#options.room.admit(this.#pending.splice(0));
     if (writes.length === 0 && this.#options.room.isFull) return;
-    const isDue = !this.#options.room.isFull && this.#past.isDue(this.#head);
-    const changed: Changed = { changes: [], records: [], results: new Map() };
+    const isTight = this.#options.room.isFull;
+    const changed: Changed = { changes: [], records: [], results: new Map(), isTight };
     let outcomes: Outcome[] = [];
     let head = this.#head;
     let next = this.#next;
@@ -246,7 +246,7 @@ export class LmdbStore implements Store {
         this.#names.turn();
         outcomes = writes.map((write) => this.#apply(write, changed));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
-        if (isDue) head = this.#past.move(head);
+        if (!isTight && this.#past.isDue(this.#head)) head = this.#past.move(head);
         if (head === this.#head) return;
         this.#versions.changed(changed.records.length);
         head = this.#putHead(head);
@@ -337,13 +337,11 @@ export class LmdbStore implements Store {
     return { write, ...ended };
   }
 
-  #make(request: WriteRequest, { changes, records, results }: Changed): Ended {
-    const { path, key, value, condition, operation } = request;
+  #make(request: WriteRequest, { changes, records, results, isTight }: Changed): Ended {
+    const { path, key, value, operation } = request;
     const row = this.#changes.row(key);
     try {
-      const other = condition && this.#changes.row(condition.key);
-      const current = row === undefined ? 0 : revisionOfRow(row);
-      checkWrite(request, current, other === undefined ? 0 : revisionOfRow(other));
+      this.#check(request, row);
     } catch (error) {
       return { error };
     }
@@ -354,11 +352,20 @@ export class LmdbStore implements Store {
     const change = changeOf(request, ++result.revision, this.#options.clock.wall());
     changes.push(change);
     const made = this.#changes.make(change, row, operation);
-    const record = this.#past.record(made, change, previous);
+    const record = this.#past.record(made, change, isTight ? undefined : previous);
     // The log does not tell what that has replaced.
-    if (record.isMade && operation !== undefined) this.#names.keep(operation, key, result);
+    if (record.isMade && operation !== undefined && !isTight) {
+      this.#names.keep(operation, key, result);
+    }
     records.push(record);
     return { result };
+  }
+
+  #check(request: WriteRequest, row: Uint8Array | undefined): void {
+    const { condition } = request;
+    const other = condition && this.#changes.row(condition.key);
+    const current = row === undefined ? 0 : revisionOfRow(row);
+    checkWrite(request, current, other === undefined ? 0 : revisionOfRow(other));
   }
 
   #read<T>(read: () => T): T {

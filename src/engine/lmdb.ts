@@ -29,7 +29,6 @@ import {
   openTables,
 } from "./lmdb-tables.ts";
 import { LocalEngine } from "./local-engine.ts";
-import type { LogRecord } from "./log-row.ts";
 import type { Change } from "./store.ts";
 
 export interface LmdbOptions {
@@ -181,7 +180,11 @@ class RowsOfLog {
     this.#tables = tables;
     this.#log = new LmdbLog(tables, log);
     // It makes no transactions of its own here.
-    this.#history = new LmdbHistory(tables, { clock, label: directory, ownerRow: new Uint8Array() });
+    this.#history = new LmdbHistory(tables, {
+      clock,
+      label: directory,
+      ownerRow: new Uint8Array(),
+    });
     this.#operations = new LmdbOperations(tables, clock);
   }
 

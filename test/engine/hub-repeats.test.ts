@@ -25,8 +25,8 @@ class Fixture implements AsyncDisposable {
     this.engine = engine;
     this.hub = new TestHub(engine);
     const plain = engine.put.bind(engine);
-    engine.put = async (at, value, options = {}): Promise<WriteResult> => {
-      this.sent.push(options);
+    engine.put = async (at, value, options): Promise<WriteResult> => {
+      this.sent.push(options ?? {});
       const result = await plain(at, value, options);
       const after = this.afterNext;
       this.afterNext = undefined;
