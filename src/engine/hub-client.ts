@@ -31,7 +31,7 @@ import {
 } from "./engine.ts";
 import { copyOf } from "./entry-row.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
-import type { HubInfo, HubRequest } from "./hub-server.ts";
+import type { HubInfo, HubRequest } from "./hub-hello.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub, unreachable } from "./hub-link.ts";
 import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";

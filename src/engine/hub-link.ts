@@ -7,14 +7,9 @@ import { pause } from "../base/pause.ts";
 import type { Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
 import { ACCOUNT_EXPORT, type HubAccountService } from "./hub-account.ts";
+import { HUB_PROTOCOL, type HubHello, type HubRequest } from "./hub-hello.ts";
 import { type HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
-import {
-  HUB_EXPORT,
-  HUB_PROTOCOL,
-  type HubHello,
-  type HubRequest,
-  type HubService,
-} from "./hub-server.ts";
+import { HUB_EXPORT, type HubService } from "./hub-server.ts";
 
 export type RemoteHub = Remote<HubService, "copy">;
 type RemoteAccount = Remote<HubAccountService, "copy">;

@@ -10,13 +10,11 @@ import type {
   EngineEntry,
   EngineEvent,
   EngineSubscription,
-  EngineSupports,
   EngineVersion,
   EngineWatch,
   HistoryRule,
   ListOptions,
   Page,
-  Revision,
   RuleTarget,
   RuleVerdict,
   RuleViolation,
@@ -35,43 +33,13 @@ import {
   type GroupOptions,
 } from "./hub-checks.ts";
 import type { DirectOffer } from "./hub-direct.ts";
+import { type HubHello, type HubInfo, HUB_PROTOCOL, type HubRequest } from "./hub-hello.ts";
 import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { firstPage } from "./first-page.ts";
 import { Window } from "./hub-window.ts";
 import { packEvents } from "./packed-events.ts";
 import { RowAnswers } from "./row-answers.ts";
-
-/** What a hub says of itself: which process, and which of the hubs that the store has had. */
-export interface HubInfo {
-  readonly pid: number;
-  readonly epoch: string;
-}
-
-/** What a client needs to know before anything else. */
-export interface HubHello extends HubInfo {
-  /** Of `HubService`: a client refuses one it does not know. */
-  readonly protocol: number;
-  readonly store: string;
-  /** Of its last change; who repeats a write says which one it knew before. */
-  readonly revision?: Revision | undefined;
-  readonly label: string;
-  readonly supports: EngineSupports;
-  /** Whether the client is a user, with rights of their own. */
-  readonly hasAccount: boolean;
-  /** Whether it answers `rows`. */
-  readonly hasRows?: boolean | undefined;
-  /** Where this client may read the store itself, if it is able to. */
-  readonly direct?: DirectOffer | undefined;
-}
-
-/** What a client asks for with its hello. */
-export interface HubRequest {
-  /** The set of conversions through which it reads and writes. */
-  readonly codecs?: string | undefined;
-}
-
-export const HUB_PROTOCOL = 3;
 
 /** The name under which a hub exports its `HubService`. */
 export const HUB_EXPORT = "engine";

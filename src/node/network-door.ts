@@ -3,7 +3,8 @@ import { BanyanError, ChannelError, EngineError, RemoteError } from "../base/err
 import type { Log } from "../base/log.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type HubInfo, serveEngine } from "../engine/hub-server.ts";
+import type { HubInfo } from "../engine/hub-hello.ts";
+import { serveEngine } from "../engine/hub-server.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { GuardedEngine } from "../tree/users/guarded-engine.ts";
