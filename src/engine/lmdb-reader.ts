@@ -11,6 +11,7 @@ import { toPath } from "../wire/path-text.ts";
 import { childrenRange } from "./children.ts";
 import type { EntryInPlace, ListOptions, Page, Revision } from "./engine.ts";
 import type { StoreReader } from "./hub-direct.ts";
+import { OF_BYTES, openFolder } from "./lmdb-open.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { hasMap, MapWindows, type NativeMap } from "./lmdb-map.ts";
@@ -89,15 +90,8 @@ class LmdbReader implements StoreReader {
   readonly #reading: Reading;
 
   constructor(directory: string, native: NativePart) {
-    const bytes = { encoding: "binary", keyEncoding: "binary", cache: false } as const;
     this.#native = native;
-    this.#root = lmdb.open<Uint8Array, Uint8Array>({
-      path: directory,
-      readOnly: true,
-      noSubdir: false,
-      maxDbs: 16,
-      ...bytes,
-    });
+    this.#root = openFolder(directory, { readOnly: true, maxDbs: 16, ...OF_BYTES });
     const tree = this.#root.openDB({
       name: "tree",
       encoding: "binary",
@@ -105,7 +99,7 @@ class LmdbReader implements StoreReader {
       // lmdb calls it with its own buffer, so that nothing has to be copied out of another first.
       keyEncoder: { writeKey: this.#writeKey, readKey: () => undefined },
     } as never) as unknown as Table | undefined;
-    const meta = this.#root.openDB("meta", bytes) as unknown as Meta | undefined;
+    const meta = this.#root.openDB("meta", OF_BYTES) as unknown as Meta | undefined;
     if (tree === undefined || meta === undefined) {
       void this.#root.close();
       throw new EngineError("ENGINE_UNAVAILABLE", `${directory} holds no store`);

@@ -1,8 +1,9 @@
-import { ABORT, type Database, open, type RootDatabase } from "lmdb";
+import { ABORT, type Database, type RootDatabase } from "lmdb";
 
 import { EngineError } from "../base/errors.ts";
 import { TransactionCount } from "./lmdb-count.ts";
 import { lmdbError } from "./lmdb-errors.ts";
+import { OF_BYTES, openFolder } from "./lmdb-open.ts";
 
 /** The databases of one store. Keys and values are bytes of our own making. */
 export interface LmdbTables {
@@ -41,18 +42,10 @@ export const META_KEYS = {
  * @throws EngineError `ENGINE_CORRUPT`, `ENGINE_FULL`, `ENGINE_UNAVAILABLE`
  */
 export function openTables(directory: string): LmdbTables {
-  const bytes = { encoding: "binary", keyEncoding: "binary", cache: false } as const;
   try {
-    const root = open<Uint8Array, Uint8Array>({
-      path: directory,
-      // Else LMDB takes a name with a dot for a file's.
-      noSubdir: false,
-      maxDbs: 8,
-      // Else each commit waits for the disk whatever its flags say. See `safe-point.ts`.
-      overlappingSync: false,
-      ...bytes,
-    });
-    const table = (name: string): LmdbTable => root.openDB(name, bytes);
+    // Else each commit waits for the disk whatever its flags say. See `safe-point.ts`.
+    const root = openFolder(directory, { maxDbs: 8, overlappingSync: false, ...OF_BYTES });
+    const table = (name: string): LmdbTable => root.openDB(name, OF_BYTES);
     return {
       root,
       tree: table("tree"),
@@ -105,12 +98,7 @@ class TreeRows {
 /** Opens the store as format 1 had it, which mends what a power failure left, and closes it again. */
 export async function convertTables(directory: string): Promise<void> {
   try {
-    const root = open<Uint8Array, Uint8Array>({
-      path: directory,
-      noSubdir: false,
-      maxDbs: 8,
-      overlappingSync: true,
-    });
+    const root = openFolder(directory, { maxDbs: 8, overlappingSync: true });
     await root.close();
   } catch (error) {
     throw lmdbError(error, directory);
