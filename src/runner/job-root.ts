@@ -244,8 +244,9 @@ export class JobRoot {
     return whyJob(this.#tree, {
       path: job,
       entry: parseJob(stored.value),
+      revision: stored.revision,
       states: await this.states(job),
-      now: this.#now(),
+      clock: this.#clock,
     });
   }
 

@@ -171,11 +171,11 @@ export class JobRunner {
   }
 
   #judge(state: JobState | undefined): Decision {
-    const { ownership, reports, rights } = this.#parts;
+    const { ownership, reports, rights, clock } = this.#parts;
     const present = this.#present();
     const decision = decide({
       ...present,
-      state: this.#sighting.of(state, this.#parts.clock),
+      state: this.#sighting.of(state, clock, present.revision),
       owned: ownership.owner(this.at) !== undefined,
       slot: this.at.slot,
     });
@@ -361,7 +361,7 @@ export class JobRunner {
     return decision.type === "start" ? decision.plan.at : undefined;
   }
 
-  #present(): Present {
+  #present(): Present & JobView {
     const { view, code, self } = this.#parts;
     const seen = view(this.at.path);
     const codeKey = seen.entry === undefined ? undefined : code.keyOf(seen.entry.code);

@@ -1,3 +1,5 @@
+import type { Clock } from "../base/clock.ts";
+import type { TreeEntry } from "../tree/entry.ts";
 import type { Mirror } from "../tree/mirror.ts";
 import type { Tree } from "../tree/tree.ts";
 import { Path } from "../wire/path.ts";
@@ -38,6 +40,9 @@ export class JobViews implements AsyncDisposable {
     Pick<JobView, "entry" | "revision" | "author"> & { readonly path: Path }
   >();
   readonly #subscriptions: Disposable[] = [];
+  readonly #clock: Clock;
+  /** By job, the last request that came while this looked; when, by the steady clock. */
+  readonly #heard = new Map<string, { readonly revision: number; readonly at: number }>();
 
   private constructor(
     mirrors: { readonly jobs: Mirror; readonly requests: Mirror },
@@ -46,6 +51,7 @@ export class JobViews implements AsyncDisposable {
     this.#jobs = mirrors.jobs;
     this.failed = firstFailure([mirrors.jobs, mirrors.requests]);
     this.#requests = mirrors.requests;
+    this.#clock = options.clock;
     this.#onBad = options.onBad;
     this.#onSound = options.onSound;
     this.#onRemoved = options.onRemoved;
@@ -62,17 +68,25 @@ export class JobViews implements AsyncDisposable {
   get(path: Path): JobView {
     const known = this.#entries.get(formatPath(path));
     const stored = this.#requests.entry(this.#requests.path.concat(path));
-    const request = toRequest(stored?.value);
+    const request = this.#request(path, stored);
     return {
       exists: known !== undefined,
       entry: known?.entry,
       revision: known?.revision ?? 0,
       author: known?.author ?? "",
-      request:
-        request === undefined || stored === undefined
-          ? undefined
-          : { ...request, revision: stored.revision },
+      request,
     };
+  }
+
+  /** By the clock of this node, where it has heard of the request itself: the asker's may differ by hours. */
+  #request(path: Path, stored: TreeEntry | undefined): PendingRequest | undefined {
+    const request = toRequest(stored?.value);
+    if (request === undefined || stored === undefined) return undefined;
+    const { revision } = stored;
+    const heard = this.#heard.get(formatPath(path));
+    if (heard?.revision !== revision) return { ...request, revision };
+    const ageMs = this.#clock.now() - heard.at;
+    return { ...request, revision, time: (this.#clock.wall() - ageMs) / 1000 };
   }
 
   *paths(): IterableIterator<Path> {
@@ -87,7 +101,13 @@ export class JobViews implements AsyncDisposable {
       for (const path of paths) listener(path);
     });
     const requests = this.#requests.subscribe(({ changes }) => {
-      for (const change of changes) listener(this.#jobOf(change.path));
+      for (const change of changes) {
+        const path = this.#jobOf(change.path);
+        const { type, revision } = change;
+        if (type === "delete") this.#heard.delete(formatPath(path));
+        else this.#heard.set(formatPath(path), { revision, at: this.#clock.now() });
+        listener(path);
+      }
     });
     this.#subscriptions.push(jobs, requests);
   }
@@ -123,6 +143,7 @@ export class JobViews implements AsyncDisposable {
 }
 
 export interface JobViewsOptions {
+  readonly clock: Clock;
   /** The entry is none; called again whenever it is written. */
   readonly onBad: (path: Path, error: unknown) => void;
   /** The entry can be used. */

@@ -1,3 +1,4 @@
+import type { Clock } from "../base/clock.ts";
 import type { Tree } from "../tree/tree.ts";
 import { deniedJobs } from "./denied-jobs.ts";
 import type { Path } from "../wire/path.ts";
@@ -8,13 +9,15 @@ import type { SlotState } from "./job-listing.ts";
 import { toCandidate, toNodeEntry } from "./node-entry.ts";
 import { type Candidate, isEligible, whyNotEligible } from "./placement.ts";
 import { type PendingRequest, planJob } from "./schedule.ts";
+import { Sighting } from "./sighting.ts";
 
 export interface WhyInput {
   readonly path: Path;
   readonly entry: JobEntry;
+  /** Of the entry. */
+  readonly revision: number;
   readonly states: readonly SlotState[];
-  /** Seconds since 1970. */
-  readonly now: number;
+  readonly clock: Clock;
 }
 
 /** Why a job runs or does not, by slot, in words. */
@@ -23,6 +26,8 @@ export async function whyJob(
   input: WhyInput,
 ): Promise<Readonly<Record<string, string>>> {
   const { entry, states } = input;
+  // Seconds since 1970.
+  const now = input.clock.wall() / 1000;
   const nodes = await liveNodes(tree);
   const eligible = nodes.filter((node) => isEligible(entry, node));
   const codeError = await whyNoCode(tree, entry.code);
@@ -36,17 +41,18 @@ export async function whyJob(
   const slots = seen.length > 0 ? seen : [ANY_SLOT];
   return Object.fromEntries(
     slots.map((slot) => {
-      const state = states.find((one) => one.slot === slot)?.state;
+      const stored = states.find((one) => one.slot === slot)?.state;
+      const state = new Sighting().of(stored, input.clock, input.revision);
       if (state?.stopped === null) return [slot, whyRunning(state, entry, nodes, codeError)];
       // The key is the nodes' business: whether it changed can't be told from here.
       const codeKey = state?.code ?? "?";
-      const plan = planJob({ entry, state, request, codeKey, now: input.now });
+      const plan = planJob({ entry, state, request, codeKey, now });
       if (plan.type !== "start") return [slot, plan.why];
       // Only a job that would start misses its code or a node.
       if (codeError !== undefined) return [slot, codeError];
       if (eligible.length === 0) return [slot, noneEligible(entry, nodes)];
       if (denied !== undefined) return [slot, denied];
-      const inSeconds = plan.at - input.now;
+      const inSeconds = plan.at - now;
       return [slot, inSeconds <= 0 ? plan.why : `${plan.why}, in ${inSeconds.toFixed(1)} s`];
     }),
   );

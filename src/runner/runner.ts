@@ -166,6 +166,7 @@ export class Runner implements AsyncDisposable {
     const reports = scope.use(await JobReports.open({ tree, clock, node: name, code, spawn }));
     const views = scope.use(
       await JobViews.open(tree, {
+        clock,
         onBad: (path, error) => reports.badEntry(path, error),
         onSound: (path) => reports.soundEntry(path),
         onRemoved: (path) => reports.removed(path),
