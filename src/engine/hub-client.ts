@@ -30,6 +30,7 @@ import {
   type WriteResult,
 } from "./engine.ts";
 import { copyOf } from "./entry-row.ts";
+import { withoutUnsaid } from "./hub-checks.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo, HubRequest } from "./hub-hello.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub, unreachable } from "./hub-link.ts";
@@ -333,7 +334,8 @@ export class HubEngine implements Engine {
     const { operation, repeats } = this.#names.of(options);
     const result = await this.#ask({ signal, operation }, (hub, { hello: { revision } }) => {
       const again = repeats(revision);
-      return send(hub, { ifRevision, condition, author, operation, repeats: again, durability });
+      const said = { ifRevision, condition, author, operation, repeats: again, durability };
+      return send(hub, withoutUnsaid(said));
     });
     this.#names.written(result.revision);
     this.#direct?.acknowledged(result.revision);
@@ -350,7 +352,9 @@ export class HubEngine implements Engine {
     this.#pending++;
     try {
       for (let sent = false; ; sent = true) {
-        const session = await this.#session({ signal, deadline, sent, operation });
+        this.#checkOpen();
+        const session =
+          this.#link.session ?? (await this.#session({ signal, deadline, sent, operation }));
         try {
           return await abortable(this.#over(session, send(session.hub, session)), signal);
         } catch (error) {
