@@ -271,8 +271,7 @@ export class HubEngine implements Engine {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return (this.#closing ??= this.#close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -333,9 +332,8 @@ export class HubEngine implements Engine {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
     const { operation, repeats } = this.#names.of(options);
     const result = await this.#ask({ signal, operation }, (hub, { hello: { revision } }) => {
-      const again = repeats(revision);
-      const said = { ifRevision, condition, author, operation, repeats: again, durability };
-      return send(hub, withoutUnsaid(said));
+      const again = { operation, repeats: repeats(revision) };
+      return send(hub, withoutUnsaid({ ifRevision, condition, author, durability, ...again }));
     });
     this.#names.written(result.revision);
     this.#direct?.acknowledged(result.revision);
@@ -352,9 +350,8 @@ export class HubEngine implements Engine {
     this.#pending++;
     try {
       for (let sent = false; ; sent = true) {
-        this.#checkOpen();
-        const session =
-          this.#link.session ?? (await this.#session({ signal, deadline, sent, operation }));
+        const way = { signal, deadline, sent, operation };
+        const session = this.#link.session ?? (await this.#session(way));
         try {
           return await abortable(this.#over(session, send(session.hub, session)), signal);
         } catch (error) {
