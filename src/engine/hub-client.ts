@@ -350,8 +350,7 @@ export class HubEngine implements Engine {
     this.#pending++;
     try {
       for (let sent = false; ; sent = true) {
-        const way = { signal, deadline, sent, operation };
-        const session = this.#link.session ?? (await this.#session(way));
+        const session = await this.#session({ signal, deadline, sent, operation });
         try {
           return await abortable(this.#over(session, send(session.hub, session)), signal);
         } catch (error) {
