@@ -161,7 +161,7 @@ class LmdbReader implements StoreReader {
       this.#begin(pageRange(prefix, after));
       for (let path = this.#next(); path !== undefined; path = this.#next()) {
         if (path.length >= least && path.length <= most) items.push(read(this.#row));
-        if (this.#isFull) return { items, after: path };
+        if (this.#isFull()) return { items, after: path };
       }
       return { items, after: undefined };
     } finally {
@@ -195,7 +195,7 @@ class LmdbReader implements StoreReader {
           position = subtreeRange(last).end;
           this.#walk.begin(this.#record, { start: treeKey(position), end: treeKey(end) });
         }
-        if (this.#isFull || items.length >= PAGE_LIMITS.entries) return { items, after: name };
+        if (this.#isFull() || items.length >= PAGE_LIMITS.entries) return { items, after: name };
       }
       return { items, after: undefined };
     } finally {
@@ -236,7 +236,7 @@ class LmdbReader implements StoreReader {
   }
 
   /** Whether a page has no room for more. */
-  get #isFull(): boolean {
+  #isFull(): boolean {
     return this.#pageRows >= PAGE_LIMITS.entries || this.#pageBytes >= PAGE_LIMITS.bytes;
   }
 
