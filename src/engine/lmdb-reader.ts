@@ -49,6 +49,8 @@ interface Table {
   getBinaryFast(key: PathLike | Uint8Array, options: Reading): Uint8Array | undefined;
 }
 
+/** Few enough that what is read stays near the processor until it is looked at. */
+const PAGE_ROWS = 500;
 /** In LMDB's table of tables, the record of `tree`. */
 const TREE_RECORD = Buffer.from("tree\0");
 
@@ -154,19 +156,24 @@ class LmdbReader implements StoreReader {
     { minDepth = 0, maxDepth = Infinity, after }: Omit<ListOptions, "signal">,
     read: (entry: EntryInPlace) => T,
   ): Page<T, Path> {
-    const items: T[] = [];
+    const items = roomFor<T>(after);
+    let count = 0;
+    let last: Path | undefined;
     const least = prefix.length + minDepth;
     const most = prefix.length + maxDepth;
     try {
       this.#begin(pageRange(prefix, after));
       for (let path = this.#next(); path !== undefined; path = this.#next()) {
-        if (path.length >= least && path.length <= most) items.push(read(this.#row));
-        if (this.#isFull()) return { items, after: path };
+        if (path.length >= least && path.length <= most) items[count++] = read(this.#row);
+        if (!this.#isFull()) continue;
+        last = path;
+        break;
       }
-      return { items, after: undefined };
     } finally {
       this.#end();
     }
+    items.length = count;
+    return { items, after: last };
   }
 
   children<T>(
@@ -174,7 +181,9 @@ class LmdbReader implements StoreReader {
     after: PathElement | undefined,
     read: (name: PathElement, entry: EntryInPlace | undefined) => T,
   ): Page<T, PathElement> {
-    const items: T[] = [];
+    const items = roomFor<T>(after);
+    let count = 0;
+    let lastName: PathElement | undefined;
     const { start, end } = childrenRange(path);
     const depth = path.length + 1;
     let position = after === undefined ? start : subtreeRange(path.append(after)).end;
@@ -184,23 +193,26 @@ class LmdbReader implements StoreReader {
       for (let at = this.#next(); at !== undefined; at = this.#next()) {
         const name = at[path.length] as PathElement;
         if (at.length === depth) {
-          items.push(read(name, this.#row));
+          items[count++] = read(name, this.#row);
           last = at;
         } else {
           if (last?.contains(at) !== true) {
             last = path.append(name);
-            items.push(read(name, undefined));
+            items[count++] = read(name, undefined);
           }
           // What is below a child is passed over as a whole.
           position = subtreeRange(last).end;
           this.#walk.begin(this.#record, { start: treeKey(position), end: treeKey(end) });
         }
-        if (this.#isFull() || items.length >= PAGE_LIMITS.entries) return { items, after: name };
+        if (!this.#isFull()) continue;
+        lastName = name;
+        break;
       }
-      return { items, after: undefined };
     } finally {
       this.#end();
     }
+    items.length = count;
+    return { items, after: lastName };
   }
 
   readers(): ReaderSlot[] {
@@ -237,7 +249,7 @@ class LmdbReader implements StoreReader {
 
   /** Whether a page has no room for more. */
   #isFull(): boolean {
-    return this.#pageRows >= PAGE_LIMITS.entries || this.#pageBytes >= PAGE_LIMITS.bytes;
+    return this.#pageRows >= PAGE_ROWS || this.#pageBytes >= PAGE_LIMITS.bytes;
   }
 
   #windows(native: NativeMap): MapWindows {
@@ -285,6 +297,13 @@ class LmdbReader implements StoreReader {
   #end(): void {
     this.#native.resetTxn(this.#transaction.address);
   }
+}
+
+/** Where one page was full, the next is mostly, too: room that has to grow costs more than what is left over. */
+function roomFor<T>(after: unknown): T[] {
+  const items: T[] = [];
+  if (after !== undefined) items.length = PAGE_ROWS;
+  return items;
 }
 
 function writeKey(key: PathLike | Uint8Array, target: Uint8Array, at: number): number {
