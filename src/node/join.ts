@@ -8,7 +8,7 @@ import { makeDirectory } from "../engine/make-directory.ts";
 import type { Remote } from "../remote/types.ts";
 import type { JoinService } from "./join-service.ts";
 import { JOIN_EXPORT } from "./join-service.ts";
-import { joiningToken, type JoinedTree, writeJoined } from "./joined.ts";
+import { joiningToken, type JoinedTree, removeDrafts, writeJoined } from "./joined.ts";
 import { LockFile } from "./lock-file.ts";
 import { dialNetworkHub, parseNetworkUrl } from "./network.ts";
 import { placesOf, privateFolder, type TreePlaces } from "./tree-folder.ts";
@@ -133,6 +133,7 @@ async function prepare(places: TreePlaces): Promise<() => Promise<void>> {
   const folder = dirname(places.joined);
   try {
     const made = await makeDirectory(folder);
+    await removeDrafts(places);
     return async () => {
       if (made !== undefined) await rm(made, { recursive: true, force: true });
     };

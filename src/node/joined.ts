@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
 import { NodeError } from "../base/errors.ts";
 import { randomId } from "../base/ids.ts";
@@ -73,8 +74,29 @@ async function write(path: string, joined: JoinedTree): Promise<void> {
   }
 }
 
-/** @throws NodeError `NODE_JOINED` where the folder has no store of its own */
+/**
+ * A store that is made where a join was broken off would keep that from being finished.
+ *
+ * @throws NodeError `NODE_UNFINISHED`
+ */
+export function refuseUnfinished({ directory, joining, joined, store }: TreePlaces): void {
+  if (!existsSync(joining) || existsSync(joined) || existsSync(store)) return;
+  const says = `${directory} was about to join the tree of another machine when that was broken off; give \`banyan join\` the same line and name again, or remove ${joining}`;
+  throw new NodeError("NODE_UNFINISHED", says, { details: { directory } });
+}
+
+/** Takes away what writers left who died; nobody else writes here meanwhile. */
+export async function removeDrafts({ joined, joining }: TreePlaces): Promise<void> {
+  const folder = dirname(joined);
+  const starts = [joined, joining].map((file) => `${basename(file)}.`);
+  for (const name of await readdir(folder)) {
+    if (starts.some((start) => name.startsWith(start))) await rm(join(folder, name));
+  }
+}
+
+/** @throws NodeError `NODE_JOINED` where the folder has no store of its own, `NODE_UNFINISHED` */
 export function refuseJoined(places: TreePlaces): void {
+  refuseUnfinished(places);
   if (!existsSync(places.joined)) return;
   throw new NodeError(
     "NODE_JOINED",

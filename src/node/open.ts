@@ -12,7 +12,7 @@ import { checkDurability } from "../tree/write.ts";
 import { connectHub } from "./hub-connect.ts";
 import { dialHub } from "./hub-dial.ts";
 import type { Credentials } from "./network.ts";
-import { readJoined } from "./joined.ts";
+import { readJoined, refuseUnfinished } from "./joined.ts";
 import { folderKeys, givenKeys, givenKeysFrom } from "./secret-key.ts";
 import { StartedHubs } from "./started-hubs.ts";
 import { placesOf, treeDirectory, type FindTreeOptions } from "./tree-folder.ts";
@@ -167,6 +167,7 @@ async function makeEngine(url: string | undefined, options: OpenOptions): Promis
     const { url: there, token } = joined;
     return networkEngine(there, { ...options, credentials: options.credentials ?? { token } });
   }
+  refuseUnfinished(placesOf(directory));
   if (options.exclusive === true) {
     return (await import("./own-store.ts")).openAlone(directory, options);
   }

@@ -8,7 +8,9 @@ import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 
 import { joinTree } from "../../src/node/join.ts";
-import { joiningToken, readJoined, writeJoined } from "../../src/node/joined.ts";
+import { joiningToken, readJoined, removeDrafts, writeJoined } from "../../src/node/joined.ts";
+import { runHub } from "../../src/node/hub.ts";
+import { open } from "../../src/node/open.ts";
 import { placesOf } from "../../src/node/tree-folder.ts";
 
 it("joiningToken() is the same for the same line and name until the machine has joined", async () => {
@@ -57,6 +59,32 @@ it("joinTree() refuses a second one in the same folder, and leaves the first alo
     await expect(first).rejects.toThrow("enough");
     socket.destroy();
     expect(existsSync(join(folder, ".banyan"))).toBe(false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it("a folder in which a join was broken off is no tree for anybody, and drafts go with the next one", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "banyan-joined-"));
+  try {
+    const places = placesOf(folder);
+    mkdirSync(dirname(places.joined));
+    await joiningToken(places, { line: "tls://a:1#f.bt_x", user: "n2" });
+    writeFileSync(`${places.joining}.draft`, "{");
+    writeFileSync(`${places.joined}.draft`, "{");
+    const refused = { code: "NODE_UNFINISHED", details: { directory: folder } };
+    await expect(open(folder)).rejects.toMatchObject(refused);
+    await expect(open(folder, { create: true })).rejects.toMatchObject(refused);
+    await expect(open(folder, { exclusive: true, create: true })).rejects.toMatchObject(refused);
+    const signal = new AbortController().signal;
+    await expect(runHub({ directory: folder, idleMs: 1, signal })).rejects.toMatchObject(refused);
+    expect(existsSync(places.store)).toBe(false);
+    await removeDrafts(places);
+    expect(await readdir(dirname(places.joined))).toEqual(["joining.json"]);
+    // Where it is given up, it is a place like any other.
+    rmSync(places.joining);
+    await using tree = await open(folder, { exclusive: true, create: true });
+    await tree.set("a", 1);
   } finally {
     rmSync(folder, { recursive: true });
   }

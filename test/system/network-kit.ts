@@ -50,9 +50,10 @@ export function addressOf(folder: string): string | undefined {
   return listening?.[0] && `${listening[0].url}#${listening[0].fingerprint}`;
 }
 
-/** Somebody on the way who reads all of it. */
+/** Somebody on the way who reads all of it; `onPiece` hears of each piece before it goes on. */
 export async function tap(
   to: string,
+  onPiece: (count: number) => void = () => {},
 ): Promise<{ address: string; seen: Buffer[] } & AsyncDisposable> {
   const { hostname, port, hash } = new URL(to.replace("tls:", "http:"));
   const seen: Buffer[] = [];
@@ -65,7 +66,10 @@ export async function tap(
     ] as const) {
       // prettier-ignore
       sockets.add(from);
-      from.on("data", (chunk: Buffer) => (seen.push(chunk), into.write(chunk)));
+      from.on("data", (chunk: Buffer) => {
+        onPiece(seen.push(chunk));
+        into.write(chunk);
+      });
       from.on("close", () => into.destroy());
       from.on("error", () => {});
     }

@@ -1,7 +1,7 @@
 /** The hub on the network: real processes, the built package. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -149,6 +149,70 @@ test("a node on the network starts the job of a user for as long as they may run
   await vi.waitFor(async () => expect(await lastToken()).toBeGreaterThan(last), poll);
   await vi.waitFor(async () => expect(await table()).not.toContain("denied"), poll);
 });
+
+test("a join that is killed at any moment is finished by the same line, and passes for nothing before", async () => {
+  using folder = temporaryFolder();
+  await using home = await listeningTree(folder.path);
+  const { local, address } = home;
+  // At the beginning, and about when it is let in.
+  for (const pieces of [1, 6]) {
+    const name = `n${pieces}`;
+    using away = temporaryFolder();
+    const { stdout } = await inProcess(["-t", folder.path, "invite"]);
+    const child: { process?: ChildProcess } = {};
+    await using way = await tap(address(), (count) => {
+      if (count === pieces) child.process?.kill("SIGKILL");
+    });
+    const token = stdout.trim().split(".bt_").at(-1);
+    const join = ["join", `${way.address}.bt_${token}`, away.path, "-n", name];
+    child.process = spawn(process.execPath, [COMMAND, ...join], { stdio: "ignore" });
+    await once(child.process, "exit");
+    const isDone = existsSync(`${away.path}/.banyan/joined.json`);
+    if (!isDone) {
+      const said = expect.objectContaining({ code: "NODE_UNFINISHED" });
+      await expect(open(away.path, { create: true })).rejects.toEqual(said);
+      const { code, stderr } = await inProcess(["-t", away.path, "data", "set", "a", "1"]);
+      expect([code, stderr]).toEqual([6, expect.stringContaining("the same line and name again")]);
+      expect(existsSync(`${away.path}/.banyan/store`)).toBe(false);
+    }
+    const again = await inProcess(join);
+    expect(again).toMatchObject({ code: isDone ? 4 : 0 });
+    await using tree = await open(away.path);
+    expect(await tree.users.me()).toMatchObject({ name });
+    expect(readdirSync(`${away.path}/.banyan`)).toEqual(["joined.json"]);
+  }
+  const users = await local.users.list();
+  expect(users.map(({ name }) => name)).toEqual(["n1", "n6", "root"]);
+  // Nobody was taken for a thief of an invitation.
+  for await (const record of local.errors.list()) expect(record).toBeUndefined();
+});
+
+test.each([".banyan", ".banyan/hub.json"])(
+  "user add that is killed when it has made %s can be called again, and adds one user, whole",
+  async (file) => {
+    using folder = temporaryFolder();
+    const args = ["user", "add", "ann", "-r", "reader", "-p"];
+    const killed = spawn(process.execPath, [COMMAND, ...args], {
+      cwd: folder.path,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    killed.stdin.end(PASSWORD);
+    const ended = once(killed, "exit");
+    while (killed.exitCode === null && !existsSync(join(folder.path, file))) {
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+    killed.kill("SIGKILL");
+    await ended;
+    const again = await inProcess(args, PASSWORD, folder.path);
+    // It may have been done when it was killed.
+    const exists = expect.stringContaining("there is a user");
+    if (again.code !== 0) expect(again).toMatchObject({ code: 4, stderr: exists });
+    await using tree = await open(folder.path);
+    expect(await tree.users.list()).toMatchObject([
+      { name: "ann", roles: ["reader"], disabled: false, methods: ["password"] },
+    ]);
+  },
+);
 
 test("AU5 a wrong password and a name that is none are told apart in the hub's log alone", async () => {
   using folder = temporaryFolder();
