@@ -164,18 +164,19 @@ test("a join that is killed at any moment is finished by the same line, and pass
       if (count === pieces) child.process?.kill("SIGKILL");
     });
     const token = stdout.trim().split(".bt_").at(-1);
-    const join = ["join", `${way.address}.bt_${token}`, away.path, "-n", name];
-    child.process = spawn(process.execPath, [COMMAND, ...join], { stdio: "ignore" });
+    const command = ["join", `${way.address}.bt_${token}`, away.path, "-n", name];
+    child.process = spawn(process.execPath, [COMMAND, ...command], { stdio: "ignore" });
     await once(child.process, "exit");
     const isDone = existsSync(`${away.path}/.banyan/joined.json`);
-    if (!isDone) {
-      const said = expect.objectContaining({ code: "NODE_UNFINISHED" });
-      await expect(open(away.path, { create: true })).rejects.toEqual(said);
-      const { code, stderr } = await inProcess(["-t", away.path, "data", "set", "a", "1"]);
-      expect([code, stderr]).toEqual([6, expect.stringContaining("the same line and name again")]);
-      expect(existsSync(`${away.path}/.banyan/store`)).toBe(false);
-    }
-    const again = await inProcess(join);
+    const taken = await inProcess(["-t", away.path, "data", "get", "nothing"]);
+    const says = "the same line and name again";
+    const left = {
+      code: taken.code,
+      said: taken.stderr.includes(says),
+      store: existsSync(`${away.path}/.banyan/store`),
+    };
+    expect(left).toEqual({ code: isDone ? 3 : 6, said: !isDone, store: false });
+    const again = await inProcess(command);
     expect(again).toMatchObject({ code: isDone ? 4 : 0 });
     await using tree = await open(away.path);
     expect(await tree.users.me()).toMatchObject({ name });
@@ -205,8 +206,8 @@ test.each([".banyan", ".banyan/hub.json"])(
     await ended;
     const again = await inProcess(args, PASSWORD, folder.path);
     // It may have been done when it was killed.
-    const exists = expect.stringContaining("there is a user");
-    if (again.code !== 0) expect(again).toMatchObject({ code: 4, stderr: exists });
+    const isDone = again.code === 4 && again.stderr.includes("there is a user");
+    expect(again.code === 0 || isDone).toBe(true);
     await using tree = await open(folder.path);
     expect(await tree.users.list()).toMatchObject([
       { name: "ann", roles: ["reader"], disabled: false, methods: ["password"] },
