@@ -32,6 +32,8 @@ export class LmdbNames {
   /** Of drawn names that were sent again. What was sent first may come behind that, out of a connection that was given up. */
   readonly #again: OperationMemory<Ended>;
   #wasAsked = false;
+  /** Those of `#again` that the transaction has set which is under way. */
+  #uncertain: string[] = [];
   /** The names in the log behind `#from`. */
   #inLog = new Map<string, Revision>();
   #from: Revision = Infinity;
@@ -44,7 +46,13 @@ export class LmdbNames {
 
   /** To be called in each transaction of the store. */
   turn(): void {
+    this.#uncertain = [];
     this.#operations.turn();
+  }
+
+  /** The transaction was given up: of what was made in it nothing is there, and it may be sent again. */
+  restart(): void {
+    for (const operation of this.#uncertain.splice(0)) this.#again.delete(operation);
   }
 
   /** What the write came to, if it was made already; within a transaction that has made `results` up to now. */
@@ -68,6 +76,7 @@ export class LmdbNames {
       return;
     }
     this.#wasAsked = true;
+    this.#uncertain.push(operation);
     this.#again.set(operation, ended);
   }
 

@@ -254,6 +254,7 @@ export class LmdbStore implements Store {
       });
     } catch (error) {
       this.#log.restart();
+      this.#names.restart();
       const reason = lmdbError(error, this.label);
       for (const { reject } of writes) reject(reason);
       this.#options.room.failed(reason);

@@ -29,6 +29,11 @@ export class OperationMemory<T> {
     this.#young.set(operation, outcome);
   }
 
+  delete(operation: string): void {
+    this.#young.delete(operation);
+    this.#old.delete(operation);
+  }
+
   #turn(): void {
     const age = this.#clock.now() - this.#since;
     if (age < OPERATION_MEMORY_MS) return;
