@@ -11,7 +11,7 @@ const PLAIN = {
   value: undefined,
   ifRevision: undefined,
   condition: undefined,
-  author: undefined,
+  author: "me",
   durability: undefined,
 } as const;
 
