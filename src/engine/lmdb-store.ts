@@ -13,6 +13,7 @@ import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import { decodeHead, encodeHead, type Head } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
+import { Halves } from "./halves.ts";
 import { type Ended, LmdbNames } from "./lmdb-names.ts";
 import { LmdbPast } from "./lmdb-past.ts";
 import { readFirstKey, readPage } from "./lmdb-entries.ts";
@@ -76,6 +77,7 @@ export class LmdbStore implements Store {
   #head: Head;
   #pending: PendingWrite[] = [];
   readonly #turns: CommitTurns;
+  readonly #halves = new Halves();
   readonly #log: LmdbLog;
   readonly #changes: LmdbChanges;
   readonly #names: LmdbNames;
@@ -160,8 +162,12 @@ export class LmdbStore implements Store {
     if (this.#failed !== undefined) return Promise.reject(this.#failed);
     const write: PendingWrite = { request, ...deferred<WriteResult>() };
     this.#pending.push(write);
-    this.#turns.ask(this.#durabilityOf(request) === "flushed");
+    this.#askFor(write);
     return write.promise;
+  }
+
+  #askFor({ request }: PendingWrite): void {
+    this.#turns.ask(this.#durabilityOf(request) === "flushed");
   }
 
   #durabilityOf({ durability }: WriteRequest): Durability {
@@ -203,7 +209,7 @@ export class LmdbStore implements Store {
   }
 
   async #close(): Promise<void> {
-    if (this.#pending.length > 0) this.#commit();
+    while (this.#pending.length > 0) this.#commit();
     const { flusher } = this.#options;
     try {
       if (this.#failed === undefined) {
@@ -230,10 +236,17 @@ export class LmdbStore implements Store {
     });
   }
 
-  /** One transaction of everything that was asked for up to now. */
+  /** Commits what was asked for up to now, or the first half of it. */
   #commit(): void {
     this.#turns.cancel();
-    const writes = this.#options.room.admit(this.#pending.splice(0));
+    this.#commitThese(this.#pending.splice(0, this.#halves.share(this.#pending.length)));
+    const next = this.#pending[0];
+    if (next !== undefined) this.#askFor(next);
+  }
+
+  /** In one transaction. */
+  #commitThese(taken: readonly PendingWrite[]): void {
+    const writes = this.#options.room.admit(taken);
     if (writes.length === 0 && this.#options.room.isFull) return;
     const isTight = this.#options.room.isFull;
     const changed: Changed = { changes: [], records: [], results: new Map(), isTight };

@@ -4,18 +4,21 @@ import type { Revision } from "./engine.ts";
 
 const FIRST_CAPACITY = 1024;
 /** Of two hashes side by side. */
-const PRIMES = [0x0100_0193, 0x85eb_ca6b] as const;
+const PRIME = 0x0100_0193;
+const OTHER_PRIME = 0x85eb_ca6b;
 
 /** Nobody outside can tell which names have the same hash. */
-const SEEDS = [randomInt(2 ** 31), randomInt(2 ** 31)] as const;
+const SEED = randomInt(2 ** 31);
+const OTHER_SEED = randomInt(2 ** 31);
 
 /** Of so many bits that no two names of a store have the same. */
 export function hashOf(name: Uint8Array): number {
-  let [low, high]: [number, number] = [...SEEDS];
+  let low = SEED;
+  let high = OTHER_SEED;
   for (let i = 0; i < name.length; i++) {
     const byte = name[i] as number;
-    low = Math.imul(low ^ byte, PRIMES[0]);
-    high = Math.imul(high ^ byte, PRIMES[1]);
+    low = Math.imul(low ^ byte, PRIME);
+    high = Math.imul(high ^ byte, OTHER_PRIME);
     high ^= high >>> 13;
   }
   // What differs in the last letters only would lie together, but not in the lowest bits alone.
