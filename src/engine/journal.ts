@@ -9,17 +9,14 @@
  * and so never the next one.
  */
 import { createHash } from "node:crypto";
-import { fdatasync, fdatasyncSync, writeSync } from "node:fs";
+import { fdatasyncSync, writeSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 
 import { randomId } from "../base/ids.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
 import type { Revision } from "./engine.ts";
-
-const datasync = promisify(fdatasync);
 
 const PREFIX = "journal.";
 const SUM_BYTES = 32;
@@ -125,10 +122,14 @@ export class Journal {
    * throws, only a safe point can bring that to the disk.
    */
   writeSync(): void {
-    const file = this.#writeBatch();
-    if (file === undefined) return;
+    const taken = this.#take();
+    if (taken === undefined) return;
+    const { file, batch, at, end } = taken;
+    const { fd } = file.handle;
     try {
-      fdatasyncSync(file.handle.fd);
+      for (; file.size < end; file.size += GROWTH.length) writeWhole(fd, GROWTH, file.size);
+      writeWhole(fd, batch, at);
+      fdatasyncSync(fd);
     } catch (error) {
       this.#gap = this.#last;
       throw error;
@@ -137,30 +138,20 @@ export class Journal {
 
   /** The same, and another thread waits for the disk. */
   async write(): Promise<void> {
-    const file = this.#writeBatch();
-    if (file === undefined) return;
-    try {
-      await datasync(file.handle.fd);
-    } catch (error) {
-      this.#gap = this.#last;
-      throw error;
-    }
-  }
-
-  /** Leaves what waits to the system. @returns into which file, if there was something */
-  #writeBatch(): JournalFile | undefined {
     const taken = this.#take();
-    if (taken === undefined) return undefined;
+    if (taken === undefined) return;
     const { file, batch, at, end } = taken;
-    const { fd } = file.handle;
+    const { handle } = file;
     try {
-      for (; file.size < end; file.size += GROWTH.length) writeWhole(fd, GROWTH, file.size);
-      writeWhole(fd, batch, at);
+      for (; file.size < end; file.size += GROWTH.length) {
+        await writeAll(handle, GROWTH, file.size);
+      }
+      await writeAll(handle, batch, at);
+      await handle.datasync();
     } catch (error) {
       this.#gap = this.#last;
       throw error;
     }
-    return file;
   }
 
   /**
@@ -283,6 +274,13 @@ async function namesIn(directory: string): Promise<string[]> {
 function writeWhole(fd: number, bytes: Uint8Array, at: number): void {
   for (let written = 0; written < bytes.length;) {
     written += writeSync(fd, bytes, written, bytes.length - written, at + written);
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const rest = bytes.length - written;
+    written += (await handle.write(bytes, written, rest, at + written)).bytesWritten;
   }
 }
 

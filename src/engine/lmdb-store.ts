@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { Clock } from "../base/clock.ts";
-import { type Deferred, deferred } from "../base/deferred.ts";
+import { deferred } from "../base/deferred.ts";
 import { EngineError } from "../base/errors.ts";
 import { CommitTurns } from "./commit-turns.ts";
 import type { DiskRoom } from "./disk-room.ts";
@@ -25,6 +25,7 @@ import {
   META_KEYS,
   requireOwner,
 } from "./lmdb-tables.ts";
+import type { Outcome, PendingWrite } from "./pending-write.ts";
 import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import {
   type Change,
@@ -52,15 +53,6 @@ export interface LmdbStoreOptions {
   /** Belongs to the store from now on. */
   readonly flusher: LmdbFlusher;
   readonly clock: Clock;
-}
-
-interface PendingWrite extends Deferred<WriteResult> {
-  readonly request: WriteRequest;
-}
-
-/** What one write came to within a transaction: settled when that is committed. */
-interface Outcome extends Ended {
-  readonly write: PendingWrite;
 }
 
 /**
