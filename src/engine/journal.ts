@@ -122,14 +122,10 @@ export class Journal {
    * throws, only a safe point can bring that to the disk.
    */
   writeSync(): void {
-    const taken = this.#take();
-    if (taken === undefined) return;
-    const { file, batch, at, end } = taken;
-    const { fd } = file.handle;
+    const file = this.#writeBatch();
+    if (file === undefined) return;
     try {
-      for (; file.size < end; file.size += GROWTH.length) writeWhole(fd, GROWTH, file.size);
-      writeWhole(fd, batch, at);
-      fdatasyncSync(fd);
+      fdatasyncSync(file.handle.fd);
     } catch (error) {
       this.#gap = this.#last;
       throw error;
@@ -138,20 +134,30 @@ export class Journal {
 
   /** The same, and another thread waits for the disk. */
   async write(): Promise<void> {
-    const taken = this.#take();
-    if (taken === undefined) return;
-    const { file, batch, at, end } = taken;
-    const { handle } = file;
+    const file = this.#writeBatch();
+    if (file === undefined) return;
     try {
-      for (; file.size < end; file.size += GROWTH.length) {
-        await writeAll(handle, GROWTH, file.size);
-      }
-      await writeAll(handle, batch, at);
-      await handle.datasync();
+      await file.handle.datasync();
     } catch (error) {
       this.#gap = this.#last;
       throw error;
     }
+  }
+
+  /** Leaves what waits to the system. @returns where it is, if there was something */
+  #writeBatch(): JournalFile | undefined {
+    const taken = this.#take();
+    if (taken === undefined) return undefined;
+    const { file, batch, at, end } = taken;
+    const { fd } = file.handle;
+    try {
+      for (; file.size < end; file.size += GROWTH.length) writeWhole(fd, GROWTH, file.size);
+      writeWhole(fd, batch, at);
+    } catch (error) {
+      this.#gap = this.#last;
+      throw error;
+    }
+    return file;
   }
 
   /**
@@ -274,13 +280,6 @@ async function namesIn(directory: string): Promise<string[]> {
 function writeWhole(fd: number, bytes: Uint8Array, at: number): void {
   for (let written = 0; written < bytes.length;) {
     written += writeSync(fd, bytes, written, bytes.length - written, at + written);
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    const rest = bytes.length - written;
-    written += (await handle.write(bytes, written, rest, at + written)).bytesWritten;
   }
 }
 

@@ -168,7 +168,9 @@ export class LmdbFlusher {
       gathered();
       if (this.#journal.isWhole) {
         try {
-          if (this.#clock.now() < this.#slowUntil) return await this.#journal.write();
+          // What a safe point writes goes first.
+          const isBusy = this.#safePoints.running !== undefined;
+          if (isBusy || this.#clock.now() < this.#slowUntil) return await this.#journal.write();
           return this.#here(() => this.#journal.writeSync());
         } catch (error) {
           // A disk that has no room for the journal may have all pages of the store already.
