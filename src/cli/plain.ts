@@ -1,3 +1,4 @@
+import { looksLikeBigint } from "../node/json.ts";
 import { formatPath, parsePath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
 
@@ -10,7 +11,8 @@ export function toJson(value: unknown): unknown {
   if (value === undefined || value === null) return null;
   if (typeof value === "bigint") return { $bigint: value.toString() };
   if (typeof value === "number") {
-    return Number.isFinite(value) ? value : { $number: String(value) };
+    const isPlain = Number.isFinite(value) && !looksLikeBigint(value);
+    return isPlain ? value : { $number: String(value) };
   }
   if (typeof value !== "object") return value;
   return objectToJson(value);

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 
 import { CliError } from "../base/errors.ts";
 import { parsePath } from "../wire/path-text.ts";
+import { parseJson } from "../node/json.ts";
 import { type CliIo, yamlValue } from "./context.ts";
 import { fromJson } from "./plain.ts";
 
@@ -46,19 +47,19 @@ export async function givenValue(
     );
   }
   if (kinds.value !== undefined) return kinds.value;
-  if (kinds.eval !== undefined) return parseJson(kinds.eval, "--eval");
+  if (kinds.eval !== undefined) return jsonValue(kinds.eval, "--eval");
   if (kinds.path !== undefined) return parsePath(kinds.path);
   if (kinds.file !== undefined) return fileValue(io, kinds.file, bytes ?? false);
   try {
-    return fromJson(JSON.parse(given ?? ""));
+    return fromJson(parseJson(given ?? ""));
   } catch {
     return given;
   }
 }
 
-function parseJson(text: string, name: string): unknown {
+function jsonValue(text: string, name: string): unknown {
   try {
-    return fromJson(JSON.parse(text));
+    return fromJson(parseJson(text));
   } catch (error) {
     throw new CliError("CLI_USAGE", `${name} is no JSON: ${(error as Error).message}`, {
       cause: error,
@@ -72,7 +73,7 @@ async function fileValue(io: CliIo, file: string, bytes: boolean): Promise<unkno
   });
   if (bytes) return new Uint8Array(content);
   const text = content.toString("utf8");
-  if (file.endsWith(".json")) return parseJson(text, file);
+  if (file.endsWith(".json")) return jsonValue(text, file);
   if (/\.ya?ml$/.test(file)) return yamlValue(text, file);
   return text;
 }

@@ -1,4 +1,5 @@
 import { CliError } from "../base/errors.ts";
+import { parseJson } from "../node/json.ts";
 import { fromJson } from "./plain.ts";
 
 /** `name=json`, as `--eval` takes it. @throws CliError `CLI_USAGE` */
@@ -13,7 +14,7 @@ export function assignment(text: string): [string, unknown] {
 /** JSON where it is some, the text itself where not. */
 export function jsonOrText(word: string): unknown {
   try {
-    return fromJson(JSON.parse(word));
+    return fromJson(parseJson(word));
   } catch {
     return word;
   }

@@ -15,6 +15,7 @@ import { checkJob } from "../runner/parse-job.ts";
 import { Path } from "../wire/path.ts";
 import { encodeValue } from "../wire/value.ts";
 import { fromExactJson, toExactJson } from "./exact-json.ts";
+import { parseJson } from "./json.ts";
 import { readSource, writeSource } from "./source-file.ts";
 import { fromYaml, toYaml } from "./yaml.ts";
 
@@ -50,7 +51,7 @@ export function readBytes(kind: DirectoryKind, ending: string, bytes: Uint8Array
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   if (kind === "module" && ending === ".json") return { code: text, type: "json" };
   if (kind === "module" || kind === "proc") return readSource(kind, text);
-  if (ending === EXACT) return fromExactJson(JSON.parse(text));
+  if (ending === EXACT) return fromExactJson(parseJson(text));
   if (STRUCTURED.includes(ending)) {
     const value = fromYaml(text);
     if (value === undefined) throw new Error("the file is empty");

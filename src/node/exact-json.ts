@@ -4,7 +4,8 @@
  * | JSON | value |
  * | --- | --- |
  * | `{"$number": "NaN"}`, also `Infinity`, `-Infinity`, `-0` | that number |
- * | `{"$bigint": "12"}` | a bigint |
+ * | `{"$number": "9007199254740992"}` | a whole number of 2**53 or more; without that it would be a bigint |
+ * | `{"$bigint": "12"}` | a bigint, also one that is large enough to be read as one without |
  * | `{"$bytes": "AAEC"}` | bytes, in base64 |
  * | `{"$date": "2026-01-01T00:00:00.000Z"}` | a date |
  * | `{"$path": "a:2"}` | a path |
@@ -15,12 +16,13 @@ import { NodeError } from "../base/errors.ts";
 import { formatPath, parsePath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
 import { decodeValue, encodeValue } from "../wire/value.ts";
+import { looksLikeBigint } from "./json.ts";
 
 /** What `JSON.stringify` writes without a loss, and `fromExactJson` understands. */
 export function toExactJson(value: unknown): unknown {
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "number") {
-    const plain = Number.isFinite(value) && !Object.is(value, -0);
+    const plain = Number.isFinite(value) && !Object.is(value, -0) && !looksLikeBigint(value);
     return plain ? value : { $number: Object.is(value, -0) ? "-0" : String(value) };
   }
   if (typeof value === "string") return isWhole(value) ? value : wire(value);
@@ -106,6 +108,7 @@ function wire(value: unknown): { readonly $wire: string } {
 function readNumber(text: string): number {
   const number = Number(text);
   if (["NaN", "Infinity", "-Infinity", "-0"].includes(text)) return number;
+  if (looksLikeBigint(number) && String(number) === text) return number;
   throw new TypeError(`${text} is written without a tag`);
 }
 

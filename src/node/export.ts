@@ -5,6 +5,7 @@ import type { Tree } from "../tree/tree.ts";
 import { formatPath, parsePath } from "../wire/path-text.ts";
 import { Path } from "../wire/path.ts";
 import { fromExactJson, toExactJson } from "./exact-json.ts";
+import { parseJson } from "./json.ts";
 import { fromYaml, toYaml } from "./yaml.ts";
 
 /** JSONL is a line for each entry, and the one for many: JSON and YAML are read as a whole. */
@@ -141,12 +142,12 @@ async function* itemsOf(
       let line = 0;
       for await (const words of linesOf(from)) {
         at = `line ${++line}: `;
-        if (words.trim() !== "") yield JSON.parse(words);
+        if (words.trim() !== "") yield parseJson(words);
       }
       return;
     }
     const whole = await textOf(from);
-    const items: unknown = format === "json" ? JSON.parse(whole) : fromYaml(whole);
+    const items: unknown = format === "json" ? parseJson(whole) : fromYaml(whole);
     if (!Array.isArray(items)) throw new TypeError("it is no list of entries");
     yield* items;
   } catch (cause) {

@@ -46,10 +46,26 @@ export function toYamlLine(value: unknown): string {
     .trimEnd();
 }
 
-/** @throws YAMLParseError with line and column, also for what YAML itself would only warn of */
+/**
+ * Whole numbers that a JavaScript number would round are bigints.
+ *
+ * @throws YAMLParseError with line and column, also for what YAML itself would only warn of
+ */
 export function fromYaml(text: string): unknown {
-  const document = lib().parseDocument(text, { ...OPTIONS, intAsBigInt: false });
+  const { visit, parseDocument } = lib();
+  const document = parseDocument(text, { ...OPTIONS, intAsBigInt: true });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw problem;
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value === "bigint") node.value = numberOf(node.value, node.source);
+    },
+  });
   return document.toJS() as unknown;
+}
+
+function numberOf(value: bigint, source: string | undefined): number | bigint {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) return value;
+  return number === 0 && source?.startsWith("-") === true ? -0 : number;
 }

@@ -31,7 +31,9 @@ describe("writeBytes()", () => {
     expect(form({ a: 1 }, ".json")).toEqual([".json", '{\n  "a": 1\n}\n']);
     expect(form(Uint8Array.of(255, 0))).toEqual([".bin", Uint8Array.of(255, 0)]);
     expect(form(new Uint8Array(Buffer.from("text")))[0]).toBe(".yaml");
-    expect(form(2n ** 70n)).toEqual([".exact.json", `{\n  "$bigint": "${2n ** 70n}"\n}\n`]);
+    expect(form(2n ** 70n)).toEqual([".yaml", `${2n ** 70n}\n`]);
+    expect(form(70n)).toEqual([".exact.json", `{\n  "$bigint": "70"\n}\n`]);
+    expect(form({ a: 2 ** 70, b: 2 ** 60 })[0]).toBe(".exact.json");
   });
 
   it("says of code in its first line what the source does not, once", () => {
@@ -49,7 +51,7 @@ describe("writeBytes()", () => {
 ${senseless}`);
     expect(written({ code, requires: ["a.b", "c"] }, "module", ["c"])).toBe("// banyan: { requires: [ a.b ] }\n" + code); // prettier-ignore
     expect(written({ code, doc: "two\nlines # {" })).toBe('// banyan: { doc: "two\\nlines # {" }\n' + code); // prettier-ignore
-    expect(() => written({ code, doc: 2n ** 70n })).toThrow(/one line/);
+    expect(() => written({ code, doc: 70n })).toThrow(/one line/);
     expect(() => written({ source: code })).toThrow(/"code"/);
   });
 

@@ -1,0 +1,33 @@
+import { randomUUID } from "node:crypto";
+
+/** Texts, which are skipped, and numbers. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/gu;
+/** The shortest whole number that a JavaScript number may not hold has so many digits. */
+const LONG = /\d{16}/u;
+const WHOLE = /^-?\d+$/u;
+
+/**
+ * What `JSON.parse` gives, but for whole numbers that a JavaScript number would round: they are bigints.
+ *
+ * @throws SyntaxError as `JSON.parse` does
+ */
+export function parseJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (!LONG.test(text)) return value;
+  const mark = `${randomUUID()} `;
+  let any = false;
+  const marked = text.replace(TOKENS, (token) => {
+    if (!WHOLE.test(token) || Number.isSafeInteger(Number(token))) return token;
+    any = true;
+    return `"${mark}${token}"`;
+  });
+  if (!any) return value;
+  return JSON.parse(marked, (_name, item: unknown) =>
+    typeof item === "string" && item.startsWith(mark) ? BigInt(item.slice(mark.length)) : item,
+  );
+}
+
+/** Whether `JSON.stringify` writes a number so that it would be read as a bigint. */
+export function looksLikeBigint(value: number): boolean {
+  return !Number.isSafeInteger(value) && WHOLE.test(String(value));
+}
