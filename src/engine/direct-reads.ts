@@ -15,6 +15,8 @@ export interface EntryInPlace {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** Of the same bytes. */
+  readonly view?: DataView;
 }
 
 /** What a direct read gives that can't be made: the engine has to be asked in the usual way. */

@@ -35,12 +35,12 @@ export function revisionOfRow(row: Uint8Array): Revision {
 /** Rows where they lie, one after the other: what is not looked at is not decoded. */
 export class RowInPlace implements EntryInPlace {
   bytes: Uint8Array = new Uint8Array();
+  view: DataView = new DataView(this.bytes.buffer);
   start = 0;
   end = 0;
   /** Where the row begins. */
   #at = 0;
   #path: PathLike = Path.root;
-  #view: DataView = new DataView(new ArrayBuffer(0));
   /** Where it was decoded already. */
   #author: string | undefined;
 
@@ -48,7 +48,7 @@ export class RowInPlace implements EntryInPlace {
   be(bytes: Uint8Array, size: number, path: PathLike, at: number = 0): this {
     if (bytes !== this.bytes) {
       this.bytes = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     }
     this.#path = path;
     this.#author = undefined;
@@ -66,14 +66,14 @@ export class RowInPlace implements EntryInPlace {
   }
 
   get revision(): Revision {
-    const revision = this.#view.getFloat64(this.#at, true);
+    const revision = this.view.getFloat64(this.#at, true);
     // A small integer takes no room of its own in what is made of this.
     const small = revision | 0;
     return small === revision ? small : revision;
   }
 
   get time(): number {
-    return this.#view.getFloat64(this.#at + 8, true);
+    return this.view.getFloat64(this.#at + 8, true);
   }
 
   get author(): string {

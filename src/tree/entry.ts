@@ -30,9 +30,9 @@ export function toTreeEntry(stored: EngineEntry): TreeEntry {
 
 /** As `toTreeEntry`, of bytes that are the engine's and will be written to again. */
 export function entryInPlace(stored: EntryInPlace): TreeEntry {
-  const { path, revision, author, time, bytes, start, end } = stored;
+  const { path, revision, author, time, bytes, start, end, view } = stored;
   try {
-    return { path, value: decodeValueAt(bytes, start, end), revision, author, time };
+    return { path, value: decodeValueAt(bytes, start, end, view), revision, author, time };
   } catch (error) {
     return { path, value: undefined, revision, author, time, error: asBanyanError(error, path) };
   }
@@ -41,7 +41,7 @@ export function entryInPlace(stored: EntryInPlace): TreeEntry {
 /** The value alone. @throws WireError if it can't be decoded */
 export function valueInPlace(stored: EntryInPlace): unknown {
   try {
-    return decodeValueAt(stored.bytes, stored.start, stored.end);
+    return decodeValueAt(stored.bytes, stored.start, stored.end, stored.view);
   } catch (error) {
     throw asBanyanError(error, stored.path);
   }

@@ -12,6 +12,8 @@ export interface Key {
 
 /** Up to here taking bytes one by one is quicker than a call of TextDecoder. */
 export const MAX_LOOPED_BYTES = 20;
+/** Up to here seeing that text is ASCII is quicker than what only UTF-8 needs. */
+const MAX_SEEN_BYTES = 256;
 const MAX_CACHED_BYTES = 32;
 const CACHE_SLOTS = 2048;
 
@@ -20,11 +22,12 @@ interface Host {
   readonly Buffer?: {
     readonly prototype: {
       readonly utf8Slice?: (this: Uint8Array, start: number, end: number) => string;
+      readonly latin1Slice?: (this: Uint8Array, start: number, end: number) => string;
     };
   };
 }
 
-const { utf8Slice } = (globalThis as Host).Buffer?.prototype ?? {};
+const { utf8Slice, latin1Slice } = (globalThis as Host).Buffer?.prototype ?? {};
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Of what is not UTF-8; it may also be in the text. */
@@ -34,11 +37,18 @@ const REPLACEMENT = "\uFFFD";
 // what a peer sends can't make the cache grow.
 const cache: (Key | undefined)[] = Array.from({ length: CACHE_SLOTS });
 
-/** @throws WireError `WIRE_MALFORMED` for what is not UTF-8 */
-export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+/**
+ * Text of UTF-8. With a `view` of the same bytes it is quicker where they are ASCII.
+ *
+ * @throws WireError `WIRE_MALFORMED` for what is not UTF-8
+ */
+export function decodeUtf8(bytes: Uint8Array, start: number, end: number, view?: DataView): string {
   if (end - start <= MAX_LOOPED_BYTES) {
     const text = decodeAscii(bytes, start, end);
     if (text !== undefined) return text;
+  }
+  if (view !== undefined && latin1Slice !== undefined && end - start <= MAX_SEEN_BYTES) {
+    if (isAscii(view, start, end)) return latin1Slice.call(bytes, start, end);
   }
   if (utf8Slice !== undefined) {
     const text = utf8Slice.call(bytes, start, end);
@@ -122,6 +132,17 @@ export function decodeAscii(bytes: Uint8Array, start: number, end: number): stri
   if (at === end) return text;
   const rest = fewCharacters(bytes, at, end - at);
   return at === start ? rest : text + rest;
+}
+
+function isAscii(view: DataView, start: number, end: number): boolean {
+  let seen = 0;
+  let at = start;
+  for (; end - at >= 16; at += 16) {
+    seen |= view.getInt32(at, true) | view.getInt32(at + 4, true);
+    seen |= view.getInt32(at + 8, true) | view.getInt32(at + 12, true);
+  }
+  for (; at < end; at++) seen |= view.getUint8(at);
+  return (seen & 0x80_80_80_80) === 0;
 }
 
 /** One to seven of them. */

@@ -9,6 +9,7 @@ import { Path } from "../../src/wire/path.ts";
 import { Reader } from "../../src/wire/reader.ts";
 import {
   decodeValue,
+  decodeValueAt,
   encodeValue,
   FIRST_EXTENSION_TAG,
   readValue,
@@ -377,5 +378,62 @@ describe("ValueExtension", () => {
     expect(failure(() => decodeValue(Uint8Array.of(FIRST_EXTENSION_TAG))).code).toBe(
       "WIRE_MALFORMED",
     );
+  });
+});
+
+describe("decodeValueAt()", () => {
+  /** ASCII of any length up to where nothing is done in a special way, mostly with something else in it. */
+  const nearlyAscii = fc
+    .tuple(
+      fc.oneof(fc.nat(70), fc.integer({ min: 240, max: 270 }), fc.integer({ max: 8_100, min: 0 })),
+      fc.constantFrom(
+        "",
+        "",
+        "\0",
+        "\u007f",
+        "\u0080",
+        "ÿ",
+        "\ufffd",
+        "\u{1f333}",
+        "\ud800",
+        "\udc00",
+      ),
+      fc.nat(),
+    )
+    .map(([length, odd, at]) => {
+      const plain = "abcdefghij".repeat(811).slice(0, length);
+      const place = at % (length + 1);
+      return plain.slice(0, place) + odd + plain.slice(place);
+    });
+
+  it("gives what was encoded, wherever it lies, with a view and without", () => {
+    const property = fc.property(fc.oneof(nearlyAscii, value), fc.nat(9), (one, before) => {
+      const encoded = encodeValue(one);
+      const end = before + encoded.length;
+      // What lies around it is no ASCII.
+      const bytes = new Uint8Array(end + 20).fill(0xff);
+      bytes.set(encoded, before);
+      const view = new DataView(bytes.buffer);
+      const expected = typeof one === "string" ? one : decodeValue(encoded);
+      for (const found of [
+        decodeValueAt(bytes, before, end),
+        decodeValueAt(bytes, before, end, view),
+      ]) {
+        expect(isDeepStrictEqual(found, expected)).toBe(true);
+      }
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  it("refuses what is not UTF-8, with a view and without", () => {
+    for (const size of [10, 25, 200, 300]) {
+      const encoded = encodeValue("a".repeat(size));
+      encoded[encoded.length - 1] = 0xff;
+      for (const view of [undefined, new DataView(encoded.buffer, encoded.byteOffset)]) {
+        expect(() => decodeValueAt(encoded, 0, encoded.length, view)).toThrow(
+          expect.objectContaining({ code: "WIRE_MALFORMED" }),
+        );
+      }
+    }
   });
 });
