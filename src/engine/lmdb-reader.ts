@@ -164,7 +164,7 @@ class LmdbReader implements StoreReader {
     try {
       this.#begin(pageRange(prefix, after));
       for (let path = this.#next(); path !== undefined; path = this.#next()) {
-        if (path.length >= least && path.length <= most) items[count++] = read(this.#row);
+        if (path.length >= least && path.length <= most) add(items, count++, read(this.#row));
         if (!this.#isFull()) continue;
         last = path;
         break;
@@ -193,12 +193,12 @@ class LmdbReader implements StoreReader {
       for (let at = this.#next(); at !== undefined; at = this.#next()) {
         const name = at[path.length] as PathElement;
         if (at.length === depth) {
-          items[count++] = read(name, this.#row);
+          add(items, count++, read(name, this.#row));
           last = at;
         } else {
           if (last?.contains(at) !== true) {
             last = path.append(name);
-            items[count++] = read(name, undefined);
+            add(items, count++, read(name, undefined));
           }
           // What is below a child is passed over as a whole.
           position = subtreeRange(last).end;
@@ -304,6 +304,12 @@ function roomFor<T>(after: unknown): T[] {
   const items: T[] = [];
   if (after !== undefined) items.length = PAGE_ROWS;
   return items;
+}
+
+/** Growing happens at a place of its own, so that V8 knows the other by heart. */
+function add<T>(items: T[], at: number, item: T): void {
+  if (at < items.length) items[at] = item;
+  else items.push(item);
 }
 
 function writeKey(key: PathLike | Uint8Array, target: Uint8Array, at: number): number {
