@@ -299,6 +299,7 @@ export class LmdbStore implements Store {
         this.#head = head;
         this.#past.committed([], head);
       } catch (error) {
+        this.#log.restart();
         throw lmdbError(error, this.label);
       }
       this.#options.flusher.committed([]);

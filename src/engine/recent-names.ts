@@ -5,7 +5,7 @@ import type { Revision } from "./engine.ts";
 const FIRST_CAPACITY = 1024;
 /** Of two hashes side by side. */
 const PRIME = 0x0100_0193;
-const OTHER_PRIME = 0x85eb_ca6b;
+const OTHER_PRIME = 0x5bd1_e995;
 
 /** Nobody outside can tell which names have the same hash. */
 const SEED = randomInt(2 ** 31);
