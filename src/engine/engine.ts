@@ -339,7 +339,10 @@ export interface Engine extends AsyncDisposable {
    */
   history(path: Path, options?: AbortOptions): Promise<readonly EngineVersion[]>;
 
-  /** Makes a rule, in the place of one of the same prefix. It is kept with the store. */
+  /**
+   * Makes a rule, in the place of one of the same prefix. It is kept with the store. Resolves when the
+   * versions that it does not keep are gone.
+   */
   keepHistory(rule: HistoryRule): Promise<void>;
 
   /** All rules there are, those of the store itself too, the widest first. */

@@ -51,7 +51,7 @@ export class MemoryHistory implements StoreHistory {
     }
   }
 
-  keep(rule: HistoryRule): void {
+  async keep(rule: HistoryRule): Promise<void> {
     this.rules.set(rule);
   }
 

@@ -11,19 +11,21 @@ import { join } from "node:path";
 
 import { EngineError } from "../base/errors.ts";
 import { DATA_FILE, LOCK_FILE } from "./lmdb-file.ts";
-import { newestMeta, TRANSACTION_AT } from "./lmdb-meta.ts";
+import { LAST_PAGE_AT, newestMeta, TRANSACTION_AT } from "./lmdb-meta.ts";
 
 /** `MDB_txninfo` begins with a magic number and a format of four bytes each, and the count. */
 const MAGIC = 0xbeefc0de;
 const COUNT_AT = 8;
 const COUNT_BYTES = 8;
+/** From where a head names its last page: where it names its transaction. */
+const NUMBER_AT = TRANSACTION_AT - LAST_PAGE_AT;
 
 export class TransactionCount {
   readonly #data: number;
   readonly #lock: LockFileHandle;
   readonly #pageSize: number;
   readonly #number = Buffer.alloc(COUNT_BYTES);
-  /** From the number in the first head to that in the second: one call of the system costs less than two. */
+  /** From the last page in the first head to the number in the second: one call of the system costs less than two. */
   readonly #heads: Buffer;
 
   /** To be opened behind the store and closed behind it. */
@@ -34,7 +36,7 @@ export class TransactionCount {
       return bytes.subarray(0, readSync(this.#data, bytes, 0, length, at));
     });
     this.#pageSize = head?.pageSize ?? 0;
-    this.#heads = Buffer.alloc(this.#pageSize + COUNT_BYTES);
+    this.#heads = Buffer.alloc(this.#pageSize + NUMBER_AT + COUNT_BYTES);
     this.#lock = LockFileHandle.of(join(directory, LOCK_FILE));
   }
 
@@ -61,6 +63,14 @@ export class TransactionCount {
     writeSync(descriptor, this.#number, 0, COUNT_BYTES, COUNT_AT);
   }
 
+  /** How much of the data file the newest state takes: nobody reads what is behind that. */
+  get usedBytes(): number {
+    this.#newest();
+    const heads = this.#heads;
+    const last = Math.max(numberAt(heads, 0), numberAt(heads, this.#pageSize));
+    return (last + 1) * this.#pageSize;
+  }
+
   close(): void {
     closeSync(this.#data);
     this.#lock.close();
@@ -69,8 +79,8 @@ export class TransactionCount {
   /** Of the two heads, the one with the higher number counts. */
   #newest(): number {
     const heads = this.#heads;
-    this.#read(this.#data, heads, TRANSACTION_AT);
-    return Math.max(numberAt(heads, 0), numberAt(heads, this.#pageSize));
+    this.#read(this.#data, heads, LAST_PAGE_AT);
+    return Math.max(numberAt(heads, NUMBER_AT), numberAt(heads, this.#pageSize + NUMBER_AT));
   }
 
   #read(descriptor: number, target: Buffer, at: number): void {

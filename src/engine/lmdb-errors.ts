@@ -1,5 +1,5 @@
 import { EngineError } from "../base/errors.ts";
-import { hasRoom } from "./disk-room.ts";
+import { hasRoom } from "./reserve.ts";
 
 /** What LMDB and the system call a lack of room: MDB_MAP_FULL, MDB_TXN_FULL, and the disk's errors. */
 const FULL = /MDB_MAP_FULL|MDB_TXN_FULL|No space left|Disk quota|File too large/iu;
@@ -11,7 +11,7 @@ const CORRUPT =
 export function lmdbError(error: unknown, where: string): unknown {
   if (error instanceof EngineError || !(error instanceof Error)) return error;
   if (FULL.test(error.message) || !hasRoom(where.replace(/^lmdb:/, ""), PROBE_BYTES)) {
-    const what = "make some on the disk; reads go on, and deletions where pages are free";
+    const what = "make some on the disk, or delete entries; reads go on";
     const says = `there is no room for ${where}: ${what} (${error.message})`;
     return new EngineError("ENGINE_FULL", says, { cause: error });
   }

@@ -137,7 +137,12 @@ export class LmdbFlusher {
     return this.#journal.isWhole ? this.#journaled.ask() : this.#safePoints.ask();
   }
 
-  /** The same; to be called where nothing will be committed any more, by anybody, before `close`. */
+  /** Resolves when pages that were given up by now are kept for nobody but those who read. */
+  makeSafe(): Promise<void> {
+    return this.#safePoints.ask();
+  }
+
+  /** As `flush`; to be called where nothing will be committed any more, by anybody, before `close`. */
   async end(): Promise<void> {
     await this.#safePoints.ask();
     if (this.#safeMeta !== undefined) await this.#safe.write(this.#safeMeta, true);

@@ -3,7 +3,7 @@
  * and the revision. So the versions of an entry lie together, before those of what is below it.
  */
 import type { Clock } from "../base/clock.ts";
-import { decodePath, encodePath } from "../wire/path-key.ts";
+import { decodePath, encodePath, subtreeRange } from "../wire/path-key.ts";
 import type { Path } from "../wire/path.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
@@ -28,9 +28,20 @@ const PRUNE_ONE_IN = 8;
 const SWEEP_EVERY = 64;
 const MOST_BETWEEN_SWEEPS = 1_024;
 const SWEEP_ROWS = 128;
+/** So many versions are looked at in each step behind a new rule, and so many rows go in a transaction. */
+const TRIM_ROWS = 256;
 const REVISION_BYTES = 8;
 
-/** What changes something is called within a transaction of the store, but for `keep`. */
+/** How far a subtree's versions were looked through. */
+export interface TrimPlace {
+  /** The last row that was looked at. */
+  readonly row: Uint8Array;
+  /** Its entry, and how many of that were. */
+  readonly key: Uint8Array;
+  readonly count: number;
+}
+
+/** What changes something is called within a transaction of the store, but for `keep` and `trim`. */
 export class LmdbHistory {
   readonly rules: HistoryRules;
   readonly #tables: LmdbTables;
@@ -76,19 +87,62 @@ export class LmdbHistory {
     return Array.from(rows, (row) => pastVersion(path, row));
   }
 
-  /** Changes what is kept from now on; what is too much goes with the writes to come. */
+  /** Changes what is kept from now on; what is too much goes with `trim`, and with the writes to come. */
   keep(rule: HistoryRule): void {
     const rules = new HistoryRules(this.rules.own);
     rules.set(rule);
+    this.#commit(() => void this.#tables.meta.putSync(META_KEYS.history, writeRules(rules.own)));
+    this.rules.set(rule);
+  }
+
+  /**
+   * One step through the versions of a subtree, from the last to the first, which removes those that are
+   * too many or too old.
+   *
+   * @param from what the step before gave
+   * @returns undefined when it is through
+   */
+  trim(prefix: Path, from: TrimPlace | undefined): TrimPlace | undefined {
+    const { history } = this.#tables;
+    const { start, end } = subtreeRange(prefix);
+    const range = {
+      start: from?.row ?? historyKey(end),
+      end: historyKey(start),
+      reverse: true,
+    } as const;
+    const now = this.#options.clock.wall();
+    const surplus: Uint8Array[] = [];
+    let { key = undefined, count = 0 }: Partial<TrimPlace> = from ?? {};
+    let last: Uint8Array | undefined;
+    let rows = 0;
+    const options = { ...range, exclusiveStart: true, limit: TRIM_ROWS };
+    for (const { key: row, value } of history.getRange(options)) {
+      rows++;
+      last = row;
+      const entry = row.slice(1, -1 - REVISION_BYTES);
+      if (key === undefined || Buffer.compare(key, entry) !== 0) count = 0;
+      key = entry;
+      const { versions, maxAgeMs } = this.rules.for(decodePath(entry));
+      if (++count > versions || now - untilOf(value) > maxAgeMs) surplus.push(row);
+    }
+    if (surplus.length > 0) {
+      this.#commit(() => {
+        for (const row of surplus) history.removeSync(row);
+      });
+    }
+    if (rows < TRIM_ROWS || last === undefined || key === undefined) return undefined;
+    return { row: last, key, count };
+  }
+
+  #commit(work: () => void): void {
     try {
       commit(this.#tables, () => {
         requireOwner(this.#tables, this.#options.ownerRow);
-        this.#tables.meta.putSync(META_KEYS.history, writeRules(rules.own));
+        work();
       });
     } catch (error) {
       throw lmdbError(error, this.#options.label);
     }
-    this.rules.set(rule);
   }
 
   #prune(key: Uint8Array, { versions }: HistoryRule): void {
@@ -126,6 +180,11 @@ export class LmdbHistory {
     if (value !== undefined) writer.bytes(value);
     return writer.take();
   }
+}
+
+/** Where the versions of a path, and of what is below it, begin. */
+function historyKey(key: Uint8Array): Uint8Array {
+  return new Uint8Array([1, ...key]);
 }
 
 function rowKey(key: Uint8Array, revision: Uint8Array): Uint8Array {

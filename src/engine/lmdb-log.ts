@@ -19,6 +19,9 @@ export interface LogLimits {
 
 /** Those that are too old may be many, where nothing was written for long: no write waits for all. */
 const OLD_AT_A_TIME = 1_000;
+/** What is left on a full disk, and how much less it gets with each transaction. */
+const LEAST = { changes: 256, bytes: 256 * 1024 } as const;
+const GIVEN_UP = { changes: 1_000, bytes: 4 * 1024 * 1024 } as const;
 /** So many changes are forgotten before their rows are looked for: to look costs as much as a write. */
 const TRIM_EVERY = 64;
 
@@ -109,23 +112,34 @@ export class LmdbLog {
   }
 
   /** Takes off what is over the limits; what has not been moved yet stays where it is. */
-  forget(head: Head, wallMs: number): Head {
-    const { changes, ageMs } = this.#limits;
+  forget(head: Head, wallMs: number, isFull = false): Head {
+    const { changes, bytes: most, ageMs } = isFull ? this.#fewer(head) : this.#limits;
     let forgotten = Math.max(head.forgotten, head.revision - changes);
     let { bytes } = head;
     let position = head.forgotten;
     for (let old = 0; position < head.revision;) {
       const row = this.#rowBehind(position);
       if (row === undefined) break;
-      if (row.last > forgotten && bytes <= this.#limits.bytes) {
+      if (row.last > forgotten && bytes <= most) {
         if (wallMs - row.time <= ageMs || ++old > OLD_AT_A_TIME) break;
       }
       bytes -= row.bytes;
       position = row.last;
       forgotten = Math.max(forgotten, position);
     }
-    this.#trim(Math.min(forgotten, head.made));
+    this.#trim(Math.min(forgotten, head.made), isFull);
     return { ...head, forgotten, bytes };
+  }
+
+  /** The limits where pages are needed for something else. */
+  #fewer({ revision, forgotten, bytes }: Head): LogLimits {
+    const changes = Math.max(LEAST.changes, revision - forgotten - GIVEN_UP.changes);
+    const most = Math.max(LEAST.bytes, bytes - GIVEN_UP.bytes);
+    return {
+      ageMs: this.#limits.ageMs,
+      changes: Math.min(this.#limits.changes, changes),
+      bytes: Math.min(this.#limits.bytes, most),
+    };
   }
 
   /** The row of the first change behind a revision. */
@@ -143,8 +157,8 @@ export class LmdbLog {
   }
 
   /** Removes the rows that end at a revision or before it. */
-  #trim(through: Revision): void {
-    if (through - this.#trimmed < TRIM_EVERY) return;
+  #trim(through: Revision, isFull: boolean): void {
+    if (through - this.#trimmed < (isFull ? 1 : TRIM_EVERY)) return;
     const range = { end: revisionKey(through + 2), limit: OLD_AT_A_TIME } as const;
     // All of them first: a row that is removed would take the place from under the reading.
     const keys = Array.from(this.#log.getKeys(range));

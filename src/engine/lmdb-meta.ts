@@ -8,6 +8,8 @@ const MAGIC = 0xbeefc0de;
 const AT = { magic: 24, pageSize: 48, lastPage: 144, transaction: 152 } as const;
 /** Where in its page a head says which transaction made it. */
 export const TRANSACTION_AT: number = AT.transaction;
+/** Where it says which page is the last one; the transaction comes right behind it. */
+export const LAST_PAGE_AT: number = AT.lastPage;
 /** What a head needs of its page: from the magic to the transaction. */
 const FROM = AT.magic;
 const TO = AT.transaction + 8;

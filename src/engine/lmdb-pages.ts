@@ -70,6 +70,11 @@ export class LmdbPages implements Disposable {
     return fstatSync(this.#file).size;
   }
 
+  /** What the newest head says: see `LmdbMeta`. @throws EngineError `ENGINE_CORRUPT` */
+  head(): Uint8Array {
+    return newestMeta((at, size) => this.#read(at, size))?.bytes ?? corrupt();
+  }
+
   /** Makes `place` that of this page. @throws EngineError `ENGINE_CORRUPT` */
   open(place: PagePlace, page: number): void {
     const { pageSize } = this;

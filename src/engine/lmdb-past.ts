@@ -11,7 +11,7 @@ import type { EngineEntry, HistoryRule, Revision } from "./engine.ts";
 import { entryOf, revisionOfRow } from "./entry-row.ts";
 import { keptOf, type PastVersion, pastOf } from "./history-memory.ts";
 import type { HistoryRules } from "./history-rules.ts";
-import type { LmdbHistory } from "./lmdb-history.ts";
+import type { LmdbHistory, TrimPlace } from "./lmdb-history.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
 import { changeTime, decodeChange, type Head } from "./lmdb-records.ts";
@@ -22,9 +22,13 @@ import { type Change, compareBytes, type StoreHistory } from "./store.ts";
 
 /** So much is moved at a time: some milliseconds of work. */
 const STEP = { changes: 256, bytes: 1024 * 1024 } as const;
+/** Where each page has to be found. */
+const SMALL_STEP = { changes: 8, bytes: 16 * 1024 } as const;
+/** What that takes: pages of the rows of past versions, and what is in them. */
+export const SMALL_STEP_BYTES: number = 8 * 16 * 1024 + 4 * SMALL_STEP.bytes;
 
 /** What is larger takes pages of its own wherever it is: better once than twice. */
-const MAX_PREVIOUS_BYTES = 1_024;
+export const MAX_PREVIOUS_BYTES: number = 1_024;
 /** Of so many changes it is known which entries they are of. */
 const MOST_KNOWN = 262_144;
 
@@ -34,6 +38,10 @@ export interface LmdbPastOptions {
   readonly history: LmdbHistory;
   readonly clock: Clock;
   readonly head: Head;
+  /** To be called before each transaction that makes room. @throws EngineError `ENGINE_FULL` */
+  readonly requireRoom: () => void;
+  /** To be waited for behind each: others go on meanwhile. */
+  readonly pause: () => Promise<void>;
   /** Moves all that is in the log. */
   readonly moveAll: () => Promise<void>;
 }
@@ -66,8 +74,9 @@ export class LmdbPast implements StoreHistory {
   }
 
   /** The log holds more than it should of what it has forgotten. */
-  isDue({ forgotten, made }: Head): boolean {
-    return forgotten - made >= STEP.changes || this.#held >= STEP.bytes;
+  isDue({ forgotten, made }: Head, isFull: boolean = false): boolean {
+    const most = isFull ? 1 : STEP.changes;
+    return forgotten - made >= most || this.#held >= STEP.bytes;
   }
 
   /**
@@ -89,9 +98,14 @@ export class LmdbPast implements StoreHistory {
     this.#held += bytes;
   }
 
+  /** Whether that is more than a small step takes, and keeps the log from giving way. */
+  isMuch({ forgotten, made }: Head): boolean {
+    return forgotten - made > SMALL_STEP.changes;
+  }
+
   /** One step, within a transaction of the store: gives the head as it is behind that. */
-  move(head: Head): Head {
-    const records = this.#options.log.recordsBehind(head.made, STEP);
+  move(head: Head, isScarce: boolean = false): Head {
+    const records = this.#options.log.recordsBehind(head.made, isScarce ? SMALL_STEP : STEP);
     const moving: Moving[] = [];
     for (const record of records) {
       if (record.previous === undefined || record.isMade) continue;
@@ -136,9 +150,17 @@ export class LmdbPast implements StoreHistory {
   }
 
   async keep(rule: HistoryRule): Promise<void> {
+    const { moveAll, history, requireRoom, pause } = this.#options;
     // What was written before the rule is not kept as that says.
-    await this.#options.moveAll();
-    this.#options.history.keep(rule);
+    await moveAll();
+    requireRoom();
+    history.keep(rule);
+    for (let at: TrimPlace | undefined; ;) {
+      await pause();
+      requireRoom();
+      at = history.trim(rule.prefix, at);
+      if (at === undefined) return;
+    }
   }
 
   /** What was replaced by the change of a revision, and by those before it, as far as the log has them. */

@@ -20,6 +20,7 @@ import { readFirstKey, readPage } from "./lmdb-entries.ts";
 import {
   closeTables,
   commit,
+  disown,
   type LmdbTables,
   mendCount,
   META_KEYS,
@@ -40,6 +41,8 @@ import {
   type StorePage,
   type WriteRequest,
 } from "./store.ts";
+import { planTransaction } from "./transaction-plan.ts";
+import { settle } from "./settle.ts";
 
 export interface LmdbStoreOptions {
   readonly label: string;
@@ -70,6 +73,8 @@ export class LmdbStore implements Store {
   #pending: PendingWrite[] = [];
   readonly #turns: CommitTurns;
   readonly #halves = new Halves();
+  /** For pages that can be used again. */
+  #isWaiting = false;
   readonly #log: LmdbLog;
   readonly #changes: LmdbChanges;
   readonly #names: LmdbNames;
@@ -99,6 +104,8 @@ export class LmdbStore implements Store {
       clock,
       head: this.#head,
       moveAll: () => this.#moveAll(),
+      requireRoom: () => options.room.requireForRules(),
+      pause: () => this.#pause(),
     });
     this.#turns = new CommitTurns({
       commit: () => this.#pending.length > 0 && this.#commit(),
@@ -162,9 +169,8 @@ export class LmdbStore implements Store {
     this.#turns.ask(this.#durabilityOf(request) === "flushed");
   }
 
-  #durabilityOf({ durability }: WriteRequest): Durability {
-    return durability ?? this.#options.durability;
-  }
+  readonly #durabilityOf = ({ durability }: WriteRequest): Durability =>
+    durability ?? this.#options.durability;
 
   /** See `CommitTurns`; for who opens the store's file, which may set back those who read it. */
   async hold(): Promise<Disposable> {
@@ -201,11 +207,12 @@ export class LmdbStore implements Store {
   }
 
   async #close(): Promise<void> {
-    while (this.#pending.length > 0) this.#commit();
-    const { flusher } = this.#options;
+    while (this.#pending.length > 0 && !this.#isWaiting) this.#commit();
+    const { flusher, room } = this.#options;
+    for (const { reject } of this.#pending.splice(0)) reject(room.refusal);
     try {
       if (this.#failed === undefined) {
-        const isOurs = this.#disown();
+        const isOurs = disown(this.#tables, this.#options.ownerRow);
         await (isOurs ? flusher.end() : flusher.flush());
       }
     } catch (error) {
@@ -216,31 +223,27 @@ export class LmdbStore implements Store {
     }
   }
 
-  /** The epoch stays, the name goes: the next one need not ask whether this process is alive. */
-  #disown(): boolean {
-    const { meta } = this.#tables;
-    return commit(this.#tables, () => {
-      const row = meta.get(META_KEYS.owner);
-      if (row === undefined || Buffer.compare(row, this.#options.ownerRow) !== 0) return false;
-      const { epoch } = JSON.parse(Buffer.from(row).toString()) as { epoch: number };
-      meta.putSync(META_KEYS.owner, Buffer.from(JSON.stringify({ epoch, owner: "" })));
-      return true;
-    });
-  }
-
   /** Commits what was asked for up to now, or the first half of it. */
   #commit(): void {
     this.#turns.cancel();
+    if (this.#isWaiting) return;
     this.#commitThese(this.#pending.splice(0, this.#halves.share(this.#pending.length)));
     const next = this.#pending[0];
-    if (next !== undefined) this.#askFor(next);
+    if (next !== undefined && !this.#isWaiting) this.#askFor(next);
   }
 
   /** In one transaction. */
   #commitThese(taken: readonly PendingWrite[]): void {
-    const writes = this.#options.room.admit(taken);
-    if (writes.length === 0 && this.#options.room.isFull) return;
-    const isTight = this.#options.room.isFull;
+    const { room } = this.#options;
+    const { writes, later, isMoving, isIdle } = planTransaction(taken, {
+      room,
+      past: this.#past,
+      head: this.#head,
+      rowOf: (key) => this.#changes.row(key),
+    });
+    if (later.length > 0) this.#wait(later);
+    if (isIdle) return;
+    const { isFull: isTight, isScarce } = room;
     const changed: Changed = { changes: [], records: [], results: new Map(), isTight };
     let outcomes: Outcome[] = [];
     let head = this.#head;
@@ -251,8 +254,9 @@ export class LmdbStore implements Store {
         this.#names.turn();
         outcomes = writes.map((write) => this.#apply(write, changed));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
-        if (!isTight && this.#past.isDue(this.#head)) head = this.#past.move(head);
-        if (head === this.#head) return;
+        if (isMoving) head = this.#past.move(head, isScarce);
+        // Where others wait for pages, the log gives some up.
+        if (head === this.#head && (writes.length > 0 || !isTight)) return;
         this.#versions.changed(changed.records.length);
         head = this.#putHead(head);
         next = transaction + 1;
@@ -262,11 +266,12 @@ export class LmdbStore implements Store {
       this.#names.restart();
       const reason = lmdbError(error, this.label);
       for (const { reject } of writes) reject(reason);
-      this.#options.room.failed(reason);
+      room.failed(reason);
       this.#fail(reason);
       return;
     }
     this.#next = next;
+    if (head.forgotten + head.made > this.#head.forgotten + this.#head.made) room.gaveWay();
     if (head !== this.#head) {
       this.#head = head;
       this.#past.committed(changed.changes, head);
@@ -274,12 +279,26 @@ export class LmdbStore implements Store {
       this.#options.flusher.committed(changed.records.map(({ row }) => row));
     }
     this.#listener?.announce(changed.changes);
-    this.#settle(outcomes);
+    const flush = (): Promise<void> => this.#options.flusher.flush();
+    settle(outcomes, { durabilityOf: this.#durabilityOf, flush });
+  }
+
+  /** Holds writes back, and those behind them, until pages that were given up can be used again. */
+  #wait(later: readonly PendingWrite[]): void {
+    this.#pending.unshift(...later);
+    this.#isWaiting = true;
+    // A disk that refuses ends the store, and with it those who wait.
+    const again = (): void => {
+      this.#isWaiting = false;
+      this.#turns.ask(false);
+    };
+    this.#options.flusher.makeSafe().then(again, again);
   }
 
   /** Within a transaction. */
   #putHead(head: Head): Head {
-    const put = this.#log.forget(head, this.#options.clock.wall());
+    const { clock, room } = this.#options;
+    const put = this.#log.forget(head, clock.wall(), room.isFull);
     this.#past.forgot(head.bytes - put.bytes);
     this.#tables.meta.putSync(META_KEYS.head, encodeHead(put));
     return put;
@@ -287,10 +306,8 @@ export class LmdbStore implements Store {
 
   /** Moves all past versions out of the log, which may be many: others have their turns meanwhile. */
   async #moveAll(): Promise<void> {
-    while (this.#head.made < this.#head.revision) {
-      await nextTurn();
-      if (this.#failed !== undefined) throw this.#failed;
-      if (this.#closing !== undefined) throw new EngineError("ENGINE_CLOSED");
+    // On a full disk it is enough that they are kept as the new rule says.
+    while (this.#head.made < this.#head.revision && !this.#options.room.isFull) {
       try {
         const head = commit(this.#tables, () => {
           requireOwner(this.#tables, this.#options.ownerRow);
@@ -302,32 +319,19 @@ export class LmdbStore implements Store {
         this.#log.restart();
         throw lmdbError(error, this.label);
       }
-      this.#options.flusher.committed([]);
+      await this.#pause();
     }
   }
 
-  #settle(outcomes: readonly Outcome[]): void {
-    const unflushed: Outcome[] = [];
-    for (const outcome of outcomes) {
-      const { write, result, error } = outcome;
-      if (result === undefined) write.reject(error);
-      else if (this.#durabilityOf(write.request) === "flushed") unflushed.push(outcome);
-      else write.resolve(result);
-    }
-    if (unflushed.length > 0) void this.#settleFlushed(unflushed);
-  }
-
-  async #settleFlushed(outcomes: readonly Outcome[]): Promise<void> {
-    try {
-      await this.#options.flusher.flush();
-      for (const { write, result } of outcomes) if (result !== undefined) write.resolve(result);
-    } catch (cause) {
-      for (const { write } of outcomes) {
-        const { operation } = write.request;
-        const says = "the write was applied, but may not outlive a power failure";
-        write.reject(new EngineError("ENGINE_AMBIGUOUS", says, { cause, details: { operation } }));
-      }
-    }
+  /** Between the transactions of a task. */
+  async #pause(): Promise<void> {
+    const { flusher, room } = this.#options;
+    flusher.committed([]);
+    room.gaveWay();
+    // Where pages are scarce, the next one is to find those that this one gave up.
+    await (room.isFull ? flusher.makeSafe() : nextTurn());
+    if (this.#failed !== undefined) throw this.#failed;
+    if (this.#closing !== undefined) throw new EngineError("ENGINE_CLOSED");
   }
 
   /** The disk refused to keep what it took: nothing it says after that can be trusted. */

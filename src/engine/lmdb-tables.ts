@@ -156,3 +156,18 @@ export function requireOwner({ meta }: LmdbTables, ownerRow: Uint8Array): void {
   if (row !== undefined && Buffer.compare(row, ownerRow) === 0) return;
   throw new EngineError("ENGINE_DEPOSED", "another process has taken the store over");
 }
+
+/**
+ * Gives the store up: the epoch stays, the name goes, so that the next one need not ask whether this process
+ * is alive. @returns whether it was ours
+ */
+export function disown(tables: LmdbTables, ownerRow: Uint8Array): boolean {
+  const { meta } = tables;
+  return commit(tables, () => {
+    const row = meta.get(META_KEYS.owner);
+    if (row === undefined || Buffer.compare(row, ownerRow) !== 0) return false;
+    const { epoch } = JSON.parse(Buffer.from(row).toString()) as { epoch: number };
+    meta.putSync(META_KEYS.owner, Buffer.from(JSON.stringify({ epoch, owner: "" })));
+    return true;
+  });
+}

@@ -131,7 +131,6 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     ageMs: options.historyMs ?? 7 * DAY_MS,
   };
   const tables = openTables(directory);
-  const room = new DiskRoom(directory, clock);
   let flusher: LmdbFlusher | undefined;
   try {
     await chmod(join(directory, DATA_FILE), 0o600);
@@ -148,6 +147,7 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
       convert: (head) => rows.convert(head),
     });
     flusher.takenOver(revision);
+    const room = new DiskRoom({ directory, tables, clock });
     const store = new LmdbStore(tables, {
       label: `lmdb:${directory}`,
       id,

@@ -50,7 +50,13 @@ export class SafePointFile {
   static async create(directory: string, boot: string): Promise<SafePointFile> {
     const name = `${SAFE_PREFIX}${randomId()}`;
     const file = await open(join(directory, name), "wx", 0o600);
-    await file.writeFile(Buffer.alloc(2 * SLOT_BYTES, " "));
+    try {
+      await file.writeFile(Buffer.alloc(2 * SLOT_BYTES, " "));
+    } catch (error) {
+      await file.close();
+      await rm(join(directory, name), { force: true });
+      throw error;
+    }
     return new SafePointFile(directory, name, file, boot);
   }
 

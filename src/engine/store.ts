@@ -70,7 +70,8 @@ export interface StoreListener {
 export interface StoreHistory {
   /** Past versions of an entry, newest first, as the rules keep them. */
   past(path: Path, key: Uint8Array): readonly EngineVersion[];
-  keep(rule: HistoryRule): Promise<void> | void;
+  /** Resolves when what the rule does not keep is gone. */
+  keep(rule: HistoryRule): Promise<void>;
   readonly rules: { readonly all: readonly HistoryRule[] };
 }
 

@@ -10,7 +10,7 @@ import { pause } from "../base/pause.ts";
 import type { Channel, Listener } from "../channel/channel.ts";
 import { listenUnix } from "../channel/unix.ts";
 import type { Engine } from "../engine/engine.ts";
-import { giveUpReserve } from "../engine/disk-room.ts";
+import { giveUpReserve } from "../engine/reserve.ts";
 import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
 import { openSession, type Session } from "../remote/session.ts";

@@ -2,7 +2,7 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { EngineError, NodeError } from "../base/errors.ts";
-import { giveUpReserve } from "../engine/disk-room.ts";
+import { giveUpReserve } from "../engine/reserve.ts";
 import { randomId } from "../base/ids.ts";
 import { isCertainlyGone, ownProcess, type ProcessIdentity } from "../runner/process-identity.ts";
 

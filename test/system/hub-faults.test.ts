@@ -78,15 +78,46 @@ test("a tree on a full disk can still be opened and read, and is written to agai
       await Promise.allSettled(all);
     }
     takeAll(join(folder.path, "rest"));
-    await expect(first.set("large", "x".repeat(500_000))).rejects.toMatchObject(full);
+    await expect(first.set("large", "x".repeat(3_500_000))).rejects.toMatchObject(full);
     await first.close();
     process.kill(hubPid(folder.path) as number, "SIGKILL");
     await using tree = await open(folder.path);
     expect(await tree.get("kept")).toBe("x");
-    await expect(tree.set("large", "x".repeat(500_000))).rejects.toMatchObject(full);
+    await expect(tree.set("large", "x".repeat(3_500_000))).rejects.toMatchObject(full);
     rmSync(join(folder.path, "rest"));
     expect(disk("remount,size=64m")).toBe(true);
-    await tree.set("large", "x".repeat(500_000));
+    await tree.set("large", "x".repeat(3_500_000));
+  } finally {
+    process.kill(hubPid(folder.path) as number, "SIGKILL");
+    spawnSync("umount", ["-l", folder.path]);
+  }
+});
+
+test("a full disk has room again behind keepHistory() and delete(), also with a hub that starts then", async ({
+  skip,
+}) => {
+  using folder = temporaryFolder();
+  const disk = ["-t", "tmpfs", "-o", "size=20m", "tmpfs", folder.path];
+  skip(spawnSync("mount", disk).status !== 0, "only root can make a disk");
+  try {
+    await using tree = await open(folder.path, { create: true });
+    const store = join(folder.path, ".banyan/store");
+    await vi.waitUntil(() => readdirSync(store).includes("reserve"), { timeout: 30_000 });
+    let written = 0;
+    for (let refused = 0; refused === 0;) {
+      const all = Array.from({ length: 50 }, (_, i) => tree.set(["k", written + i], LARGE));
+      const results = await Promise.allSettled(all);
+      refused = results.filter(({ status }) => status === "rejected").length;
+      written += all.length - refused;
+    }
+    takeAll(join(folder.path, "rest"));
+    process.kill(hubPid(folder.path) as number, "SIGKILL");
+    await tree.keepHistory(":", { versions: 0 });
+    const { deleted } = await tree.delete("k", { recursive: true });
+    expect(deleted).toBeGreaterThanOrEqual(written);
+    for (let i = 0; i < 50; i++) await tree.set(["new", i], LARGE);
+    expect(await tree.get(["new", 49])).toBe(LARGE);
+    expect(await names(tree)).toEqual([]);
   } finally {
     process.kill(hubPid(folder.path) as number, "SIGKILL");
     spawnSync("umount", ["-l", folder.path]);
