@@ -68,7 +68,6 @@ const MOST_WAITS = 8;
 /** How long who was refused is refused at once, and how often one that might fail is tried in a process. */
 const RETRY_MS = 500;
 const MOST_FAILURES = 100;
-const MOST_IN_TRIES = 64 * KIB;
 
 /** What a transaction takes, and how much of that in pieces of a size. */
 interface Need {
@@ -144,31 +143,40 @@ export class DiskRoom {
     let need = NOTHING;
     const most = Math.max(MOST_AT_A_TIME, this.#freePages().bytes / 8);
     for (const [index, write] of writes.entries()) {
-      const isDeletion = write.request.value === undefined;
-      const left = isDeletion ? FOR_STEPS : FOR_DELETIONS;
-      let next = plus(need, write.request, keptBytes(write.request));
-      const fits = now.length === 0 || next.bytes <= most;
-      if (fits && this.#full === undefined && !this.#has(next, left)) {
-        this.#full = this.refusal;
-        // From now on less is kept.
-        next = plus(need, write.request, keptBytes(write.request));
-      }
-      if (fits && this.#has(next, left)) {
+      const { request } = write;
+      const isFirst = now.length === 0;
+      const next = this.#with(need, request, { keptBytes, most: isFirst ? Infinity : most });
+      if (next !== undefined) {
         need = next;
         now.push(write);
-        continue;
-      }
-      if (now.length === 0 && isDeletion && this.#giveUp(next)) {
-        need = next;
-        now.push(write);
-      } else if (now.length > 0 || this.#maySoon()) {
-        if (now.length > 0) this.gaveWay();
+      } else if (!isFirst || this.#maySoon()) {
+        if (!isFirst) this.gaveWay();
         return { now, later: writes.slice(index), bytes: need.bytes };
-      } else if (isDeletion && this.#mayTry(next)) now.push(write);
+      } else if (this.#mayTry(request)) now.push(write);
       else write.reject(this.refusal);
     }
     if (now.length > 0) this.gaveWay();
     return { now, later: [], bytes: need.bytes };
+  }
+
+  /** What is needed with one write more, if that can be had. */
+  #with(
+    need: Need,
+    request: WriteRequest,
+    { keptBytes, most }: { keptBytes: KeptBytes; most: number },
+  ): Need | undefined {
+    const isDeletion = request.value === undefined;
+    const left = isDeletion ? FOR_STEPS : FOR_DELETIONS;
+    let next = plus(need, request, keptBytes(request));
+    if (next.bytes > most) return undefined;
+    if (this.#has(next, left)) return next;
+    if (this.#full === undefined) {
+      this.#full = this.refusal;
+      // From now on less is kept.
+      next = plus(need, request, keptBytes(request));
+      if (this.#has(next, left)) return next;
+    }
+    return isDeletion && most === Infinity && this.#giveUp(next) ? next : undefined;
   }
 
   /** Whether there is room for a transaction that writes so much besides, for one that makes room itself. */
@@ -304,9 +312,9 @@ export class DiskRoom {
     return false;
   }
 
-  /** Whether a small deletion is tried for which no pages were found, and no spare piece could be kept: it may need less. */
-  #mayTry({ inPieces }: Need): boolean {
-    if (this.#spare() >= FOR_RULES || inPieces > MOST_IN_TRIES) return false;
+  /** Whether a deletion is tried for which no pages were found, where no spare piece could be kept: it may need less. */
+  #mayTry({ value }: WriteRequest): boolean {
+    if (value !== undefined || this.#spare() >= FOR_RULES) return false;
     const { clock } = this.#options;
     return this.#failures < MOST_FAILURES && clock.now() - this.#failedAt >= RETRY_MS;
   }

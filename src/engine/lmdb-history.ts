@@ -91,7 +91,7 @@ export class LmdbHistory {
   keep(rule: HistoryRule): void {
     const rules = new HistoryRules(this.rules.own);
     rules.set(rule);
-    this.#commit(() => void this.#tables.meta.putSync(META_KEYS.history, writeRules(rules.own)));
+    this.#commit(() => this.#tables.meta.putSync(META_KEYS.history, writeRules(rules.own)));
     this.rules.set(rule);
   }
 
@@ -105,36 +105,32 @@ export class LmdbHistory {
   trim(prefix: Path, from: TrimPlace | undefined): TrimPlace | undefined {
     const { history } = this.#tables;
     const { start, end } = subtreeRange(prefix);
-    const range = {
-      start: from?.row ?? historyKey(end),
-      end: historyKey(start),
-      reverse: true,
-    } as const;
-    const now = this.#options.clock.wall();
+    const first = from?.row ?? historyKey(end);
+    const range = { start: first, end: historyKey(start), reverse: true, exclusiveStart: true };
+    const rows = Array.from(history.getRange({ ...range, limit: TRIM_ROWS }));
     const surplus: Uint8Array[] = [];
-    let { key = undefined, count = 0 }: Partial<TrimPlace> = from ?? {};
-    let last: Uint8Array | undefined;
-    let rows = 0;
-    const options = { ...range, exclusiveStart: true, limit: TRIM_ROWS };
-    for (const { key: row, value } of history.getRange(options)) {
-      rows++;
-      last = row;
-      const entry = row.slice(1, -1 - REVISION_BYTES);
-      if (key === undefined || Buffer.compare(key, entry) !== 0) count = 0;
-      key = entry;
-      const { versions, maxAgeMs } = this.rules.for(decodePath(entry));
-      if (++count > versions || now - untilOf(value) > maxAgeMs) surplus.push(row);
+    let at = from;
+    for (const { key: row, value } of rows) {
+      const key = row.slice(1, -1 - REVISION_BYTES);
+      const isSame = at !== undefined && Buffer.compare(at.key, key) === 0;
+      at = { row, key, count: isSame && at !== undefined ? at.count + 1 : 1 };
+      if (this.#isSurplus(key, at.count, value)) surplus.push(row);
     }
     if (surplus.length > 0) {
       this.#commit(() => {
         for (const row of surplus) history.removeSync(row);
       });
     }
-    if (rows < TRIM_ROWS || last === undefined || key === undefined) return undefined;
-    return { row: last, key, count };
+    return rows.length < TRIM_ROWS ? undefined : at;
   }
 
-  #commit(work: () => void): void {
+  /** Whether a version is not kept that is the `count`th, from the newest. */
+  #isSurplus(key: Uint8Array, count: number, row: Uint8Array): boolean {
+    const { versions, maxAgeMs } = this.rules.for(decodePath(key));
+    return count > versions || this.#options.clock.wall() - untilOf(row) > maxAgeMs;
+  }
+
+  #commit(work: () => unknown): void {
     try {
       commit(this.#tables, () => {
         requireOwner(this.#tables, this.#options.ownerRow);

@@ -287,7 +287,6 @@ export class LmdbStore implements Store {
   #wait(later: readonly PendingWrite[]): void {
     this.#pending.unshift(...later);
     this.#isWaiting = true;
-    // A disk that refuses ends the store, and with it those who wait.
     const again = (): void => {
       this.#isWaiting = false;
       this.#turns.ask(false);
