@@ -223,7 +223,7 @@ export class LmdbStore implements Store {
     }
   }
 
-  /** Commits what was asked for up to now, or the first half of it. */
+  /** Commits what was asked for up to now, or the first half of it: in one transaction. */
   #commit(): void {
     this.#turns.cancel();
     if (this.#isWaiting) return;
@@ -232,7 +232,6 @@ export class LmdbStore implements Store {
     if (next !== undefined && !this.#isWaiting) this.#askFor(next);
   }
 
-  /** In one transaction. */
   #commitThese(taken: readonly PendingWrite[]): void {
     const { room } = this.#options;
     const { writes, later, isMoving, isIdle } = planTransaction(taken, {
