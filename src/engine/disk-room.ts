@@ -13,7 +13,7 @@ import type { Clock } from "../base/clock.ts";
 import { EngineError } from "../base/errors.ts";
 import { type FreePages, readFreePages } from "./free-pages.ts";
 import { DATA_FILE } from "./lmdb-file.ts";
-import { parseReaders } from "./lmdb-readers.ts";
+import { liveReaders } from "./lmdb-readers.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
 import {
   freeBytes,
@@ -294,9 +294,7 @@ export class DiskRoom {
 
   #freePages(): FreePages {
     const { directory, tables } = this.#options;
-    // Those that died at reading keep nothing.
-    tables.root.readerCheck();
-    const readers = parseReaders(tables.root.readerList());
+    const readers = liveReaders(tables.root);
     const oldest = Math.min(...readers.map(({ transaction = Infinity }) => transaction));
     this.#free ??= readFreePages(directory, oldest);
     return this.#free;

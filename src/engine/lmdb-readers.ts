@@ -12,6 +12,12 @@ export interface ReaderSlot {
   readonly transaction: number | undefined;
 }
 
+/** Who reads the store, but for those who died at it. */
+export function liveReaders(root: { readerCheck(): unknown; readerList(): string }): ReaderSlot[] {
+  root.readerCheck();
+  return parseReaders(root.readerList());
+}
+
 /** What `mdb_reader_list` says, a line for each reader behind a headline. */
 export function parseReaders(list: string): ReaderSlot[] {
   const slots: ReaderSlot[] = [];

@@ -27,7 +27,7 @@ import {
   requireOwner,
 } from "./lmdb-tables.ts";
 import type { Outcome, PendingWrite } from "./pending-write.ts";
-import { parseReaders, type ReaderSlot } from "./lmdb-readers.ts";
+import { liveReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import {
   type Change,
   changeOf,
@@ -197,8 +197,7 @@ export class LmdbStore implements Store {
   /** Who reads the store at this moment, but for those who died at it. */
   readers(): ReaderSlot[] {
     if (this.#failed !== undefined || this.#closing !== undefined) return [];
-    this.#tables.root.readerCheck();
-    return parseReaders(this.#tables.root.readerList());
+    return liveReaders(this.#tables.root);
   }
 
   close(): Promise<void> {
@@ -278,8 +277,7 @@ export class LmdbStore implements Store {
       this.#options.flusher.committed(changed.records.map(({ row }) => row));
     }
     this.#listener?.announce(changed.changes);
-    const flush = (): Promise<void> => this.#options.flusher.flush();
-    settle(outcomes, { durabilityOf: this.#durabilityOf, flush });
+    settle(outcomes, this.#durabilityOf, () => this.#options.flusher.flush());
   }
 
   /** Holds writes back, and those behind them, until pages that were given up can be used again. */

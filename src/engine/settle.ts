@@ -3,22 +3,20 @@ import type { Durability } from "./engine.ts";
 import type { Outcome } from "./pending-write.ts";
 import type { WriteRequest } from "./store.ts";
 
-interface SettleOptions {
-  readonly durabilityOf: (request: WriteRequest) => Durability;
-  /** Resolves when everything committed by now is on the disk. */
-  readonly flush: () => Promise<void>;
-}
-
 /** Tells who waits for a transaction what it came to; those who want it on the disk when it is there. */
-export function settle(outcomes: readonly Outcome[], options: SettleOptions): void {
+export function settle(
+  outcomes: readonly Outcome[],
+  durabilityOf: (request: WriteRequest) => Durability,
+  flush: () => Promise<void>,
+): void {
   const unflushed: Outcome[] = [];
   for (const outcome of outcomes) {
     const { write, result, error } = outcome;
     if (result === undefined) write.reject(error);
-    else if (options.durabilityOf(write.request) === "flushed") unflushed.push(outcome);
+    else if (durabilityOf(write.request) === "flushed") unflushed.push(outcome);
     else write.resolve(result);
   }
-  if (unflushed.length > 0) void settleFlushed(unflushed, options.flush());
+  if (unflushed.length > 0) void settleFlushed(unflushed, flush());
 }
 
 async function settleFlushed(outcomes: readonly Outcome[], flushed: Promise<void>): Promise<void> {
