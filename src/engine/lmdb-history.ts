@@ -2,12 +2,14 @@
  * Past versions of entries, in a table of their own: the path's key, a zero, which begins no element,
  * and the revision. So the versions of an entry lie together, before those of what is below it.
  */
+import type { RangeOptions } from "lmdb";
+
 import type { Clock } from "../base/clock.ts";
 import { decodePath, encodePath, subtreeRange } from "../wire/path-key.ts";
 import type { Path } from "../wire/path.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
-import type { HistoryRule } from "./engine.ts";
+import type { HistoryRule, Revision } from "./engine.ts";
 import type { PastVersion } from "./history-memory.ts";
 import { HistoryRules } from "./history-rules.ts";
 import { lmdbError } from "./lmdb-errors.ts";
@@ -141,10 +143,19 @@ export class LmdbHistory {
     }
   }
 
+  /** Removes the version of a revision and those before it; within a transaction. */
+  forget(key: Uint8Array, through: Revision): void {
+    const start = rowKey(key, revisionKey(through));
+    this.#remove({ start, end: rowKey(key, new Uint8Array()), reverse: true });
+  }
+
   #prune(key: Uint8Array, { versions }: HistoryRule): void {
     const start = rowKey(key, new Uint8Array(REVISION_BYTES).fill(0xff));
     const end = rowKey(key, new Uint8Array());
-    const range = { start, end, reverse: true, offset: versions } as const;
+    this.#remove({ start, end, reverse: true, offset: versions });
+  }
+
+  #remove(range: RangeOptions): void {
     // All of them first: a row that is removed would take the place from under the reading.
     const surplus = Array.from(this.#tables.history.getKeys(range));
     for (const row of surplus) this.#tables.history.removeSync(row);

@@ -96,7 +96,8 @@ export class LmdbNames {
 
   #find(operation: string, after: Revision, head: Head): Ended | undefined {
     const gone = Math.min(head.forgotten, head.made);
-    if (after < this.#from) this.#read(Math.max(gone, after - LOOK_BACK));
+    // Of what is gone nothing more can be read, whoever asks again.
+    if (Math.max(after, gone) < this.#from) this.#read(Math.max(gone, after - LOOK_BACK));
     const revision = this.#inLog.get(operation);
     const result = revision !== undefined && revision > gone ? this.#resultAt(revision) : undefined;
     if (result !== undefined) return { result };

@@ -63,6 +63,8 @@ export class LmdbPast implements StoreHistory {
   #made: Revision;
   /** Of the changes that the log has forgotten and still holds. */
   #held: number;
+  /** What is not kept takes what is older along at once: it must not be seen again by a new rule. */
+  #isExact = false;
 
   constructor(options: LmdbPastOptions) {
     this.rules = options.history.rules;
@@ -110,7 +112,10 @@ export class LmdbPast implements StoreHistory {
     for (const record of records) {
       if (record.previous === undefined || record.isMade) continue;
       const change = decodeChange(record.row.revision, record.row.change);
-      if (!this.#isKept(change)) continue;
+      if (!this.#isKept(change)) {
+        if (this.#isExact) this.#options.history.forget(change.key, revisionOfRow(record.previous));
+        continue;
+      }
       moving.push({ change, previous: entryOf(change.event.entry.path, record.previous) });
     }
     // Rows that lie together are written together.
@@ -150,15 +155,27 @@ export class LmdbPast implements StoreHistory {
   }
 
   async keep(rule: HistoryRule): Promise<void> {
-    const { moveAll, history, requireRoom, pause } = this.#options;
-    // What was written before the rule is not kept as that says.
-    await moveAll();
-    requireRoom();
-    history.keep(rule);
+    const { moveAll, history, requireRoom } = this.#options;
+    this.#isExact = true;
+    try {
+      // What was written before the rule is not kept as that says.
+      await moveAll();
+      await this.#trim(rule.prefix);
+      await moveAll();
+      requireRoom();
+      history.keep(rule);
+    } finally {
+      this.#isExact = false;
+    }
+    await this.#trim(rule.prefix);
+  }
+
+  async #trim(prefix: Path): Promise<void> {
+    const { history, requireRoom, pause } = this.#options;
     for (let at: TrimPlace | undefined; ;) {
       await pause();
       requireRoom();
-      at = history.trim(rule.prefix, at);
+      at = history.trim(prefix, at);
       if (at === undefined) return;
     }
   }

@@ -300,10 +300,11 @@ export class LmdbStore implements Store {
     return put;
   }
 
-  /** Moves all past versions out of the log, which may be many: others have their turns meanwhile. */
+  /** Moves all past versions of now out of the log, which may be many: others write meanwhile, and may be faster. */
   async #moveAll(): Promise<void> {
+    const { revision } = this.#head;
     // On a full disk it is enough that they are kept as the new rule says.
-    while (this.#head.made < this.#head.revision && !this.#options.room.isFull) {
+    while (this.#head.made < revision && !this.#options.room.isFull) {
       try {
         const head = commit(this.#tables, () => {
           requireOwner(this.#tables, this.#options.ownerRow);

@@ -4,19 +4,25 @@ import { randomUUID } from "node:crypto";
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/gu;
 /** The shortest whole number that a JavaScript number may not hold has so many digits. */
 const LONG = /\d{16}/u;
+/** One with so large an exponent may be larger than any JavaScript number. */
+const HUGE = /[eE]\+?\d{3}/u;
 const WHOLE = /^-?\d+$/u;
 
 /**
  * What `JSON.parse` gives, but for whole numbers that a JavaScript number would round: they are bigints.
  *
- * @throws SyntaxError as `JSON.parse` does
+ * @throws SyntaxError as `JSON.parse` does, and for numbers that are larger than any JavaScript number
  */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
-  if (!LONG.test(text)) return value;
+  if (!LONG.test(text) && !HUGE.test(text)) return value;
   const mark = `${randomUUID()} `;
   let any = false;
   const marked = text.replace(TOKENS, (token) => {
+    const isNumber = !token.startsWith('"');
+    if (isNumber && !WHOLE.test(token) && !Number.isFinite(Number(token))) {
+      throw new SyntaxError(`${token} is larger than any number`);
+    }
     if (!WHOLE.test(token) || Number.isSafeInteger(Number(token))) return token;
     any = true;
     return `"${mark}${token}"`;

@@ -207,6 +207,53 @@ describe("past versions and names that are in the log", () => {
     expect((await past(disk.engine, "a")).length).toBe(2);
   });
 
+  test.each([[100_000], [5]])(
+    "have no holes where a rule kept fewer for a while, and the log keeps %i changes",
+    async (history) => {
+      await using disk = await Disk.open({ history });
+      const memory = new MemoryEngine({ clock: disk.clock });
+      const both = [disk.engine, memory];
+      const prefix = path("a");
+      const writeTo = async (count: number): Promise<void> => {
+        for (const engine of both) {
+          for (let i = 0; i < count; i++) await put(engine, "a", `${engine.revision}`);
+        }
+      };
+      for (const [versions, count] of [
+        [10, 400],
+        [1, 4],
+        [3, 2],
+        [10, 300],
+        [2, 1],
+        [10, 2],
+      ] as const) {
+        for (const engine of both) {
+          await engine.keepHistory({ prefix, versions, maxAgeMs: Infinity });
+        }
+        await writeTo(count);
+        expect(await past(disk.engine, "a")).toEqual(await past(memory, "a"));
+      }
+    },
+  );
+
+  test("have no holes where an entry is written while a rule is changed", async () => {
+    await using disk = await Disk.open({ history: 5 });
+    const { engine } = disk;
+    const rule = { prefix: path("a"), maxAgeMs: Infinity };
+    for (let round = 0; round < 3; round++) {
+      for (const versions of [1, 5_000]) {
+        let isKept = false;
+        const kept = engine.keepHistory({ ...rule, versions }).then(() => (isKept = true));
+        while (!isKept) {
+          await Promise.all(Array.from({ length: 300 }, (_, i) => put(engine, "a", `${i}`)));
+        }
+        await kept;
+        const revisions = (await engine.history(path("a"))).map(({ revision }) => revision);
+        expect(revisions).toEqual(revisions.map((_, i) => engine.revision - i));
+      }
+    }
+  });
+
   test("outlive a power failure", async () => {
     await using disk = await Disk.open();
     const write = (operation: string): Promise<WriteResult> =>

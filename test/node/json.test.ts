@@ -12,11 +12,11 @@ test("parseJson() and fromYaml() give whole numbers that would be rounded as big
     expect(fromYaml(text)).toBe(BigInt(text));
     expect(fromYaml(toYaml(BigInt(text)))).toBe(BigInt(text));
   }
-  const text = `{"a": [1, 9007199254740993], "b": "9007199254740993", "9007199254740993": 1e400}`;
+  const text = `{"a": [1, 9007199254740993], "b": "9007199254740993", "9007199254740993": 1e300}`;
   const value = {
     a: [1, 9_007_199_254_740_993n],
     b: "9007199254740993",
-    "9007199254740993": Infinity,
+    "9007199254740993": 1e300,
   };
   expect(parseJson(text)).toEqual(value);
   expect(fromYaml("a: [0x20000000000001, 7, -0]")).toEqual({ a: [2n ** 53n + 1n, 7, -0] });
@@ -51,3 +51,9 @@ test("looksLikeBigint() tells numbers that would be read as something else", () 
 function unmarked(_name: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }
+
+test("parseJson() refuses numbers that are larger than any, and no others", () => {
+  expect(() => parseJson('{"a": [1, -1e400]}')).toThrow(/-1e400 is larger than any number/);
+  expect(() => parseJson(`${"9".repeat(400)}.5`)).toThrow(SyntaxError);
+  expect(parseJson('["1e400", 1e-400, 1e+308]')).toEqual(["1e400", 0, 1e308]);
+});

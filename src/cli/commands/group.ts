@@ -39,7 +39,10 @@ async function expectThem(
   const name = nameOf(group);
   const [first = ""] = members;
   const isCount = members.length === 1 && /^\d+$/.test(first);
-  const expected = isCount ? Number(first) : members.map(nameOf);
+  const expected = isCount ? Number(first) : [...new Set(members.map(nameOf))];
+  if (isCount && !Number.isSafeInteger(expected)) {
+    throw new CliError("CLI_USAGE", `${first}: give a smaller number of nodes, or their names`);
+  }
   await expectMembers(await context.tree({ create: true }), name, expected);
   context.output.note(`group ${name} expects ${members.join(", ")}`);
 }
