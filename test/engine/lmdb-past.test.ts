@@ -242,9 +242,9 @@ describe("past versions and names that are in the log", () => {
     const rule = { prefix: path("a"), maxAgeMs: Infinity };
     for (let round = 0; round < 3; round++) {
       for (const versions of [1, 5_000]) {
-        let isKept = false;
-        const kept = engine.keepHistory({ ...rule, versions }).then(() => (isKept = true));
-        while (!isKept) {
+        const state = { isKept: false };
+        const kept = engine.keepHistory({ ...rule, versions }).then(() => (state.isKept = true));
+        while (!state.isKept) {
           await Promise.all(Array.from({ length: 300 }, (_, i) => put(engine, "a", `${i}`)));
         }
         await kept;
