@@ -282,7 +282,7 @@ export class LmdbStore implements Store {
 
   /** Holds writes back, and those behind them, until pages that were given up can be used again. */
   #wait(later: readonly PendingWrite[]): void {
-    this.#pending.unshift(...later);
+    this.#pending = [...later, ...this.#pending];
     this.#isWaiting = true;
     const again = (): void => {
       this.#isWaiting = false;
