@@ -25,8 +25,8 @@ interface Hold extends Deferred<void> {
 /**
  * When a store commits: at the end of the turn of the event loop in which something was asked for, behind all
  * else that comes in by then; where there was nothing to commit for a while, as soon as what asked for it is
- * through, so that who watches hears of it before anybody is answered. What waits for the disk anyhow can only be in the next flush: while another runs, it waits to become one
- * commit with all that come meanwhile.
+ * through, so that who watches hears of it before anybody is answered. What waits for the disk anyhow can only be in
+ * the next flush: while another runs, it waits to become one commit with all that come meanwhile.
  */
 export class CommitTurns {
   readonly #options: CommitTurnsOptions;

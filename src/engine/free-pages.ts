@@ -3,8 +3,7 @@
  * that gave some up, a number of entries and the entries, eight bytes each. An entry is a page; one below zero
  * is how many lie together, and the first of them is the next entry; zero is a gap.
  */
-import { LmdbPages, RowWalk } from "./lmdb-pages.ts";
-import { TABLE_RECORD_BYTES } from "./lmdb-pages.ts";
+import { LmdbPages, RowWalk, TABLE_RECORD_BYTES } from "./lmdb-pages.ts";
 
 const ENTRY_BYTES = 8;
 /** Behind all keys, which are numbers of transactions. */

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { LmdbLog } from "../../src/engine/lmdb-log.ts";
 import { headAt } from "../../src/engine/lmdb-records.ts";
 import { closeTables, commit, openTables } from "../../src/engine/lmdb-tables.ts";
-import { decodeLogRow, encodeLogRow, type LogRecord } from "../../src/engine/log-row.ts";
+import { decodeLogRow, encodeLogRow, type LogRecord, rowsOf } from "../../src/engine/log-row.ts";
 
 function record(revision: number, size: number, operation?: string): LogRecord {
   const change = new Uint8Array(size).fill(revision);
@@ -46,4 +46,17 @@ test("encodeLogRow() and decodeLogRow() keep all of a record, whatever of it the
     { ...record(8, 20_000), previous: new Uint8Array(20_000) },
   ];
   expect(decodeLogRow(5, encodeLogRow(records).slice())).toEqual(records);
+});
+
+test("rowsOf() leaves nothing out, parts what is too large for a row, and no record", () => {
+  const records = [...[100, 1_000, 1_000, 5_000, 100, 100].entries()].map(([i, size]) =>
+    record(i + 1, size),
+  );
+  expect([...rowsOf(records)].map((part) => part.map(({ row }) => row.revision))).toEqual([
+    [1, 2],
+    [3],
+    [4],
+    [5, 6],
+  ]);
+  expect([...rowsOf([])]).toEqual([]);
 });

@@ -206,8 +206,7 @@ describe("AN, SI, AL: where jobs run", () => {
     const names = Array.from({ length: 20 }, (_, i) => ["an3", i]);
     await Promise.all(names.map((name) => cluster.jobs.set(name, { code: "endless" })));
     const states = await Promise.all(names.map((name) => cluster.running(name)));
-    // How they are spread is said in the tests of placement: a busy machine may keep one of the nodes waiting.
-    for (const { node } of states) expect(["n1", "n2", "n3"]).toContain(node);
+    expect(new Set(states.map(({ node }) => node)).size).toBe(3);
     await another("an3.after");
     for (const name of names) {
       expect(await cluster.jobs.runs(name)).toHaveLength(1);
