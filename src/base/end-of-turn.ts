@@ -28,6 +28,11 @@ export function atEndOfTurn(run: () => void): void {
   void settled.then(behindMicrotasks);
 }
 
+/** Runs at once what is due at the end of this turn: who was sent something gets it before what comes now is through. */
+export function endTurn(): void {
+  runDue();
+}
+
 function behindMicrotasks(): void {
   if (host?.nextTick === undefined) runDue();
   else host.nextTick(runDue);

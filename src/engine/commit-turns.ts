@@ -122,6 +122,8 @@ export class CommitTurns {
   #commit(): void {
     this.cancel();
     if (this.#hold === undefined) {
+      // Who is told of this one may ask for another in the same step, which is not to begin within it.
+      this.#last = this.#options.clock.now();
       this.#options.commit();
       this.#last = this.#options.clock.now();
     } else this.#isDue = true;

@@ -229,6 +229,7 @@ export class HubEngine implements Engine {
     const watch: HubWatch = new HubWatch(++this.#streams, prefix, {
       ...options,
       store: this.store,
+      onNews: (revision) => this.#direct?.heardOf(revision),
       onEnd: () => this.#watches.delete(watch),
     });
     this.#watches.add(watch);
@@ -336,7 +337,7 @@ export class HubEngine implements Engine {
       return send(hub, withoutUnsaid({ ifRevision, condition, author, durability, ...again }));
     });
     this.#names.written(result.revision);
-    this.#direct?.acknowledged(result.revision);
+    this.#direct?.heardOf(result.revision);
     return result;
   }
 

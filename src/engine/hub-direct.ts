@@ -91,8 +91,8 @@ export class HubDirect implements DirectReads {
   /** Until when the store is not opened again: it could not be read, or the hub wants it to be asked. */
   #offUntil = 0;
   #asked = 0;
-  /** The last write that was acknowledged, and the last revision that the reader was seen to have. */
-  #acknowledged: Revision = 0;
+  /** The last write that was acknowledged or told of, and the last revision that the reader was seen to have. */
+  #heardOf: Revision = 0;
   #verified: Revision = 0;
   /** The turn in which something was read, and how long reading took in it. */
   #turn: NodeJS.Immediate | undefined;
@@ -138,7 +138,7 @@ export class HubDirect implements DirectReads {
   up(session: HubSession): void {
     this.#session = session;
     this.#offUntil = 0;
-    this.#acknowledged = 0;
+    this.#heardOf = 0;
     this.#verified = 0;
     const offer = session.hello.direct;
     if (this.#reader === undefined) return;
@@ -152,9 +152,9 @@ export class HubDirect implements DirectReads {
     this.#session = undefined;
   }
 
-  /** A write was acknowledged: what is read from now on must hold it. */
-  acknowledged(revision: Revision): void {
-    if (revision > this.#acknowledged) this.#acknowledged = revision;
+  /** A write was acknowledged, or a watch was told of one: what is read from now on must hold it. */
+  heardOf(revision: Revision): void {
+    if (revision > this.#heardOf) this.#heardOf = revision;
   }
 
   get<T>(path: PathLike, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW {
@@ -237,17 +237,17 @@ export class HubDirect implements DirectReads {
     return this.#fail(error);
   }
 
-  /** The reader, where it has every write that was acknowledged here. */
+  /** The reader, where it has every write that is known here. */
   #current(): StoreReader | undefined {
     const reader = this.#reader;
-    if (reader === undefined || this.#acknowledged <= this.#verified) return reader;
+    if (reader === undefined || this.#heardOf <= this.#verified) return reader;
     try {
       this.#verified = reader.revision;
     } catch (error) {
       this.#fail(error);
       return undefined;
     }
-    return this.#acknowledged <= this.#verified ? reader : undefined;
+    return this.#heardOf <= this.#verified ? reader : undefined;
   }
 
   async #open(): Promise<void> {

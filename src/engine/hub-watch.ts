@@ -2,10 +2,17 @@ import { type Deferred, deferred } from "../base/deferred.ts";
 import { BanyanError, EngineError } from "../base/errors.ts";
 import { Feed } from "../base/iteration.ts";
 import type { Path } from "../wire/path.ts";
-import type { Cursor, EngineEvent, EngineWatch, WatchOptions } from "./engine.ts";
+import type { Cursor, EngineEvent, EngineWatch, Revision, WatchOptions } from "./engine.ts";
 import { type HubSession, isLost } from "./hub-link.ts";
 import type { WatchSink } from "./hub-server.ts";
 import { type EventBatch, unpackEvents } from "./packed-events.ts";
+
+interface HubWatchSource {
+  readonly store: string;
+  /** Its reader is about to know of all up to this revision. */
+  readonly onNews: (revision: Revision) => void;
+  readonly onEnd: () => void;
+}
 
 /** Batches that wait here before the hub has to wait. */
 const MAX_BATCHES = 2;
@@ -18,6 +25,7 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
   readonly id: number;
   readonly #prefix: Path;
   readonly #options: WatchOptions;
+  readonly #onNews: (revision: Revision) => void;
   readonly #onEnd: () => void;
   #batches: EventBatch[] = [];
   /** Where the last batch that was handed out ends. */
@@ -32,15 +40,12 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
   #stale = false;
   #room: Deferred<void> | undefined;
 
-  constructor(
-    id: number,
-    prefix: Path,
-    options: WatchOptions & { store: string; onEnd: () => void },
-  ) {
+  constructor(id: number, prefix: Path, options: HubWatchSource & WatchOptions) {
     super();
     this.id = id;
     this.#prefix = prefix;
     this.#options = options;
+    this.#onNews = options.onNews;
     this.#onEnd = options.onEnd;
     this.#received = options.after;
     // Who names a cursor has what there was up to it, if that is revision 0.
@@ -87,6 +92,7 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
         if (type === "reset") this.#complete = false;
       }
       this.#received = cursor;
+      this.#onNews(cursor.revision);
       this.#push(this.#withLive(batch, resumable), cursor);
       return this.#whenRoom();
     };

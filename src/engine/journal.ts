@@ -7,9 +7,13 @@
  * the other one; when it is on the disk, the file before is not needed any more, and is overwritten from
  * its start after the next turn. What is left of earlier times in a file is of revisions that are safe,
  * and so never the next one.
+ *
+ * Who watches may be told of a change before LMDB has committed it: then it is in the journal before that, with the
+ * number of its transaction. Where the process ends in between, the next owner finds it there: its own first transaction
+ * has the same number, because no other was committed since.
  */
 import { createHash } from "node:crypto";
-import { fdatasyncSync, writeSync } from "node:fs";
+import { fdatasyncSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -23,6 +27,10 @@ const SUM_BYTES = 32;
 const HEADER_BYTES = 4 + SUM_BYTES;
 /** Of one file, and of what waits to be written: what is more is left to a safe point. */
 const MAX_BYTES = 8 * 1024 * 1024;
+/** What may wait to be written with a change that is not committed yet: who watches waits for it. */
+const MAX_AHEAD_BYTES = 64 * 1024;
+/** Of a batch that is written behind the commits of what is in it. */
+const COMMITTED = 0;
 /** A file is made longer ahead: to overwrite costs a disk half of what it costs to append. */
 const GROWTH = Buffer.alloc(256 * 1024);
 
@@ -38,6 +46,8 @@ interface JournalFile {
   /** Where the next batch goes, and how long the file is. */
   at: number;
   size: number;
+  /** Something is in it that the disk need not have. */
+  isUnsynced: boolean;
 }
 
 /** What is to be written, and where. */
@@ -84,7 +94,7 @@ export class Journal {
     try {
       for (const part of [0, 1]) {
         const handle = await open(join(directory, `${prefix}${part}`), "wx", 0o600);
-        files.push({ handle, at: 0, size: 0 });
+        files.push({ handle, at: 0, size: 0, isUnsynced: false });
       }
       await syncNames(directory);
     } catch (error) {
@@ -118,38 +128,63 @@ export class Journal {
   }
 
   /**
-   * Writes what waits; it is on the disk when this returns. Not while `write` is under way. Where it
+   * Leaves rows with the system that the transaction of that number is about to commit, behind what waits.
+   *
+   * @returns whether they are there; if so they are not to be added
+   */
+  writeAhead(rows: readonly JournalRow[], transaction: number): boolean {
+    const bytes = rows.reduce((sum, row) => sum + bytesOf(row), this.#waitingBytes);
+    if (!this.isWhole || bytes > MAX_AHEAD_BYTES || this.#file.at + bytes > MAX_BYTES) return false;
+    this.add(rows);
+    try {
+      this.#writeBatch(transaction);
+      return true;
+    } catch {
+      // As for any that could not be written, a safe point has to be waited for.
+      return false;
+    }
+  }
+
+  /**
+   * Writes what waits; all that was added is on the disk when this returns. Not while `write` is under way. Where it
    * throws, only a safe point can bring that to the disk.
    */
   writeSync(): void {
-    const file = this.#writeBatch();
-    if (file === undefined) return;
-    try {
-      fdatasyncSync(file.handle.fd);
-    } catch (error) {
-      this.#gap = this.#last;
-      throw error;
+    this.#writeBatch();
+    for (const file of this.#files) {
+      if (!file.isUnsynced) continue;
+      try {
+        fdatasyncSync(file.handle.fd);
+      } catch (error) {
+        this.#gap = this.#last;
+        throw error;
+      }
+      file.isUnsynced = false;
     }
   }
 
   /** The same, and another thread waits for the disk. */
   async write(): Promise<void> {
-    const file = this.#writeBatch();
-    if (file === undefined) return;
-    try {
-      await file.handle.datasync();
-    } catch (error) {
-      this.#gap = this.#last;
-      throw error;
+    this.#writeBatch();
+    for (const file of this.#files) {
+      if (!file.isUnsynced) continue;
+      file.isUnsynced = false;
+      try {
+        await file.handle.datasync();
+      } catch (error) {
+        this.#gap = this.#last;
+        throw error;
+      }
     }
   }
 
-  /** Leaves what waits to the system. @returns where it is, if there was something */
-  #writeBatch(): JournalFile | undefined {
-    const taken = this.#take();
-    if (taken === undefined) return undefined;
+  /** Leaves what waits to the system. */
+  #writeBatch(transaction = COMMITTED): void {
+    const taken = this.#take(transaction);
+    if (taken === undefined) return;
     const { file, batch, at, end } = taken;
     const { fd } = file.handle;
+    file.isUnsynced = true;
     try {
       for (; file.size < end; file.size += GROWTH.length) writeWhole(fd, GROWTH, file.size);
       writeWhole(fd, batch, at);
@@ -157,7 +192,6 @@ export class Journal {
       this.#gap = this.#last;
       throw error;
     }
-    return file;
   }
 
   /**
@@ -169,6 +203,7 @@ export class Journal {
     const through = this.#last;
     this.#current = this.#current === 0 ? 1 : 0;
     this.#file.at = 0;
+    this.#file.isUnsynced = false;
     return () => {
       if (through === Infinity) return;
       if (this.#gap === Infinity || this.#gap <= through) this.#gap = -1;
@@ -198,11 +233,11 @@ export class Journal {
   }
 
   /** What waits as one batch, which counts as a whole or not at all. */
-  #take(): Batch | undefined {
+  #take(transaction: number): Batch | undefined {
     const rows = this.#waiting;
     if (rows.length === 0) return undefined;
     this.#setWaiting([]);
-    const body = encodeRows(this.#writer, rows);
+    const body = encodeBatch(this.#writer, { rows, transaction });
     const batch = Buffer.allocUnsafe(HEADER_BYTES + body.length);
     batch.writeUInt32LE(body.length);
     sumOf(body).copy(batch, 4);
@@ -216,7 +251,7 @@ export class Journal {
 
 /**
  * What the journals in a directory hold, also what is in the store long since; but for those of this
- * `boot`: nothing of what they hold can have been lost.
+ * `boot`: nothing that was committed can have been lost.
  */
 export async function readJournals(
   directory: string,
@@ -225,21 +260,52 @@ export async function readJournals(
   const rows = new Map<Revision, JournalRow>();
   for (const name of await namesIn(directory)) {
     if (boot !== "" && name.startsWith(prefixOf(boot))) continue;
-    const content = await readFile(join(directory, name));
-    for (let at = 0; at + HEADER_BYTES <= content.length;) {
-      const start = at + HEADER_BYTES;
-      const end = start + content.readUInt32LE(at);
-      const body = content.subarray(start, end);
-      // What was not written whole was not acknowledged, nor was anything behind it.
-      if (end === start || sumOf(body).compare(content, at + 4, start) !== 0) break;
-      for (const row of decodeRows(body)) rows.set(row.revision, row);
-      at = end;
+    for (const batch of batchesIn(await readFile(join(directory, name)))) {
+      for (const row of batch.rows) rows.set(row.revision, row);
     }
   }
   return rows;
 }
 
-function encodeRows(writer: Writer, rows: readonly JournalRow[]): Uint8Array {
+/**
+ * What the journals of this `boot` hold for the transaction of that number, and what went with it. For who is within
+ * that one: what another process was about to commit in it is in nothing else.
+ */
+export function readAhead(
+  directory: string,
+  { boot, transaction }: { boot: string; transaction: number },
+): Map<Revision, JournalRow> {
+  const rows = new Map<Revision, JournalRow>();
+  if (boot === "") return rows;
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(prefixOf(boot))) continue;
+    for (const batch of batchesIn(readFileSync(join(directory, name)))) {
+      if (batch.transaction !== transaction) continue;
+      for (const row of batch.rows) rows.set(row.revision, row);
+    }
+  }
+  return rows;
+}
+
+interface JournalBatch {
+  readonly rows: readonly JournalRow[];
+  /** The one that was about to commit the last of them; `COMMITTED` where they were there already. */
+  readonly transaction: number;
+}
+
+/** Up to the first that is not whole: it was not acknowledged, nor was anything behind it. */
+function* batchesIn(content: Buffer): Generator<JournalBatch, void> {
+  for (let at = 0; at + HEADER_BYTES <= content.length;) {
+    const start = at + HEADER_BYTES;
+    const end = start + content.readUInt32LE(at);
+    const body = content.subarray(start, end);
+    if (end === start || sumOf(body).compare(content, at + 4, start) !== 0) return;
+    yield decodeBatch(body);
+    at = end;
+  }
+}
+
+function encodeBatch(writer: Writer, { rows, transaction }: JournalBatch): Uint8Array {
   writer.varint(rows.length);
   for (const { revision, change, operation } of rows) {
     writer.f64(revision);
@@ -248,16 +314,19 @@ function encodeRows(writer: Writer, rows: readonly JournalRow[]): Uint8Array {
     writer.varint(change.length);
     writer.bytes(change);
   }
+  writer.f64(transaction);
   return writer.takeCopy();
 }
 
-function decodeRows(body: Uint8Array): JournalRow[] {
+function decodeBatch(body: Uint8Array): JournalBatch {
   const reader = new Reader(new Uint8Array(body));
-  return Array.from({ length: reader.varint() }, () => {
+  const rows = Array.from({ length: reader.varint() }, () => {
     const revision = reader.f64();
     const operation = reader.u8() === 0 ? undefined : reader.string();
     return { revision, operation, change: reader.view(reader.varint()) };
   });
+  // Up to format 4 there was no number.
+  return { rows, transaction: reader.left === 0 ? COMMITTED : reader.f64() };
 }
 
 /** Roughly, and not less than it takes in a file. */

@@ -19,6 +19,10 @@ export interface Changed {
   readonly results: Map<string, WriteResult>;
 }
 
+export function rowsOf({ records }: Changed): readonly JournalRow[] {
+  return records.map(({ row }) => row);
+}
+
 /** Told of a change that was made again. */
 type Made = (record: LogRecord, change: Change, previous: EngineEntry | undefined) => void;
 

@@ -24,7 +24,9 @@ import { hasSafePoint, restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
 /** Raise it with every change to what lies in the rows or beside them. */
-const LMDB_FORMAT = 4;
+const LMDB_FORMAT = 5;
+/** Nobody was told of anything before LMDB had committed it: the journal had nothing that is not in the store. */
+const FORMAT_WITHOUT_EARLY_NEWS = 4;
 /** With a row for each change, and rows of operations and past versions at once: all of it is read. */
 const FORMAT_OF_SINGLE_CHANGES = 3;
 /** Without a journal: all that was on the disk was in safe points. */
@@ -34,6 +36,7 @@ const FORMAT_WITHOUT_SAFE_POINTS = 1;
 /** What this version can open. */
 export const STORE_FORMATS: readonly number[] = [
   LMDB_FORMAT,
+  FORMAT_WITHOUT_EARLY_NEWS,
   FORMAT_OF_SINGLE_CHANGES,
   FORMAT_WITHOUT_JOURNAL,
   FORMAT_WITHOUT_SAFE_POINTS,

@@ -109,6 +109,16 @@ export class LmdbFlusher {
     }
   }
 
+  /**
+   * Leaves what the transaction of that number is about to commit with the system: whoever takes the store over makes it
+   * again, should this process end before it has. To be called behind all else that can fail.
+   *
+   * @returns whether that could be done; if so `committed` is not to be told of them
+   */
+  writeAhead(rows: readonly JournalRow[], transaction: number): boolean {
+    return !this.#stopped && this.#journal.writeAhead(rows, transaction);
+  }
+
   /** To be called after each commit that changed something. */
   committed(rows: readonly JournalRow[]): void {
     this.#journal.add(rows);

@@ -6,16 +6,18 @@ import { EngineError } from "../base/errors.ts";
 import { CommitTurns } from "./commit-turns.ts";
 import type { DiskRoom } from "./disk-room.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
-import { decodeEntry, entryOf, revisionOfRow } from "./entry-row.ts";
+import { decodeEntry } from "./entry-row.ts";
+import { isEarly, lostBehind, tellEarly } from "./early-news.ts";
 import { lmdbError } from "./lmdb-errors.ts";
-import { type Changed, LmdbChanges } from "./lmdb-changes.ts";
+import { type Changed, LmdbChanges, rowsOf } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import { decodeHead, encodeHead, type Head } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
 import { Halves } from "./halves.ts";
-import { type Ended, LmdbNames } from "./lmdb-names.ts";
+import { LmdbNames } from "./lmdb-names.ts";
 import { LmdbPast } from "./lmdb-past.ts";
+import { LmdbWrites } from "./lmdb-writes.ts";
 import { readFirstKey, readPage } from "./lmdb-entries.ts";
 import {
   closeTables,
@@ -30,8 +32,6 @@ import type { Outcome, PendingWrite } from "./pending-write.ts";
 import { liveReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import {
   type Change,
-  changeOf,
-  checkWrite,
   type KeyRange,
   PAGE_LIMITS,
   type PageLimits,
@@ -80,6 +80,7 @@ export class LmdbStore implements Store {
   readonly #names: LmdbNames;
   readonly #versions: LmdbHistory;
   readonly #past: LmdbPast;
+  readonly #writes: LmdbWrites;
   /** The transaction behind our last one: nobody can have taken the store over before it. */
   #next = -1;
   #listener: StoreListener | undefined;
@@ -106,6 +107,12 @@ export class LmdbStore implements Store {
       moveAll: () => this.#moveAll(),
       requireRoom: () => options.room.requireForRules(),
       pause: () => this.#pause(),
+    });
+    this.#writes = new LmdbWrites({
+      changes: this.#changes,
+      names: this.#names,
+      past: this.#past,
+      clock,
     });
     this.#turns = new CommitTurns({
       commit: () => this.#pending.length > 0 && this.#commit(),
@@ -243,23 +250,31 @@ export class LmdbStore implements Store {
     if (isIdle) return;
     const { isFull: isTight, isScarce } = room;
     const changed: Changed = { changes: [], records: [], results: new Map(), isTight };
+    const before = this.#head;
     let outcomes: Outcome[] = [];
-    let head = this.#head;
+    let head = before;
     let next = this.#next;
+    let isTold = false;
     try {
       commit(this.#tables, (transaction) => {
         if (transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
         this.#names.turn();
-        outcomes = writes.map((write) => this.#apply(write, changed));
+        outcomes = writes.map((write) => this.#writes.apply(write, changed, before));
         if (changed.records.length > 0) head = this.#log.append(head, changed.records);
         if (isMoving) head = this.#past.move(head, isScarce);
         // Where others wait for pages, the log gives some up.
-        if (head === this.#head && (writes.length > 0 || !isTight)) return;
+        if (head === before && (writes.length > 0 || !isTight)) return;
         this.#versions.changed(changed.records.length);
         head = this.#putHead(head);
         next = transaction + 1;
+        if (!isEarly(writes, changed, this.#listener)) return;
+        isTold = this.#options.flusher.writeAhead(rowsOf(changed), transaction);
+        if (!isTold) return;
+        this.#head = head;
+        tellEarly(this.#listener, changed.changes);
       });
     } catch (error) {
+      if (isTold) return this.#end(lostBehind(writes, { label: this.label, cause: error }));
       this.#log.restart();
       this.#names.restart();
       const reason = lmdbError(error, this.label);
@@ -269,14 +284,14 @@ export class LmdbStore implements Store {
       return;
     }
     this.#next = next;
-    if (head.forgotten + head.made > this.#head.forgotten + this.#head.made) room.gaveWay();
-    if (head !== this.#head) {
+    if (head.forgotten + head.made > before.forgotten + before.made) room.gaveWay();
+    if (head !== before) {
       this.#head = head;
       this.#past.committed(changed.changes, head);
       this.#names.added(changed.records);
-      this.#options.flusher.committed(changed.records.map(({ row }) => row));
+      this.#options.flusher.committed(isTold ? [] : rowsOf(changed));
     }
-    this.#listener?.announce(changed.changes);
+    if (!isTold) this.#listener?.announce(changed.changes);
     settle(outcomes, this.#durabilityOf, () => this.#options.flusher.flush());
   }
 
@@ -335,45 +350,6 @@ export class LmdbStore implements Store {
   #flushFailed(error: unknown): void {
     const says = `${this.label}: the disk does not keep what is written: ${String(error)}`;
     this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
-  }
-
-  #apply(write: PendingWrite, changed: Changed): Outcome {
-    const { request } = write;
-    const before = this.#names.before(request, changed.results, this.#head);
-    const ended = before ?? this.#make(request, changed);
-    if (before === undefined) this.#names.ended(request, ended);
-    return { write, ...ended };
-  }
-
-  #make(request: WriteRequest, { changes, records, results, isTight }: Changed): Ended {
-    const { path, key, value, operation } = request;
-    const row = this.#changes.row(key);
-    try {
-      this.#check(request, row);
-    } catch (error) {
-      return { error };
-    }
-    const previous = row && entryOf(path, row);
-    const result = { revision: this.#head.revision + changes.length, previous };
-    if (operation !== undefined) results.set(operation, result);
-    if (value === undefined && row === undefined) return { result };
-    const change = changeOf(request, ++result.revision, this.#options.clock.wall());
-    changes.push(change);
-    const made = this.#changes.make(change, row, operation);
-    const record = this.#past.record(made, change, isTight ? undefined : previous);
-    // The log does not tell what that has replaced.
-    if (record.isMade && operation !== undefined && !isTight) {
-      this.#names.keep(operation, key, result);
-    }
-    records.push(record);
-    return { result };
-  }
-
-  #check(request: WriteRequest, row: Uint8Array | undefined): void {
-    const { condition } = request;
-    const other = condition && this.#changes.row(condition.key);
-    const current = row === undefined ? 0 : revisionOfRow(row);
-    checkWrite(request, current, other === undefined ? 0 : revisionOfRow(other));
   }
 
   #read<T>(read: () => T): T {

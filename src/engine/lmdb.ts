@@ -9,7 +9,7 @@ import { DiskRoom } from "./disk-room.ts";
 import type { Durability, EngineEntry, EngineLimits, Revision } from "./engine.ts";
 import { entryOf } from "./entry-row.ts";
 import { pastOf } from "./history-memory.ts";
-import { type JournalRow, readJournals } from "./journal.ts";
+import { type JournalRow, readAhead, readJournals } from "./journal.ts";
 import { LmdbChanges } from "./lmdb-changes.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { DATA_FILE, LOCK_FILE, prepareDirectory } from "./lmdb-file.ts";
@@ -144,6 +144,7 @@ export async function openLmdb(directory: string, options: LmdbOptions = {}): Pr
     const { id, ownerRow, epoch, revision } = takeOver(tables, options, {
       restored,
       makeAgain: () => rows.makeAgain(journal),
+      finish: (transaction) => rows.makeAgain(readAhead(directory, { boot, transaction })),
       convert: (head) => rows.convert(head),
     });
     flusher.takenOver(revision);
@@ -225,6 +226,8 @@ interface Found {
   readonly restored: boolean;
   /** Makes what the disk has of those, and says how many. */
   readonly makeAgain: () => number;
+  /** Makes what the owner before was about to make in the transaction of that number. */
+  readonly finish: (transaction: number) => void;
   /** Gives the log the rows that go with it now. */
   readonly convert: (head: Head) => Head;
 }
@@ -232,10 +235,10 @@ interface Found {
 function takeOver(
   tables: LmdbTables,
   { owner = "", claim = () => true }: LmdbOptions,
-  { restored, makeAgain, convert }: Found,
+  { restored, makeAgain, finish, convert }: Found,
 ): { id: string; ownerRow: Uint8Array; epoch: number; revision: Revision } {
   const { meta } = tables;
-  return commit(tables, () => {
+  return commit(tables, (transaction) => {
     const row = meta.get(META_KEYS.owner);
     const previous = row === undefined ? { epoch: 0, owner: "" } : readOwner(row);
     if (!claim(previous)) {
@@ -251,6 +254,7 @@ function takeOver(
     if (id !== undefined && found.isOld === true) {
       meta.putSync(META_KEYS.head, encodeHead(convert(found)));
     }
+    if (id !== undefined) finish(transaction);
     const isBehind = id !== undefined && makeAgain() > 0;
     if (id === undefined || restored || isBehind) {
       const head = id === undefined ? headAt(0) : nextRevisions(headOf(tables));

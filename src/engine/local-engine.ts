@@ -61,6 +61,7 @@ export class LocalEngine implements Engine {
     });
     store.listen({
       announce: (changes) => this.#watches.announce(changes),
+      awaits: (change) => this.#watches.awaits(change),
       failed: (error) => void this.#finish(error, error),
     });
   }

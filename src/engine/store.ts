@@ -60,8 +60,13 @@ export interface WriteRequest {
 }
 
 export interface StoreListener {
-  /** Called after each commit, in order, before its writes are acknowledged. */
+  /**
+   * Called for each commit, in order, before its writes are acknowledged, and when reads give it and it outlives
+   * every process.
+   */
   announce(changes: readonly Change[]): void;
+  /** Whether somebody would be told of it. */
+  awaits(change: Change): boolean;
   /** The store can't go on; nothing more will be announced. */
   failed(error: EngineError): void;
 }

@@ -41,6 +41,15 @@ export class Watches {
     return watch;
   }
 
+  /** Whether one of them is over the place of this change. */
+  awaits({ event }: Change): boolean {
+    let found = false;
+    this.#byPrefix.forEach(event.entry.path, () => {
+      found = true;
+    });
+    return found;
+  }
+
   /** The changes of one commit, when the source's `revision` says so already. */
   announce(changes: readonly Change[]): void {
     for (const change of changes) {

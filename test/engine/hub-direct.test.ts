@@ -8,8 +8,8 @@ import type { HubSession } from "../../src/engine/hub-link.ts";
 import { Path } from "../../src/wire/path.ts";
 
 /** Direct reads that are possible, of a store whose pages are read by `page`. */
-async function opened(page: () => never): Promise<HubDirect> {
-  const reader = { store: "s", revision: 1, page, close: () => Promise.resolve() };
+async function opened(page: () => never, more: Partial<StoreReader> = {}): Promise<HubDirect> {
+  const reader = { store: "s", revision: 1, page, close: () => Promise.resolve(), ...more };
   const direct = new HubDirect({
     log: silentLog,
     open: () => Promise.resolve(reader as unknown as StoreReader),
@@ -54,5 +54,16 @@ test("HubDirect.page() throws what is the caller's fault", async () => {
   });
   expect(() => direct.page(Path.root, {}, () => 0)).toThrow("too long");
   expect(direct.now).toBe(direct);
+  await direct.close();
+});
+
+test("HubDirect.get() leaves it to the hub until the store has what was heard of", async () => {
+  const store = { revision: 1, get: (): undefined => undefined };
+  const direct = await opened(() => {
+    throw new Error("not asked for");
+  }, store);
+  await vi.waitFor(() => expect(direct.get(Path.root, () => 0)).toBe(undefined));
+  direct.heardOf(2);
+  expect(direct.get(Path.root, () => 0)).toBe(NOT_NOW);
   await direct.close();
 });

@@ -10,6 +10,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { BanyanError } from "../../src/base/errors.ts";
+import { handTo } from "../../src/base/iteration.ts";
 import type { Engine, WriteResult } from "../../src/engine/engine.ts";
 import { revisionKey, revisionOf } from "../../src/engine/lmdb-keys.ts";
 import { type LmdbTables, META_KEYS } from "../../src/engine/lmdb-tables.ts";
@@ -25,21 +26,33 @@ function plain({ revision, previous }: WriteResult): unknown {
 const KEYS = ["a", "a.b", "b"];
 
 type Step =
-  | { readonly type: "write" | "delete"; readonly key: string; readonly name: Name }
+  | Write
+  /** Its process ends when who watches has heard of it, and nobody else. */
+  | { readonly type: "last"; readonly write: Write }
   /** Sends a write again that was sent before, under the name that was drawn for it. */
   | { readonly type: "again"; readonly which: number }
   | { readonly type: "many" | "kill" | "move" };
 
+interface Write {
+  readonly type: "write" | "delete";
+  readonly key: string;
+  readonly name: Name;
+}
+
 /** What a caller gave, or whether one is drawn. */
 type Name = "drawn" | "none" | "op-1" | "op-2" | "op-3";
 
-const written = fc.record({
-  type: fc.constantFrom("write", "write", "delete"),
+const written: fc.Arbitrary<Write> = fc.record({
+  type: fc.constantFrom<Write["type"][]>("write", "write", "delete"),
   key: fc.constantFrom(...KEYS),
   name: fc.constantFrom<Name>("drawn", "drawn", "none", "op-1", "op-2", "op-3"),
 });
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: written },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant("last" as const), write: written }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({ type: fc.constant("again" as const), which: fc.nat(5) }),
@@ -75,6 +88,7 @@ class Runner {
   async run(step: Step, label: string, size: number): Promise<unknown> {
     if (step.type === "many") return writeMany(this.#engine());
     if (step.type === "again") return this.#again(this.#sent.at(-1 - step.which));
+    if (step.type === "last") return this.run(step.write, label, size);
     if (step.type !== "write" && step.type !== "delete") return undefined;
     const { type, key, name } = step;
     const value = bytes(label.padEnd(size, "."));
@@ -117,13 +131,33 @@ async function runsAsModel(script: readonly Step[], history: number): Promise<vo
     // What takes the place of a large entry is not in the log.
     const size = i % 5 === 0 ? 2_000 : 0;
     const expected = await models.run(step, `${i}`, size);
-    const seen = await ours.run(step, `${i}`, size);
+    const seen = await (step.type === "last"
+      ? endingWith(disk, () => ours.run(step, `${i}`, size))
+      : ours.run(step, `${i}`, size));
     const mayBe = [expected, ...(history < disk.engine.revision ? [["ambiguous", 0]] : [])];
     expect(mayBe).toContainEqual(seen);
     for (const each of KEYS) {
       expect(await past(disk.engine, each)).toEqual(await past(model, each));
     }
   }
+}
+
+/** The process of the store ends in the step of the write: the next one goes on with what is in the files. */
+async function endingWith<T>(disk: Disk, write: () => Promise<T>): Promise<T> {
+  // The journal is whole behind a safe point.
+  await disk.engine.delete(path("nothing"), { durability: "flushed" });
+  let close: (() => Promise<void>) | undefined;
+  let isReady = false;
+  void handTo(disk.engine.watch(path(":")), () => {
+    if (isReady) close ??= disk.killNow();
+    isReady = true;
+    return undefined;
+  });
+  const result = await write();
+  if (close === undefined) await disk.kill();
+  else await close();
+  await disk.start();
+  return result;
 }
 
 /** All past versions get rows of their own before a rule is changed. */
@@ -332,7 +366,7 @@ test("a store of format 3 is gone on with: its log, past versions and operations
   await disk.tables(asFormat3);
   await writeFile(join(disk.path, "format"), "banyan store 3\n");
   await disk.start();
-  expect(await readFile(join(disk.path, "format"), "utf8")).toBe("banyan store 4\n");
+  expect(await readFile(join(disk.path, "format"), "utf8")).toBe("banyan store 5\n");
   expect(await past(disk.engine, "a")).toEqual(before);
   expect(await disk.engine.put(path("a"), bytes("1"), named)).toEqual(first);
   await put(disk.engine, "a", "3");

@@ -96,7 +96,7 @@ describe("a power failure", () => {
     await writeFile(join(disk.path, "format"), "banyan store 1\n");
     await using engine = await openLmdb(disk.path);
     expect(await listed(engine, ":")).toEqual(["a=1"]);
-    expect(await readFile(join(disk.path, "format"), "utf8")).toBe("banyan store 4\n");
+    expect(await readFile(join(disk.path, "format"), "utf8")).toBe("banyan store 5\n");
     expect(await safePoints(disk.path)).toHaveLength(1);
   });
 });
