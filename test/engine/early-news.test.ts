@@ -9,7 +9,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { handTo } from "../../src/base/iteration.ts";
 import type { EngineEvent } from "../../src/engine/engine.ts";
-import { Journal, readAhead, readJournals } from "../../src/engine/journal.ts";
+import type * as tables from "../../src/engine/lmdb-tables.ts";
+import { Journal, type JournalRow, readAhead, readJournals } from "../../src/engine/journal.ts";
 import {
   bytes,
   EventReader,
@@ -54,9 +55,9 @@ const transactions = vi.hoisted(() => ({
 }));
 
 vi.mock("../../src/engine/lmdb-tables.ts", async (actual) => {
-  const real = await actual<typeof import("../../src/engine/lmdb-tables.ts")>();
-  const commit: typeof real.commit = (tables, work) => {
-    const result = real.commit(tables, (transaction) => {
+  const real = await actual<typeof tables>();
+  const commit: typeof real.commit = (opened, work) => {
+    const result = real.commit(opened, (transaction) => {
       const made = work(transaction);
       transactions.onEnd();
       return made;
@@ -191,20 +192,18 @@ describe("a watch", () => {
   });
 });
 
+function row(revision: number): JournalRow {
+  return { revision, change: new Uint8Array(10).fill(revision), operation: undefined };
+}
+
+async function whole(directory: string): Promise<Journal> {
+  const journal = await Journal.create(directory, "first");
+  journal.begin(0);
+  journal.turn()();
+  return journal;
+}
+
 describe("Journal.writeAhead()", () => {
-  const row = (revision: number) => ({
-    revision,
-    change: new Uint8Array(10).fill(revision),
-    operation: undefined,
-  });
-
-  async function whole(directory: string): Promise<Journal> {
-    const journal = await Journal.create(directory, "first");
-    journal.begin(0);
-    journal.turn()();
-    return journal;
-  }
-
   test("names the transaction, and brings along what waits", async () => {
     await using disk = await Disk.open();
     const journal = await whole(disk.path);

@@ -88,9 +88,12 @@ class Runner {
   async run(step: Step, label: string, size: number): Promise<unknown> {
     if (step.type === "many") return writeMany(this.#engine());
     if (step.type === "again") return this.#again(this.#sent.at(-1 - step.which));
-    if (step.type === "last") return this.run(step.write, label, size);
+    if (step.type === "last") return this.#write(step.write, label, size);
     if (step.type !== "write" && step.type !== "delete") return undefined;
-    const { type, key, name } = step;
+    return this.#write(step, label, size);
+  }
+
+  async #write({ type, key, name }: Write, label: string, size: number): Promise<unknown> {
     const value = bytes(label.padEnd(size, "."));
     const operation = { drawn: `drawn ${label}`, none: undefined }[name as "none"] ?? name;
     const named = name === "none" ? undefined : operation;
