@@ -182,7 +182,7 @@ export class HubEngine implements Engine {
         this.#ask({}, (_hub, { account }) => account.whyNotRun(user, code)),
       // Once more after a lost answer it would be refused: the old one is not the old one any more.
       changePassword: async (old, password) => {
-        const session = await this.#session({ deadline: this.#deadline(), sent: false });
+        const session = await this.#session({ sent: false });
         await this.#over(session, session.account.changePassword(old, password));
       },
     };
@@ -229,7 +229,7 @@ export class HubEngine implements Engine {
     const watch: HubWatch = new HubWatch(++this.#streams, prefix, {
       ...options,
       store: this.store,
-      onNews: (revision) => this.#direct?.heardOf(revision),
+      onNews: this.#heardOf,
       onEnd: () => this.#watches.delete(watch),
     });
     this.#watches.add(watch);
@@ -251,7 +251,7 @@ export class HubEngine implements Engine {
   }
 
   async publish(topic: Path, data: Uint8Array): Promise<void> {
-    const session = await this.#session({ deadline: this.#deadline(), sent: false });
+    const session = await this.#session({ sent: false });
     await this.#over(session, session.hub.publish(topic, data)).catch((error: unknown) => {
       if (!isLost(session, error)) throw error;
       const says = "the hub was lost; the message may have been sent";
@@ -336,10 +336,14 @@ export class HubEngine implements Engine {
       const again = { operation, repeats: repeats(revision) };
       return send(hub, withoutUnsaid({ ifRevision, condition, author, durability, ...again }));
     });
-    this.#names.written(result.revision);
-    this.#direct?.heardOf(result.revision);
+    this.#heardOf(result.revision);
     return result;
   }
+
+  readonly #heardOf = (revision: WriteResult["revision"]): void => {
+    this.#names.heardOf(revision);
+    this.#direct?.heardOf(revision);
+  };
 
   /** Asks until there is an answer; `operation` is given where asking may change something. */
   async #ask<T>(
@@ -347,7 +351,7 @@ export class HubEngine implements Engine {
     send: (hub: RemoteHub, session: HubSession) => PromiseLike<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const deadline = this.#deadline();
+    const deadline = this.#clock.now() + this.#giveUpMs;
     this.#pending++;
     try {
       for (let sent = false; ; sent = true) {
@@ -377,21 +381,16 @@ export class HubEngine implements Engine {
   }
 
   async #session(
-    options: AbortOptions & { deadline: number; sent: boolean; operation?: string | undefined },
+    options: AbortOptions & { deadline?: number; sent: boolean; operation?: string | undefined },
   ): Promise<HubSession> {
     this.#checkOpen();
-    const { session } = this.#link;
-    if (session !== undefined) return session;
+    if (this.#link.session !== undefined) return this.#link.session;
     const late = deferred<never>();
-    const { deadline, signal } = options;
+    const { deadline = this.#clock.now() + this.#giveUpMs, signal } = options;
     using _timer = this.#clock.after(deadline - this.#clock.now(), () => {
       late.reject(unreachable(this.#link.lastError, options));
     });
     return await abortable(Promise.race([this.#link.whenUp(options), late.promise]), signal);
-  }
-
-  #deadline(): number {
-    return this.#clock.now() + this.#giveUpMs;
   }
 
   #checkOpen(): void {

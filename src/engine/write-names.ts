@@ -20,7 +20,8 @@ export class WriteNames {
     this.#known = revision;
   }
 
-  written(revision: Revision): void {
+  /** A write has this revision. */
+  heardOf(revision: Revision): void {
     if (revision > this.#known) this.#known = revision;
   }
 

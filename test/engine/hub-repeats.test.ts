@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 import type { WriteOptions, WriteResult } from "../../src/engine/engine.ts";
 import { type LmdbEngine, openLmdb } from "../../src/engine/lmdb.ts";
-import { bytes, path, put, rejectsWith } from "../../src/testing/engine-suite-kit.ts";
+import { bytes, EventReader, path, put, rejectsWith } from "../../src/testing/engine-suite-kit.ts";
 import { TestHub } from "./hub-kit.ts";
 
 /** A hub over LMDB, and what its engine was told to write. */
@@ -97,6 +97,24 @@ test("a write is ambiguous where the log has forgotten what came behind its firs
     await Promise.all(Array.from({ length: 300 }, () => put(engine, "b", `${i}`)));
   }
   expect((await client.put(path("a"), bytes("2"), named)).revision).toBe(revision);
+});
+
+test("a client that watches knows of what others wrote, however long ago it wrote itself", async () => {
+  await using fixture = await Fixture.open(10);
+  const { engine, hub } = fixture;
+  const client = await hub.client();
+  const reader = new EventReader(client.watch(path(":")));
+  await reader.show("ready");
+  for (let i = 0; i < 3; i++) {
+    await Promise.all(Array.from({ length: 300 }, () => put(engine, "b", `${i}`)));
+  }
+  const { revision: last } = engine;
+  await reader.until((event) => event.type === "put" && event.entry.revision === last);
+  fixture.afterNext = () => hub.breakAll();
+  const { revision } = await client.put(path("a"), bytes("1"));
+  expect(revision).toBe(last + 1);
+  expect(engine.revision).toBe(revision);
+  await reader.stop();
 });
 
 test("what was sent first and comes behind what was sent again is not applied a second time", async () => {
