@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { deferred } from "../base/deferred.ts";
 import type { Log } from "../base/log.ts";
 import { childChannel } from "../channel/child.ts";
+import { checkAnswer } from "../code/rules/rule-answer.ts";
 import type { BenchWorker } from "../code/rules/rule-bench.ts";
 import {
   LIMIT_MS,
@@ -28,9 +29,12 @@ const PIPE = 3;
 /** What the code of rules may hold, in MB. */
 const MEMORY_MB = 256;
 /** How long an answer may take: what code may take at the most, and much more for a busy machine. */
-const ANSWER_MS = 6_000;
+const ANSWER_S = 6;
 
-/** A process that runs the code of rules, from its start to its end. */
+/**
+ * A process that runs the code of rules, from its start to its end. It keeps the process that started it
+ * while an answer is waited for, and no longer.
+ */
 export class RuleProcess implements BenchWorker {
   readonly #options: RuleProcessOptions;
   readonly #child: ChildProcess;
@@ -68,18 +72,20 @@ export class RuleProcess implements BenchWorker {
     tasks: readonly RuleWork[],
     forget: boolean,
   ): Promise<readonly RuleOutcome[]> {
+    this.#child.ref();
     try {
       const session = await Promise.race([this.#session, this.#gone.promise]);
-      using _ = this.#options.clock.after(ANSWER_MS, () =>
-        this.end(`what runs it did not answer within ${ANSWER_MS / 1000} s`, { why: "timeout" }),
-      );
+      using _ = this.#limit();
       const machine = session.remote<RuleWorker, "copy">("machine") as Remote<RuleWorker, "copy">;
       const answer = Promise.resolve(machine.work(units, tasks, forget));
       // Who is gone does not answer any more, and nobody listens for that.
       answer.catch(() => {});
-      return await Promise.race([answer, this.#gone.promise]);
+      return checkAnswer(await Promise.race([answer, this.#gone.promise]), tasks);
     } catch (error) {
+      if (error instanceof WorkerLost) this.end(error.message);
       throw error instanceof WorkerLost ? error : await this.#failed(error);
+    } finally {
+      this.#child.unref();
     }
   }
 
@@ -88,6 +94,21 @@ export class RuleProcess implements BenchWorker {
     this.#lost(why, options);
     this.#child.kill("SIGKILL");
     void this.#session.then((session) => session.abort(new WorkerLost(why))).catch(() => {});
+  }
+
+  /**
+   * Ends it where it does not answer. In steps: this thread may be busy itself for longer than that, and
+   * hears the answer after one of them.
+   */
+  #limit(): Disposable {
+    let seconds = 0;
+    const step = (): Disposable =>
+      this.#options.clock.after(1_000, () => {
+        if (++seconds < ANSWER_S) timer = step();
+        else this.end(`what runs it did not answer within ${ANSWER_S} s`, { why: "timeout" });
+      });
+    let timer = step();
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
 
   /** A pipe that breaks, or whatever else is wrong with it, says less than how the process ended. */
@@ -108,6 +129,6 @@ export class RuleProcess implements BenchWorker {
 
   async #open(): Promise<Session> {
     const channel = childChannel(this.#child, { fd: PIPE, label: `rules:${this.#child.pid}` });
-    return openSession(channel, { plain: "copy", name: "hub", heartbeat: false });
+    return openSession(channel, { plain: "copy", name: "rules", heartbeat: false, unref: true });
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { RulesHere } from "../../src/code/rules/rules-here.ts";
+import { RulesHere } from "../rules-here.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
 import { HUB_EXPORT } from "../../src/engine/hub-server.ts";
 import type { HubService } from "../../src/engine/hub-server.ts";

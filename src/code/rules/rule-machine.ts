@@ -11,7 +11,7 @@ import type {
 import { decodeValue, encodeValue } from "../../wire/value.ts";
 import { BrokenRule, ruleFunction } from "./rule-function.ts";
 import { schemaCheck } from "./rule-schema.ts";
-import { LIMIT_MS, type RuleWork, type RuleWorker, tooLong } from "./rule-work.ts";
+import { LIMIT_MS, MAX_REASON, type RuleWork, type RuleWorker, tooLong } from "./rule-work.ts";
 
 export interface RuleMachineOptions {
   /** How long the code of rules may run in one go before it is stopped. Default 1,000. */
@@ -22,7 +22,6 @@ export interface RuleMachineOptions {
 
 /** After this long, what is left waits for the next go: so what is stopped has had most of the limit. */
 const SLICE_MS = 100;
-const MAX_REASON = 500;
 /** Of code that did not get the processor. */
 const MAX_ATTEMPTS = 4;
 

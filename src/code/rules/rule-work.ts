@@ -6,6 +6,9 @@ export const MAX_UNITS = 1_000;
 /** How long the code of rules may run, in milliseconds. */
 export const LIMIT_MS = 1_000;
 
+/** Of a reason, in characters. */
+export const MAX_REASON = 500;
+
 /** Why what was stopped at the limit is refused. */
 export function tooLong(limitMs: number): string {
   return `its code did not end within ${limitMs / 1000} s`;

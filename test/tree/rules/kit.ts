@@ -1,4 +1,4 @@
-import { RulesHere } from "../../../src/code/rules/rules-here.ts";
+import { RulesHere } from "../../rules-here.ts";
 import { MemoryEngine } from "../../../src/engine/memory.ts";
 import { RuledEngine } from "../../../src/tree/rules/ruled-engine.ts";
 import { Tree } from "../../../src/tree/tree.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from "vitest";
 
-import { RulesHere } from "../../../src/code/rules/rules-here.ts";
+import { RulesHere } from "../../rules-here.ts";
 import { deferred } from "../../../src/base/deferred.ts";
 import { MemoryEngine } from "../../../src/engine/memory.ts";
 import { engineSuite } from "../../../src/testing/engine-suite.ts";

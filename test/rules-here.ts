@@ -1,11 +1,11 @@
-import type { RuleOutcome, RuleRunner, RuleTask } from "../../tree/rules/rule-runner.ts";
-import { RuleBench, type BenchWorker } from "./rule-bench.ts";
-import type { RuleMachineOptions } from "./rule-machine.ts";
-import type { RuleWorker } from "./rule-work.ts";
+import type { RuleOutcome, RuleRunner, RuleTask } from "../src/tree/rules/rule-runner.ts";
+import { RuleBench, type BenchWorker } from "../src/code/rules/rule-bench.ts";
+import type { RuleMachineOptions } from "../src/code/rules/rule-machine.ts";
+import type { RuleWorker } from "../src/code/rules/rule-work.ts";
 
 /**
- * Runs the code of rules on this thread: for a store that is this process's own. Code that loops holds
- * the thread up for as long as the limit has it. The compiler is loaded with the first task.
+ * Runs the code of rules on this thread: for tests of what applies rules, which need no process for it.
+ * Code that loops holds the thread up for as long as the limit has it.
  */
 export class RulesHere implements RuleRunner {
   readonly #bench: RuleBench;
@@ -30,7 +30,7 @@ export class RulesHere implements RuleRunner {
 function workerHere(options: RuleMachineOptions): BenchWorker {
   let machine: Promise<RuleWorker> | undefined;
   const load = async (): Promise<RuleWorker> => {
-    const { RuleMachine } = await import("./rule-machine.ts");
+    const { RuleMachine } = await import("../src/code/rules/rule-machine.ts");
     return new RuleMachine(options);
   };
   return {
