@@ -1,0 +1,60 @@
+/** Rules of trees that a program has for itself, without a hub: their code is not the program's either. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+import { afterAll, describe, expect, it } from "vitest";
+
+import { ROOT, temporaryFolder } from "./kit.ts";
+
+const SCRIPT = join(ROOT, "test/system/processes/own-rules.mjs");
+const DEADLINE = { timeout: 50_000, killSignal: "SIGKILL" } as const;
+
+const folder = temporaryFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+/** What a program says that has such a tree, and ends in order, by itself. */
+async function program(url: string, what: string): Promise<string[]> {
+  const done = await promisify(execFile)(process.execPath, [SCRIPT, url, what], DEADLINE);
+  expect(done.stderr).toBe("");
+  return done.stdout.trimEnd().split("\n");
+}
+
+const ALSO = [
+  "others: written written",
+  expect.stringMatching(
+    /^next: written TREE_RULE_VIOLATED undefined fine\.a does not fit the type/,
+  ),
+  "read: a a",
+];
+const TOO_LONG = "its code did not end within 1 s";
+
+describe("a tree of a program's own", () => {
+  it("in memory refuses a value whose check leaves promises without end, and takes others", async () => {
+    expect(await program("memory:", "promises")).toEqual([
+      `bad: TREE_RULE_FAILED timeout bad.a can't be checked against the type bad: ${TOO_LONG}`,
+      ...ALSO,
+    ]);
+  });
+
+  it.each(["ticks", "throws", "exit"])(
+    "in memory is not harmed by a check that leaves what never ends, throws or ends its process: %s",
+    async (what) => {
+      const [bad, ...also] = await program("memory:", what);
+      // What is left behind may come to something before or after the answer.
+      expect(bad).toMatch(
+        /^bad: (written|TREE_RULE_FAILED (timeout|lost) bad\.a can't be checked)/,
+      );
+      expect(also).toEqual(ALSO);
+    },
+  );
+
+  it("in a folder refuses such values for checks and codecs, and takes others", async () => {
+    expect(await program(join(folder.path, "tree"), "promises")).toEqual([
+      `bad: TREE_RULE_FAILED timeout bad.a can't be checked against the type bad: ${TOO_LONG}`,
+      ...ALSO,
+      `coded: TREE_RULE_FAILED timeout coded.a can't be written with the codec bad: ${TOO_LONG}`,
+      "next: written a",
+    ]);
+  });
+});
