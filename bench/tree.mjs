@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { COMMITS, DATA, WATCH_WARM } from "./lib/data.mjs";
 import { interleave, pairRatio, processUrl } from "./lib/interleave.mjs";
 import { ask, endHub, helper, median, percentile, short, temporaryFolder } from "./lib/measure.mjs";
-import { startRedis } from "./lib/redis.mjs";
+import { FSYNC, startRedis } from "./lib/redis.mjs";
 import { PAIRS, part, ratio, wanted } from "./lib/report.mjs";
 
 const WATCH = "put seen by a watcher";
@@ -36,10 +36,10 @@ async function openFloor(program = "floor-hub") {
   return { caller: storer.child, children: [storer.child, hub.child], place: ["floor", socket] };
 }
 
-/** For the watch alone: it keeps nothing on disk. */
-async function openRedis(server) {
-  const storer = await helper(processUrl("storer"), "redis", server.socket);
-  return { caller: storer.child, children: [storer.child], place: ["redis", server.socket] };
+/** For the watch alone. */
+async function openRedis(...place) {
+  const storer = await helper(processUrl("storer"), ...place);
+  return { caller: storer.child, children: [storer.child], place };
 }
 
 async function openBanyan() {
@@ -86,19 +86,26 @@ function watchTable(numbers) {
     rows: [
       ["floor of a relay", of("relay", "p50"), of("relay", "p99")],
       ["floor of a hub", of("floor", "p50"), of("floor", "p99")],
-      ["Redis", of("redis", "p50"), of("redis", "p99")],
+      ["Redis, nothing kept, least client", of("redis", "p50"), of("redis", "p99")],
+      ...FSYNC.map((fsync) => [`Redis, ${fsync}`, of(fsync, "p50"), of(fsync, "p99")]),
       ["Banyan", of("banyan", "p50"), of("banyan", "p99")],
     ],
     notes: [
       "LMDB has no watches. *Floor of a relay*: msgpack frames over a unix socket to a process that keeps a map; no store is less.",
       "*Banyan*: `set` as it is by default, which outlives every process; the floor waits for the disk.",
-      "*Redis*: a keyspace event, and a GET for the value; it keeps nothing on disk.",
+      "*Redis*: a keyspace event, and a GET for the value. *everysec*, *always*: its append-only file, ioredis over TCP; " +
+        "`everysec` outlives its process as `set` does, `always` a power failure. *Least client*: as little as one can be.",
     ],
   };
 }
 
 await part(async () => {
   const server = wanted(WATCH) ? await startRedis(folder()) : undefined;
+  const redis = server === undefined ? {} : { redis: ["redis", server.socket] };
+  for (const fsync of server === undefined ? [] : FSYNC) {
+    const { port } = await startRedis(folder(), fsync);
+    redis[fsync] = ["ioredis", `${port}`];
+  }
   const subjects = {
     lmdb: { open: openLmdb, rows: flushed.filter((row) => row !== "get, 64 in flight"), measure },
     floor: {
@@ -109,7 +116,12 @@ await part(async () => {
     ...(wanted(WATCH) && {
       relay: { open: () => openFloor("floor-relay"), rows: [WATCH], measure },
     }),
-    ...(server && { redis: { open: () => openRedis(server), rows: [WATCH], measure } }),
+    ...Object.fromEntries(
+      Object.entries(redis).map(([name, place]) => [
+        name,
+        { open: () => openRedis(...place), rows: [WATCH], measure },
+      ]),
+    ),
     banyan: { open: openBanyan, measure },
   };
   const numbers = await interleave(subjects, all);

@@ -1,11 +1,15 @@
 // The workload of data, the same for LMDB, the floor of a hub and the tree, after `lib/kv.mjs` of the fixed
 // floor: two subtrees of 10,000 entries each, values of 128 characters. Every result is checked.
+import { setTimeout as pause } from "node:timers/promises";
+
 import { rate, syncRate } from "./measure.mjs";
 
 const KEYS = 10_000;
-export const WATCH_PUTS = 2_000;
-/** The first ones don't count: at this pace it takes seconds until what is run again and again is compiled. */
-export const WATCH_WARM = 1_500;
+/** As for the other rows: what is run again and again is compiled by then. */
+const WATCH_BUSY = 5_000;
+/** Those that don't count: the first of them without pauses, and some with. */
+export const WATCH_WARM = WATCH_BUSY + 500;
+export const WATCH_PUTS = WATCH_WARM + 500;
 
 const STRIDE = 7919;
 
@@ -13,12 +17,20 @@ const name = (i) => String(i % KEYS).padStart(6, "0");
 const value = (i) => String(i).padStart(12, "0") + "v".repeat(116);
 
 /** A value that says when it was written; `age` gives how long ago that was, in microseconds. */
-export const stamp = () => String(process.hrtime.bigint()).padStart(20, "0") + "w".repeat(108);
+const stamp = () => String(process.hrtime.bigint()).padStart(20, "0") + "w".repeat(108);
 export const age = (stamped) =>
   Number(process.hrtime.bigint() - BigInt(stamped.slice(0, 20))) / 1e3;
 
 function expect(ok, what) {
   if (!ok) throw new Error(`wrong result: ${what}`);
+}
+
+/** Puts for a watcher, in the end with pauses: this is about how soon, not how much. */
+export async function putForWatcher(api) {
+  for (let i = 0; i < WATCH_PUTS; i++) {
+    await (api.commit ?? api.put)(`w${api.dot}${i % 50}`, stamp());
+    if (i >= WATCH_BUSY) await pause(2);
+  }
 }
 
 /** Fills the store, and looks whether that worked. */

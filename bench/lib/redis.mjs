@@ -3,16 +3,22 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 import { keep } from "./measure.mjs";
 
-/** Starts a server that keeps nothing; resolves with its process and socket, or undefined where there is none. */
-export async function startRedis(folder) {
+/** How often a server that keeps its commands waits for the disk; it is reached over TCP, as most are. */
+export const FSYNC = ["everysec", "always"];
+
+/** Starts a server that keeps nothing, or its commands in a file, with `fsync`; resolves with its process and socket, or undefined where there is none. */
+export async function startRedis(folder, fsync) {
   const socket = join(folder, "redis.sock");
-  const args = ["--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no"];
+  const port = fsync === undefined ? 0 : await freePort();
+  const kept = fsync === undefined ? ["no"] : ["yes", "--appendfsync", fsync, "--dir", folder];
+  const places = ["--port", `${port}`, "--unixsocket", socket];
+  const args = [...places, "--save", "", "--appendonly", ...kept];
   const child = spawn("redis-server", args, { stdio: "ignore" });
   const failed = once(child, "error").then(() => true);
   failed.catch(() => {});
@@ -20,7 +26,16 @@ export async function startRedis(folder) {
   for (let i = 0; i < 200 && !existsSync(socket); i++) {
     if (await Promise.race([failed, pause(20, false)])) return undefined;
   }
-  return existsSync(socket) ? { child, socket } : undefined;
+  return existsSync(socket) ? { child, socket, port } : undefined;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** `onPush` gets what comes without having been asked for. */

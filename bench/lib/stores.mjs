@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 
 import { open as openTree } from "banyan";
+import { Redis } from "ioredis";
 import { open as openLmdb } from "lmdb";
 
 import { Floor } from "./floor.mjs";
@@ -71,6 +72,25 @@ export const STORES = {
         });
         await redis.call("CONFIG", "SET", "notify-keyspace-events", "K$");
         await events.call("PSUBSCRIBE", `${prefix}${top}/*`);
+      },
+    };
+  },
+
+  /** By the client that most use. */
+  ioredis: async (port) => {
+    const redis = new Redis(Number(port), "127.0.0.1");
+    return {
+      dot: "/",
+      get: (key) => redis.get(key),
+      put: (key, value) => redis.set(key, value),
+      watch: async (top, onValue) => {
+        const prefix = "__keyspace@0__:";
+        const events = new Redis(Number(port), "127.0.0.1");
+        events.on("pmessage", (_, channel) => {
+          void redis.get(channel.slice(prefix.length)).then(onValue);
+        });
+        await redis.config("SET", "notify-keyspace-events", "K$");
+        await events.psubscribe(`${prefix}${top}/*`);
       },
     };
   },
