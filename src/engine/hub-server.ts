@@ -283,7 +283,8 @@ export class HubService implements AsyncDisposable {
     const pass = (events: readonly EngineEvent[]): Promise<void> | undefined => {
       const { cursor } = watch;
       const bytes = packed === true ? packEvents({ events, cursor }) : undefined;
-      return ahead.add(bytes === undefined ? sink(events, cursor) : sink(bytes));
+      if (bytes !== undefined) return ahead.add(sink(bytes), bytes.length);
+      return ahead.add(sink(events, cursor), sizeOf(events));
     };
     void handTo(watch, pass)
       .catch((error: unknown) => {
@@ -305,7 +306,7 @@ export class HubService implements AsyncDisposable {
       for await (const message of subscription) {
         const taken = Promise.resolve(sink(message.topic, message.data, subscription.dropped));
         if (group !== undefined) taken.catch(() => subscription.giveBack(message));
-        await ahead.add(taken);
+        await ahead.add(taken, message.data.length);
       }
     };
     void pump()
@@ -365,4 +366,10 @@ export class HubService implements AsyncDisposable {
     this.#streams.delete(id);
     release(sink);
   }
+}
+
+function sizeOf(events: readonly EngineEvent[]): number {
+  const size = (event: EngineEvent): number =>
+    event.type === "put" ? event.entry.value.length : 0;
+  return events.reduce((sum, event) => sum + size(event), 0);
 }

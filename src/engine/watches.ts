@@ -4,12 +4,22 @@ import type { Path } from "../wire/path.ts";
 import { subtreeRange } from "../wire/path-key.ts";
 import type { Cursor, EngineEvent, EngineWatch, Revision, WatchOptions } from "./engine.ts";
 import { PrefixIndex } from "./prefix-index.ts";
-import { type Change, inRange, type KeyRange, PAGE_LIMITS, type Store, weightOf } from "./store.ts";
+import {
+  type Change,
+  inRange,
+  type KeyRange,
+  PAGE_LIMITS,
+  type PageLimits,
+  type Store,
+} from "./store.ts";
+import { type WaitingChange, WaitingChanges, waitingChange } from "./waiting-changes.ts";
 
 /** What a watch reads: the part of a store that it needs. */
 export type WatchSource = Pick<Store, "id" | "revision" | "page" | "changes">;
 
 const DEFAULT_MAX_BACKLOG = 10_000;
+/** What is handed out at a time: it may be long on its way, as bytes of its own. */
+const BATCH_LIMITS: PageLimits = { entries: PAGE_LIMITS.entries, bytes: 256 * 1024 };
 /** A backlog of few but large values is as bad as one of many. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
@@ -18,9 +28,11 @@ export class Watches {
   readonly #source: WatchSource;
   readonly #byPrefix = new PrefixIndex<StoreWatch>();
   readonly #open = new Set<StoreWatch>();
+  readonly #waiting: WaitingChanges;
 
   constructor(source: WatchSource) {
     this.#source = source;
+    this.#waiting = new WaitingChanges(source);
   }
 
   get size(): number {
@@ -30,6 +42,7 @@ export class Watches {
   open(prefix: Path, options: WatchOptions = {}): EngineWatch {
     const watch: StoreWatch = new StoreWatch(this.#source, subtreeRange(prefix), {
       ...options,
+      waiting: this.#waiting,
       onEnd: () => {
         this.#open.delete(watch);
         this.#byPrefix.delete(prefix, watch);
@@ -52,10 +65,17 @@ export class Watches {
 
   /** The changes of one commit, when the source's `revision` says so already. */
   announce(changes: readonly Change[]): void {
+    const told: WaitingChange[] = [];
     for (const change of changes) {
-      this.#byPrefix.forEach(change.event.entry.path, (watch) => watch.push(change));
+      let one: WaitingChange | undefined;
+      this.#byPrefix.forEach(change.event.entry.path, (watch) => {
+        one ??= waitingChange(change);
+        watch.push(one);
+      });
+      if (one !== undefined) told.push(one);
     }
     for (const watch of this.#open) watch.announced();
+    this.#waiting.keep(told);
   }
 
   /** Ends them all; with an `error`, that is what their readers get. */
@@ -76,12 +96,14 @@ export class Watches {
 type Phase = "pending" | "scan" | "settle" | "catch-up" | "follow" | "ended";
 
 interface StoreWatchOptions extends Omit<WatchOptions, keyof AbortOptions> {
+  readonly waiting: WaitingChanges;
   readonly onEnd: () => void;
 }
 
 /**
- * One reader's watch. Memory is bounded: pages are read when they are asked for, and a queue that
- * runs over is dropped for a "reset", after which nothing is queued until the reader comes back.
+ * One reader's watch. Memory is bounded: pages are read when they are asked for, what is large waits in
+ * the log, and a queue that runs over is dropped for a "reset", after which nothing is queued until the
+ * reader comes back.
  */
 class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   readonly #source: WatchSource;
@@ -89,7 +111,8 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   readonly #maxBacklog: number;
   readonly #onEnd: () => void;
   #phase: Phase;
-  #queue: Change[] = [];
+  readonly #waiting: WaitingChanges;
+  #queue: WaitingChange[] = [];
   #queueBytes = 0;
   /** Something was queued that its reader is not told of. */
   #hasNews = false;
@@ -106,8 +129,9 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
 
   constructor(source: WatchSource, range: KeyRange, options: StoreWatchOptions) {
     super();
-    const { after, maxBacklog = DEFAULT_MAX_BACKLOG, onEnd } = options;
+    const { after, maxBacklog = DEFAULT_MAX_BACKLOG, waiting, onEnd } = options;
     this.#source = source;
+    this.#waiting = waiting;
     this.#range = range;
     this.#position = range.start;
     this.#maxBacklog = maxBacklog;
@@ -131,10 +155,11 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
     };
   }
 
-  push(change: Change): void {
+  push(change: WaitingChange): void {
     if (this.#phase === "pending" || this.#phase === "ended") return;
+    change.readers++;
     this.#queue.push(change);
-    this.#queueBytes += weightOf(change);
+    this.#queueBytes += change.weight;
     if (this.#queue.length > this.#maxBacklog || this.#queueBytes > MAX_BACKLOG_BYTES) {
       this.#restart("overflow");
     }
@@ -202,7 +227,7 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   #scan(): EngineEvent[] {
     const { entries, next, revision } = this.#source.page(
       { start: this.#position, end: this.#range.end },
-      PAGE_LIMITS,
+      BATCH_LIMITS,
     );
     this.#seen = Math.max(this.#seen, revision);
     const events: EngineEvent[] = [];
@@ -223,7 +248,7 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
     // An entry that such a commit replaced was in no page: "ready" would be a lie.
     if (this.#source.revision < this.#seen) return [];
     const events = this.#shift();
-    if (this.#queue.length > 0) return events;
+    if (this.#queue.length > 0 || this.#phase !== "settle") return events;
     this.#phase = "follow";
     this.#delivered = this.#source.revision;
     events.push({ type: "ready", revision: this.#delivered });
@@ -260,18 +285,30 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   /** The queue, as much as makes one batch. */
   #shift(): EngineEvent[] {
     const events: EngineEvent[] = [];
+    const queue = this.#queue;
+    let read: readonly Change[] = [];
+    let readFrom = 0;
     let bytes = 0;
-    for (const change of this.#queue) {
-      if (events.length === PAGE_LIMITS.entries || bytes >= PAGE_LIMITS.bytes) break;
-      events.push(change.event);
-      bytes += weightOf(change);
-      if (this.#phase === "follow") this.#delivered = change.event.entry.revision;
+    for (const { change, weight, revision } of queue) {
+      const at = events.length;
+      if (at === BATCH_LIMITS.entries || bytes >= BATCH_LIMITS.bytes) break;
+      if (change === undefined && at >= readFrom + read.length) {
+        read = this.#waiting.again(queue, at, BATCH_LIMITS);
+        readFrom = at;
+      }
+      const { event } = change ?? read[at - readFrom] ?? {};
+      if (event === undefined) {
+        // The log has it no more.
+        this.#restart("overflow");
+        return events;
+      }
+      events.push(event);
+      bytes += weight;
+      if (this.#phase === "follow") this.#delivered = revision;
     }
-    if (events.length === this.#queue.length) this.#clear();
-    else {
-      this.#queue.splice(0, events.length);
-      this.#queueBytes -= bytes;
-    }
+    for (let at = 0; at < events.length; at++) this.#waiting.done(queue[at] as WaitingChange);
+    queue.splice(0, events.length);
+    this.#queueBytes -= bytes;
     return events;
   }
 
@@ -282,6 +319,7 @@ class StoreWatch extends Feed<readonly EngineEvent[]> implements EngineWatch {
   }
 
   #clear(): void {
+    for (const change of this.#queue) this.#waiting.done(change);
     this.#queue = [];
     this.#queueBytes = 0;
   }

@@ -1,4 +1,7 @@
-/** A process that is stuck in the middle of a read of the store itself, behind a real hub, whose clock is ahead. */
+/**
+ * A process that is stuck: in the middle of a read of the store itself, behind a real hub, whose clock is ahead; or
+ * with a watch.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { statSync, writeFileSync } from "node:fs";
@@ -160,6 +163,52 @@ test("a reader that is frozen in the middle of a read loses its place, and the s
     for (let i = 0; i < 16; i++) await write();
     // What watches can resume by grows on, by 48 MB; the pages of old versions are used again. Else it is 144 MB.
     expect(size() - after).toBeLessThan(112 * MEGABYTE);
+  } finally {
+    await kill(child);
+  }
+});
+
+/** A process that watches, and says what it has been told when it is "ready" and when it sees the end. */
+function watcher(folder: string): ChildProcess {
+  const script = `
+    import { open } from ${JSON.stringify(join(ROOT, "dist/index.js"))};
+    const tree = await open(${JSON.stringify(folder)});
+    const told = [];
+    for await (const event of tree.watch("large")) {
+      told.push(event.type === "put" ? event.entry.value[0] : (event.cause ?? event.type));
+      if (event.type === "ready" || told.at(-1) === "e") console.log(JSON.stringify(told.splice(0)));
+    }
+  `;
+  return spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+test("a watcher that is stopped has one large value on its way, and is told that it missed the others and what there is", async () => {
+  const WRITES = 24;
+  using folder = temporaryFolder();
+  await using tree = await open(folder.path, { create: true });
+  await tree.keepHistory("large", { versions: 0 });
+  const child = watcher(folder.path);
+  try {
+    const line = linesOf(child);
+    expect(await line()).toBe('["ready"]');
+    child.kill("SIGSTOP");
+    const seen: unknown[] = [];
+    const other = (async () => {
+      for await (const event of tree.watch("large")) {
+        if (event.type === "put") seen.push((event.entry.value as Uint8Array)[0]);
+        if (seen.length === WRITES) return;
+      }
+    })();
+    for (let i = 0; i < WRITES; i++) {
+      await tree.set(["large", i % 3], new Uint8Array(3 * MEGABYTE).fill(i));
+    }
+    await other;
+    expect(seen).toEqual(Array.from({ length: WRITES }, (_, i) => i));
+    await tree.set("large.end", "end");
+    child.kill("SIGCONT");
+    expect(await line()).toBe('[0,"overflow",21,22,23,"e"]');
   } finally {
     await kill(child);
   }
