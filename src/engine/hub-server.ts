@@ -369,7 +369,7 @@ export class HubService implements AsyncDisposable {
 }
 
 function sizeOf(events: readonly EngineEvent[]): number {
-  const size = (event: EngineEvent): number =>
-    event.type === "put" ? event.entry.value.length : 0;
-  return events.reduce((sum, event) => sum + size(event), 0);
+  let size = 0;
+  for (const event of events) if (event.type === "put") size += event.entry.value.length;
+  return size;
 }
