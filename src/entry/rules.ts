@@ -1,7 +1,7 @@
 /** The process that runs the code of rules for a hub, which talks to it over one pipe. */
 import { stdioChannel } from "../channel/child.ts";
 import { RuleMachine } from "../code/rules/rule-machine.ts";
-import { LIMIT_MS } from "../code/rules/rule-work.ts";
+import { LIMIT_MS, PROCESS_MB } from "../code/rules/rule-work.ts";
 import { watchThread } from "../gateway/watchdog.ts";
 import { openSession } from "../remote/session.ts";
 
@@ -15,7 +15,7 @@ process.on("SIGINT", () => {});
 
 // Where code keeps this thread from noticing that the hub has gone, or from answering: what it leaves to
 // promises and timers runs under no limit otherwise.
-const guarded = watchThread(LIMIT_MS);
+const guarded = watchThread(LIMIT_MS, PROCESS_MB);
 
 const session = await openSession(stdioChannel({ read: PIPE, write: PIPE }), {
   exports: { machine: new RuleMachine({ limitMs: LIMIT_MS, guarded }) },

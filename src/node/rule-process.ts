@@ -8,13 +8,14 @@ import { childChannel } from "../channel/child.ts";
 import { checkAnswer } from "../code/rules/rule-answer.ts";
 import type { BenchWorker } from "../code/rules/rule-bench.ts";
 import {
+  HEAP_MB,
   LIMIT_MS,
   type RuleWork,
   type RuleWorker,
   tooLong,
   WorkerLost,
 } from "../code/rules/rule-work.ts";
-import { BLOCKED_SIGNAL } from "../gateway/watchdog.ts";
+import { BLOCKED_SIGNAL, MEMORY_SIGNAL } from "../gateway/watchdog.ts";
 import { openSession, type Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
 import type { RuleOutcome, RuleUnit } from "../tree/rules/rule-runner.ts";
@@ -26,8 +27,6 @@ export interface RuleProcessOptions {
 
 /** The one two-way pipe of the child. */
 const PIPE = 3;
-/** What the code of rules may hold, in MB. */
-const MEMORY_MB = 256;
 /** How long an answer may take: what code may take at the most, and much more for a busy machine. */
 const ANSWER_S = 6;
 
@@ -47,7 +46,7 @@ export class RuleProcess implements BenchWorker {
     const script = fileURLToPath(new URL("../entry/rules.js", import.meta.url));
     this.#child = spawn(
       process.execPath,
-      [`--max-old-space-size=${MEMORY_MB}`, script],
+      [`--max-old-space-size=${HEAP_MB}`, script],
       // What code prints is for nobody: it may be endless.
       { cwd: "/", stdio: ["ignore", "ignore", "ignore", "pipe"], windowsHide: true },
     );
@@ -55,6 +54,7 @@ export class RuleProcess implements BenchWorker {
     this.#child.once("error", (error) => this.#lost(`it can't be started: ${error.message}`));
     this.#child.once("exit", (code, signal) => {
       if (signal === BLOCKED_SIGNAL) this.#lost(tooLong(LIMIT_MS), { why: "timeout" });
+      else if (isOfMemory(signal)) this.#lost("its code took too much memory");
       else this.#lost(`it ended with ${signal ?? code}`);
     });
     this.#session = this.#open();
@@ -131,4 +131,12 @@ export class RuleProcess implements BenchWorker {
     const channel = childChannel(this.#child, { fd: PIPE, label: `rules:${this.#child.pid}` });
     return openSession(channel, { plain: "copy", name: "rules", heartbeat: false, unref: true });
   }
+}
+
+/** V8 ends a process whose heap is full by a signal of its own. */
+function isOfMemory(signal: NodeJS.Signals | null): boolean {
+  return (
+    signal !== "SIGKILL" &&
+    (signal === MEMORY_SIGNAL || signal === "SIGABRT" || signal === "SIGTRAP")
+  );
 }

@@ -64,6 +64,11 @@ describe("the hub", () => {
     const bad = {
       code: `if (value === "loop") for (;;);
         if (value === "memory") { const all = []; for (;;) all.push(new Array(1e6).fill(1)); }
+        if (value === "buffers") {
+          const all = [];
+          while (all.length < 20) all.push(Buffer.alloc(5e7, 1));
+          for (;;);
+        }
         if (value === "exit") process.exit(0);
         if (value === "later") void Promise.resolve().then(() => { for (;;); });
         if (value === "timer") setTimeout(() => { for (;;); });
@@ -86,6 +91,8 @@ describe("the hub", () => {
       ["later", "timeout"],
       ["exit", "lost"],
       ["memory", /^(lost|timeout)$/],
+      ["buffers", /^(lost|timeout)$/],
+      ["mute", "lost"],
     ] as const) {
       const others = [1, 2, 3].map((n) => tree.set(`fine.${n}`, n));
       const alone = refusal(tree.set("evil.x", value));
@@ -95,8 +102,6 @@ describe("the hub", () => {
       expect(error.details["why"]).toMatch(why);
     }
     // What it leaves behind harms nobody who comes after it.
-    await tree.set("evil.x", "mute");
-    await tree.set("fine.5", 5);
     await tree.set("evil.x", "timer");
     for (let n = 0; n < 20; n++) await tree.set("fine.5", n);
     await tree.set("evil.x", "a");

@@ -11,7 +11,14 @@ import type {
 import { decodeValue, encodeValue } from "../../wire/value.ts";
 import { BrokenRule, ruleFunction } from "./rule-function.ts";
 import { schemaCheck } from "./rule-schema.ts";
-import { LIMIT_MS, MAX_REASON, type RuleWork, type RuleWorker, tooLong } from "./rule-work.ts";
+import {
+  LIMIT_MS,
+  MAX_REASON,
+  MAX_RESULT_BYTES,
+  type RuleWork,
+  type RuleWorker,
+  tooLong,
+} from "./rule-work.ts";
 
 export interface RuleMachineOptions {
   /** How long the code of rules may run in one go before it is stopped. Default 1,000. */
@@ -22,6 +29,8 @@ export interface RuleMachineOptions {
 
 /** After this long, what is left waits for the next go: so what is stopped has had most of the limit. */
 const SLICE_MS = 100;
+/** So it is after as many bytes of results: a message takes no more than a few of the largest. */
+const SLICE_BYTES = 4 * 1024 * 1024;
 /** Of code that did not get the processor. */
 const MAX_ATTEMPTS = 4;
 
@@ -79,11 +88,14 @@ export class RuleMachine implements RuleWorker {
     const outcomes: RuleOutcome[] = [];
     let current: Compiled | undefined;
     const until = performance.now() + SLICE_MS;
+    let bytes = 0;
     const all = (): void => {
       while (outcomes.length < tasks.length) {
         const task = tasks[outcomes.length] as RuleWork;
-        outcomes.push(this.#outcome(task, (unit) => (current = unit)));
-        if (performance.now() > until) return;
+        const outcome = this.#outcome(task, (unit) => (current = unit));
+        outcomes.push(outcome);
+        if (outcome.ok) bytes += outcome.value?.length ?? 0;
+        if (bytes > SLICE_BYTES || performance.now() > until) return;
       }
     };
     if (this.#guarded(() => this.#ends(all))) return outcomes;
@@ -171,7 +183,11 @@ function convert({ kind, value, previous }: RuleWork, unit: Compiled): Uint8Arra
       ? unit.encode?.(read(value))
       : unit.decode?.(read(value), previous === undefined ? undefined : read(previous));
   if (result === undefined) throw new BrokenRule(`its ${kind} gives nothing`);
-  return encodeValue(result);
+  const bytes = encodeValue(result);
+  if (bytes.length <= MAX_RESULT_BYTES) return bytes;
+  throw new RangeError(
+    `its ${kind} gives ${bytes.length} bytes, and ${MAX_RESULT_BYTES} are the most that is taken`,
+  );
 }
 
 /** Anew for each use: what code does to its value is seen by nobody else. */

@@ -1,3 +1,4 @@
+import { DEFAULT_ENGINE_LIMITS } from "../../engine/engine.ts";
 import type { RuleOutcome, RuleTask, RuleUnit } from "../../tree/rules/rule-runner.ts";
 
 /** Versions of rules that a machine keeps compiled before it is told to forget all. */
@@ -6,8 +7,15 @@ export const MAX_UNITS = 1_000;
 /** How long the code of rules may run, in milliseconds. */
 export const LIMIT_MS = 1_000;
 
+/** What their objects may take, and the whole process that runs it, in MB. */
+export const HEAP_MB = 256;
+export const PROCESS_MB = 512;
+
 /** Of a reason, in characters. */
 export const MAX_REASON = 500;
+
+/** What a codec may make of a value, in bytes: some larger than what can be stored, as text is for bytes. */
+export const MAX_RESULT_BYTES = 2 * DEFAULT_ENGINE_LIMITS.maxValueBytes;
 
 /** Why what was stopped at the limit is refused. */
 export function tooLong(limitMs: number): string {

@@ -23,6 +23,9 @@ import type { RuleBook } from "./rule-book.ts";
 import type { CodecUnit, RuleRefusal, RuleRunner } from "./rule-runner.ts";
 
 const NO_BYTES = new Uint8Array();
+/** What is converted together, and after how many bytes what is there goes on its way: codecs may make much of little. */
+const CONVERTED_AT_ONCE = 64;
+const PIECE_BYTES = { page: 1024 * 1024, events: 16 * 1024 * 1024 } as const;
 
 /**
  * An engine as one client wants to see it: what it reads was encoded, and what it writes is decoded, by
@@ -85,12 +88,17 @@ export class ConvertedEngine extends EngineView {
 
   override list(prefix: Path, options?: ListOptions): Listing<EngineEntry> {
     const inner = this.inner.list(prefix, options);
-    return inPages(inner, (entry) => this.#entry(entry));
+    const convert = (entry: EngineEntry): Promise<EngineEntry> => this.#entry(entry);
+    return inPages(inner, { convert, bytesOf });
   }
 
   override children(path: Path, options?: ChildrenOptions): Listing<EngineChild> {
     const inner = this.inner.children(path, options);
-    return inPages(inner, async ({ name, entry }) => ({ name, entry: await this.#read(entry) }));
+    const convert = async ({ name, entry }: EngineChild): Promise<EngineChild> => ({
+      name,
+      entry: await this.#read(entry),
+    });
+    return inPages(inner, { convert, bytesOf: ({ entry }) => bytesOf(entry) });
   }
 
   override watch(prefix: Path, options?: WatchOptions): EngineWatch {
@@ -161,9 +169,19 @@ class ConvertedWatch implements EngineWatch {
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly EngineEvent[], void> {
     for await (const batch of this.#inner) {
       const cursor = this.#inner.cursor;
-      const converted = await Promise.all(batch.map((event) => this.#convert(event)));
+      const pieces = inPieces(batch, {
+        convert: this.#convert,
+        bytesOf: (event) => (event.type === "put" ? bytesOf(event.entry) : 0),
+        pieceBytes: PIECE_BYTES.events,
+      });
+      let last: readonly EngineEvent[] = [];
+      for await (const piece of pieces) {
+        // Only the whole of it takes the watch on: who resumes in its middle hears all of it again.
+        if (last.length > 0) yield last;
+        last = piece;
+      }
       this.#cursor = cursor;
-      yield converted;
+      yield last;
     }
   }
 
@@ -172,11 +190,49 @@ class ConvertedWatch implements EngineWatch {
   }
 }
 
-/** Converts a page at a time. */
-function inPages<T>(inner: Listing<T>, convert: (item: T) => Promise<T>): Listing<T> {
+interface Converting<T> {
+  readonly convert: (item: T) => Promise<T>;
+  readonly bytesOf: (item: T) => number;
+}
+
+function bytesOf(entry: EngineEntry | undefined): number {
+  return entry?.value.length ?? 0;
+}
+
+/** Converts a page at a time, or less. */
+function inPages<T>(inner: Listing<T>, converting: Converting<T>): Listing<T> {
   return new Listing(async function* () {
-    for await (const page of inner.pages()) yield await Promise.all(page.map(convert));
+    for await (const page of inner.pages()) {
+      yield* inPieces(page, { ...converting, pieceBytes: PIECE_BYTES.page });
+    }
   });
+}
+
+async function* inPieces<T>(
+  items: readonly T[],
+  { convert, bytesOf: sizeOf, pieceBytes }: Converting<T> & { readonly pieceBytes: number },
+): AsyncGenerator<readonly T[], void> {
+  let piece: T[] = [];
+  let bytes = 0;
+  // Nothing of what is asked for beyond a piece may be used: so the first one says how many are worth it.
+  let atOnce = 1;
+  for (let start = 0; start < items.length;) {
+    const some = await Promise.all(items.slice(start, start + atOnce).map(convert));
+    start += some.length;
+    let taken = 0;
+    for (const item of some) {
+      piece.push(item);
+      taken += sizeOf(item);
+    }
+    bytes += taken;
+    if (bytes >= pieceBytes) {
+      yield piece;
+      [piece, bytes] = [[], 0];
+    }
+    const fitting = Math.ceil(((pieceBytes - bytes) * some.length) / (taken + 1));
+    atOnce = Math.min(Math.max(fitting, 1), CONVERTED_AT_ONCE);
+  }
+  if (piece.length > 0) yield piece;
 }
 
 function refused(path: Path, what: "read" | "written", refusal: RuleRefusal): TreeError {

@@ -7,7 +7,6 @@ const tree = await open(url, url === "memory:" ? {} : { create: true, exclusive:
 const code = {
   promises: "const again = () => Promise.resolve().then(again); again();",
   ticks: "const again = () => process.nextTick(again); again();",
-  exit: "process.exit(7);",
   throws:
     'setTimeout(() => { throw new Error("later"); }); void Promise.reject(new Error("at once"));',
 }[what];
