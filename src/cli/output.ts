@@ -4,6 +4,7 @@ import type Table from "cli-table3";
 import { colorsFor } from "./colors.ts";
 import { bytesOf, toJson } from "./plain.ts";
 import { Screen } from "./screen.ts";
+import { stringifyJson } from "../node/json.ts";
 import { toYaml } from "../node/yaml.ts";
 
 const require = createRequire(import.meta.url);
@@ -51,7 +52,7 @@ export class Output {
 
   /** A list of things: a table for people, an array or a line each for programs. */
   rows<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): void {
-    if (this.format === "json") this.#line(JSON.stringify(rows.map(toJson), null, 2));
+    if (this.format === "json") this.#line(stringifyJson(rows.map(toJson), 2));
     else if (this.format === "jsonl") for (const row of rows) this.event(row);
     else if (this.format === "yaml") this.#write(toYaml(rows));
     else if (this.format === "raw" || !this.isTerminal) this.#tabbed(rows, columns);
@@ -78,13 +79,13 @@ export class Output {
 
   /** One value, complete. `raw` and `table` give text and bytes as they are. */
   value(value: unknown): void {
-    if (this.format === "json") this.#line(JSON.stringify(toJson(value), null, 2));
+    if (this.format === "json") this.#line(stringifyJson(toJson(value), 2));
     else if (this.format === "jsonl") this.event(value);
     else if (this.format === "yaml") this.#write(toYaml(value));
     else if (typeof value === "string") this.#line(value);
     else if (this.format === "raw" && typeof value === "object" && value !== null) {
       const bytes = bytesOf(value);
-      if (bytes === undefined) this.#line(JSON.stringify(toJson(value)));
+      if (bytes === undefined) this.#line(stringifyJson(toJson(value)));
       else this.#streams.stdout.write(bytes);
     } else this.#line(inline(value));
   }
@@ -92,7 +93,7 @@ export class Output {
   /** One event of a stream: a line at once. `text` is what people see. */
   event(event: unknown, text?: string): void {
     if (text === undefined || this.format === "json" || this.format === "jsonl") {
-      this.#line(JSON.stringify(toJson(event)));
+      this.#line(stringifyJson(toJson(event)));
     } else if (this.format === "yaml") this.#write(`---\n${toYaml(event)}`);
     else this.#line(printable(text));
   }
@@ -148,7 +149,7 @@ function tabbed<Row>(row: Row, columns: readonly Column<Row>[]): string {
 export function inline(value: unknown): string {
   if (value === undefined) return "";
   if (typeof value === "string") return value;
-  return JSON.stringify(toJson(value));
+  return stringifyJson(toJson(value));
 }
 
 /** Others wrote it: what would move the cursor of a terminal, or do worse, is spelt out. */

@@ -15,7 +15,7 @@ import { checkJob } from "../runner/parse-job.ts";
 import { Path } from "../wire/path.ts";
 import { encodeValue } from "../wire/value.ts";
 import { fromExactJson, toExactJson } from "./exact-json.ts";
-import { parseJson } from "./json.ts";
+import { parseJson, stringifyJson } from "./json.ts";
 import { readSource, writeSource } from "./source-file.ts";
 import { fromYaml, toYaml } from "./yaml.ts";
 
@@ -116,12 +116,12 @@ function writeValue(kind: "data" | "job", value: unknown, ending = ""): FileCont
 
 function structured(ending: string, value: unknown): string | undefined {
   if (ending === EXACT) return `${JSON.stringify(toExactJson(value), null, 2)}\n`;
-  if (ending === ".json") return `${JSON.stringify(value, plainOnly, 2)}\n`;
+  if (ending === ".json") return `${stringifyJson(value, 2, plainOnly)}\n`;
   return STRUCTURED.includes(ending) ? toYaml(value) : undefined;
 }
 
 /** `JSON.stringify` has its own idea of some of them, and no idea of bigints. */
-function plainOnly(_name: string, value: unknown): unknown {
+function plainOnly(value: unknown): unknown {
   return typeof value === "bigint" ? null : value;
 }
 

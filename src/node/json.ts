@@ -33,6 +33,25 @@ export function parseJson(text: string): unknown {
   );
 }
 
+/**
+ * As `JSON.stringify`, which writes -0 as 0.
+ *
+ * @param change is asked what is to be written in the place of a value
+ */
+export function stringifyJson(
+  value: unknown,
+  space?: number,
+  change: (item: unknown) => unknown = (item) => item,
+): string {
+  let mark: string | undefined;
+  const text = JSON.stringify(
+    value,
+    (_name, item: unknown) => (Object.is(item, -0) ? (mark ??= randomUUID()) : change(item)),
+    space,
+  );
+  return mark === undefined ? text : text.replaceAll(`"${mark}"`, "-0");
+}
+
 /** Whether `JSON.stringify` writes a number so that it would be read as a bigint. */
 export function looksLikeBigint(value: number): boolean {
   return !Number.isSafeInteger(value) && WHOLE.test(String(value));

@@ -52,6 +52,14 @@ describe("Output", () => {
     }
   });
 
+  it.each(["table", "raw", "json", "jsonl", "yaml"] as const)("keeps -0 as %s", async (format) => {
+    const value = await printed(false, (output) => output.value(-0), format);
+    expect(value).toBe("-0\n");
+    const columns = [{ head: "value", cell: inline }];
+    expect(await printed(false, (output) => output.rows([-0], columns), format)).toContain("-0");
+    expect(await printed(false, (output) => output.event(-0), format)).toBe("-0\n");
+  });
+
   it("gives a single value as it is", async () => {
     expect(await printed(true, (output) => output.value(HOSTILE))).toBe(`${HOSTILE}\n`);
   });

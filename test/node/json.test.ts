@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { looksLikeBigint, parseJson } from "../../src/node/json.ts";
+import { looksLikeBigint, parseJson, stringifyJson } from "../../src/node/json.ts";
 import { fromYaml, toYaml } from "../../src/node/yaml.ts";
 
 const ROUNDED = ["9007199254740993", "-9007199254740993", "123456789012345678901234567890"];
@@ -56,4 +56,24 @@ test("parseJson() refuses numbers that are larger than any, and no others", () =
   expect(() => parseJson('{"a": [1, -1e400]}')).toThrow(/-1e400 is larger than any number/);
   expect(() => parseJson(`${"9".repeat(400)}.5`)).toThrow(SyntaxError);
   expect(parseJson('["1e400", 1e-400, 1e+308]')).toEqual(["1e400", 0, 1e308]);
+});
+
+test("stringifyJson() and toYaml() keep -0, which parseJson() and fromYaml() read, and are JSON.stringify for everything else", () => {
+  const value = { a: [-0, 0, 0.5, "-0"], "-0": -0, long: 2 ** 53 - 1 };
+  expect(stringifyJson(value)).toBe('{"a":[-0,0,0.5,"-0"],"-0":-0,"long":9007199254740991}');
+  for (const text of [stringifyJson(value), stringifyJson(value, 2)]) {
+    expect(parseJson(text)).toEqual(value);
+  }
+  expect(fromYaml(toYaml(value))).toEqual(value);
+  for (const text of ["-0", "-0.0", "[-0, 9007199254740993]"]) {
+    expect([parseJson(text), fromYaml(text)].flat()).toContain(-0);
+  }
+  fc.assert(
+    fc.property(fc.jsonValue(), (one) => {
+      expect(parseJson(stringifyJson(one))).toEqual(parseJson(stringifyJson(one, 2)));
+      expect(stringifyJson(one).replaceAll("-0", "0")).toBe(
+        JSON.stringify(one).replaceAll("-0", "0"),
+      );
+    }),
+  );
 });
