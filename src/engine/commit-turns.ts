@@ -122,10 +122,13 @@ export class CommitTurns {
   #commit(): void {
     this.cancel();
     if (this.#hold === undefined) {
-      // Who is told of this one may ask for another in the same step, which is not to begin within it.
-      this.#last = this.#options.clock.now();
-      this.#options.commit();
-      this.#last = this.#options.clock.now();
+      // Who is told of this one may ask for another in the same step, which is not to begin within it, however long it takes.
+      this.#last = Infinity;
+      try {
+        this.#options.commit();
+      } finally {
+        this.#last = this.#options.clock.now();
+      }
     } else this.#isDue = true;
   }
 }

@@ -127,6 +127,26 @@ describe("a watch", () => {
     expect(seen).toEqual(committed);
   });
 
+  test("that asks for writes in a long step gets them behind it, each with a revision of its own", async () => {
+    await using disk = await openWhole();
+    disk.clock.advance(10);
+    const seen: string[] = [];
+    const asked: Promise<number>[] = [];
+    whenTold(disk, (events) => {
+      seen.push(...events.map(showEvent));
+      // As if many were told of it.
+      disk.clock.advance(10);
+      if (asked.length < 3) asked.push(put(disk.engine, "b", `${asked.length}`));
+    });
+    transactions.onCommitted = () => seen.push("committed");
+    const revisions = [await put(disk.engine, "b", "first")];
+    for (const each of asked) revisions.push(await each);
+    expect(revisions).toEqual([2, 3, 4, 5]);
+    expect(disk.engine.revision).toBe(5);
+    const committed = ["first", "0", "1", "2"].flatMap((value) => [`put b=${value}`, "committed"]);
+    expect(seen).toEqual(committed);
+  });
+
   test("heard of a deletion that the next owner makes", async () => {
     await using disk = await openWhole();
     let close: (() => Promise<void>) | undefined;
