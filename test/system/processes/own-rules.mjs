@@ -5,8 +5,8 @@ const [url, what] = process.argv.slice(2);
 const say = (...texts) => process.stdout.write(`${texts.join(" ")}\n`);
 const tree = await open(url, url === "memory:" ? {} : { create: true, exclusive: true });
 const code = {
-  promises: "const again = () => Promise.resolve().then(again); again();",
-  ticks: "const again = () => process.nextTick(again); again();",
+  promises: "const again = () => void Promise.resolve().then(again); again();",
+  ticks: "const again = () => void process.nextTick(again); again();",
   throws:
     'setTimeout(() => { throw new Error("later"); }); void Promise.reject(new Error("at once"));',
 }[what];
