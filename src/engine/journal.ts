@@ -61,9 +61,9 @@ interface Batch {
 /** The journal of one owner, which remembers what is to be written next. */
 export class Journal {
   readonly #directory: string;
-  /** What the names of its files begin with. */
-  readonly #prefix: string;
   readonly #files: readonly [JournalFile, JournalFile];
+  /** The files of former owners. */
+  readonly #others: readonly string[];
   readonly #writer = new Writer();
   #current: 0 | 1 = 0;
   #waiting: JournalRow[] = [];
@@ -75,12 +75,11 @@ export class Journal {
 
   private constructor(
     directory: string,
-    prefix: string,
-    files: readonly [JournalFile, JournalFile],
+    { files, others }: { files: readonly [JournalFile, JournalFile]; others: readonly string[] },
   ) {
     this.#directory = directory;
-    this.#prefix = prefix;
     this.#files = files;
+    this.#others = others;
   }
 
   /**
@@ -90,6 +89,7 @@ export class Journal {
    */
   static async create(directory: string, boot: string): Promise<Journal> {
     const prefix = `${prefixOf(boot)}${randomId()}.`;
+    const others = await namesIn(directory);
     const files: JournalFile[] = [];
     try {
       for (const part of [0, 1]) {
@@ -101,7 +101,7 @@ export class Journal {
       for (const { handle } of files) await handle.close();
       throw error;
     }
-    return new Journal(directory, prefix, files as [JournalFile, JournalFile]);
+    return new Journal(directory, { files: files as [JournalFile, JournalFile], others });
   }
 
   /** Whether what waits can be written, so that all is on the disk that was added. */
@@ -211,12 +211,12 @@ export class Journal {
     };
   }
 
-  /** Takes the files of former owners away: there is a safe point behind all that is in them. */
+  /**
+   * Takes the files of former owners away: there is a safe point behind all that is in them. What came later stays: it
+   * is of an owner behind us.
+   */
   async removeOthers(): Promise<void> {
-    for (const name of await namesIn(this.#directory)) {
-      if (name.startsWith(this.#prefix)) continue;
-      await rm(join(this.#directory, name), { force: true });
-    }
+    for (const name of this.#others) await rm(join(this.#directory, name), { force: true });
   }
 
   async close(): Promise<void> {
@@ -260,7 +260,8 @@ export async function readJournals(
   const rows = new Map<Revision, JournalRow>();
   for (const name of await namesIn(directory)) {
     if (boot !== "" && name.startsWith(prefixOf(boot))) continue;
-    for (const batch of batchesIn(await readFile(join(directory, name)))) {
+    const content = await readFile(join(directory, name)).catch(noneIfGone);
+    for (const batch of batchesIn(content)) {
       for (const row of batch.rows) rows.set(row.revision, row);
     }
   }
@@ -279,7 +280,7 @@ export function readAhead(
   if (boot === "") return rows;
   for (const name of readdirSync(directory)) {
     if (!name.startsWith(prefixOf(boot))) continue;
-    for (const batch of batchesIn(readFileSync(join(directory, name)))) {
+    for (const batch of batchesIn(readIfThere(join(directory, name)))) {
       if (batch.transaction !== transaction) continue;
       for (const row of batch.rows) rows.set(row.revision, row);
     }
@@ -344,6 +345,20 @@ function prefixOf(boot: string): string {
 
 async function namesIn(directory: string): Promise<string[]> {
   return (await readdir(directory)).filter((name) => name.startsWith(PREFIX));
+}
+
+/** An owner before us, who is about to end, may take away meanwhile what it has a safe point behind. */
+function noneIfGone(error: NodeJS.ErrnoException): Buffer {
+  if (error.code !== "ENOENT") throw error;
+  return Buffer.alloc(0);
+}
+
+function readIfThere(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return noneIfGone(error as NodeJS.ErrnoException);
+  }
 }
 
 function writeWhole(fd: number, bytes: Uint8Array, at: number): void {

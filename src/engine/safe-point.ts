@@ -34,21 +34,26 @@ interface SafePoint {
 /** The safe points of one owner of a store. */
 export class SafePointFile {
   readonly #directory: string;
-  readonly #name: string;
+  /** The files of former owners. */
+  readonly #others: readonly string[];
   readonly #file: FileHandle;
   readonly #boot: string;
   #slot = 0;
 
-  private constructor(directory: string, name: string, file: FileHandle, boot: string) {
+  private constructor(
+    directory: string,
+    { file, others, boot }: { file: FileHandle; others: readonly string[]; boot: string },
+  ) {
     this.#directory = directory;
-    this.#name = name;
     this.#file = file;
+    this.#others = others;
     this.#boot = boot;
   }
 
   /** @param boot the time since the machine was started; "" where that can't be told */
   static async create(directory: string, boot: string): Promise<SafePointFile> {
     const name = `${SAFE_PREFIX}${randomId()}`;
+    const others = await namesIn(directory);
     const file = await open(join(directory, name), "wx", 0o600);
     try {
       await file.writeFile(Buffer.alloc(2 * SLOT_BYTES, " "));
@@ -57,7 +62,7 @@ export class SafePointFile {
       await rm(join(directory, name), { force: true });
       throw error;
     }
-    return new SafePointFile(directory, name, file, boot);
+    return new SafePointFile(directory, { file, others, boot });
   }
 
   /**
@@ -85,12 +90,9 @@ export class SafePointFile {
     return slot;
   }
 
-  /** Takes the files of former owners away: ours has a later state. */
+  /** Takes the files of former owners away: ours has a later state. Those of owners behind us came later, and stay. */
   async removeOthers(): Promise<void> {
-    for (const name of await readdir(this.#directory)) {
-      if (!name.startsWith(SAFE_PREFIX) || name === this.#name) continue;
-      await rm(join(this.#directory, name), { force: true });
-    }
+    for (const name of this.#others) await rm(join(this.#directory, name), { force: true });
   }
 
   async close(): Promise<void> {
@@ -135,9 +137,8 @@ export async function hasSafePoint(directory: string): Promise<boolean> {
 /** The newest of each owner. */
 async function readPoints(directory: string): Promise<SafePoint[]> {
   const points: SafePoint[] = [];
-  for (const name of await readdir(directory)) {
-    if (!name.startsWith(SAFE_PREFIX)) continue;
-    const text = await readFile(join(directory, name), "latin1");
+  for (const name of await namesIn(directory)) {
+    const text = await readFile(join(directory, name), "latin1").catch(noneIfGone);
     const slots = [text.slice(0, SLOT_BYTES), text.slice(SLOT_BYTES)].map((slot) =>
       decode(slot.trim()),
     );
@@ -145,6 +146,16 @@ async function readPoints(directory: string): Promise<SafePoint[]> {
     points.push(...own.slice(-1));
   }
   return points;
+}
+
+/** An owner before us, who is about to end, may take away meanwhile those before its own. */
+function noneIfGone(error: NodeJS.ErrnoException): string {
+  if (error.code !== "ENOENT") throw error;
+  return "";
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => name.startsWith(SAFE_PREFIX));
 }
 
 function oldestFirst(a: SafePoint, b: SafePoint): number {

@@ -4,6 +4,7 @@
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { join } from "node:path";
 
 import { afterEach, describe, expect, test, vi } from "vitest";
 
@@ -147,6 +148,22 @@ describe("a watch", () => {
     expect(seen).toEqual(committed);
   });
 
+  test("heard of what the next owner has, also where one that was deposed before its first safe point ended meanwhile", async () => {
+    await using disk = await Disk.open();
+    const deposed = disk.engine;
+    await disk.start();
+    await deposed.close();
+    await disk.engine.put(path("a"), bytes("1"), { durability: "flushed" });
+    let close: (() => Promise<void>) | undefined;
+    whenTold(disk, () => {
+      close ??= disk.killNow();
+    });
+    await put(disk.engine, "b", "2");
+    await close?.();
+    await disk.start();
+    expect(await listed(disk.engine, ":")).toEqual(["a=1", "b=2"]);
+  });
+
   test("heard of a deletion that the next owner makes", async () => {
     await using disk = await openWhole();
     let close: (() => Promise<void>) | undefined;
@@ -238,6 +255,19 @@ describe("Journal.writeAhead()", () => {
     expect(ahead(7, "second")).toEqual([]);
     expect(ahead(7, "")).toEqual([]);
     expect([...(await readJournals(disk.path, "second")).keys()]).toEqual([11, 12, 13]);
+    await journal.close();
+  });
+
+  test("is found where a file beside it is taken away while it is looked for", async () => {
+    await using disk = await Disk.open();
+    const journal = await whole(disk.path);
+    journal.writeAhead([row(11)], 7);
+    const name = fs.readdirSync(disk.path).find((each) => each.startsWith("journal.")) ?? "";
+    // It has a name, and nothing can be read there.
+    fs.symlinkSync(join(disk.path, "gone"), join(disk.path, `${name}.gone`));
+    const ahead = readAhead(disk.path, { boot: "first", transaction: 7 });
+    expect([...ahead.keys()]).toEqual([11]);
+    expect([...(await readJournals(disk.path, "second")).keys()]).toEqual([11]);
     await journal.close();
   });
 
