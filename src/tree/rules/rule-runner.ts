@@ -2,8 +2,8 @@
  * The contract for what runs the user's code in rules: checks of types, and codecs. The engine that
  * applies the rules never runs any itself; somebody hands it one of these.
  *
- * Promised: every task is answered; code that loops is stopped after about a second, and what it does
- * to its surroundings harms no other task's answer.
+ * Promised: every task is answered, and code that loops is stopped after about a second. Code that changes the
+ * globals of its process may change the answers of other rules' code.
  */
 
 /** What a type demands, beside what the types above it do. */
