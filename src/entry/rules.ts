@@ -1,4 +1,4 @@
-/** The process that runs the code of rules for a hub, which talks to it over one pipe. */
+/** The process that runs the code of rules for a hub, or for a program without one, which talks to it over one pipe. */
 import { stdioChannel } from "../channel/child.ts";
 import { RuleMachine } from "../code/rules/rule-machine.ts";
 import { LIMIT_MS, PROCESS_MB } from "../code/rules/rule-work.ts";

@@ -112,41 +112,31 @@ describe("a watch", () => {
     expect(await put(disk.engine, "a", "4")).toBe(heard + 1);
   });
 
-  test("that asks for a write in the step in which it hears gets it behind what it heard of", async () => {
-    await using disk = await openWhole();
-    disk.clock.advance(10);
-    const seen: string[] = [];
-    const asked: Promise<number>[] = [];
-    whenTold(disk, (events) => {
-      seen.push(...events.map(showEvent));
-      if (asked.length < 3) asked.push(put(disk.engine, "b", `${asked.length}`));
-    });
-    transactions.onCommitted = () => seen.push("committed");
-    await put(disk.engine, "b", "first");
-    for (const each of asked) await each;
-    const committed = ["first", "0", "1", "2"].flatMap((value) => [`put b=${value}`, "committed"]);
-    expect(seen).toEqual(committed);
-  });
-
-  test("that asks for writes in a long step gets them behind it, each with a revision of its own", async () => {
-    await using disk = await openWhole();
-    disk.clock.advance(10);
-    const seen: string[] = [];
-    const asked: Promise<number>[] = [];
-    whenTold(disk, (events) => {
-      seen.push(...events.map(showEvent));
-      // As if many were told of it.
+  test.each([
+    ["a", 0],
+    // As if many were told of it.
+    ["a long", 10],
+  ])(
+    "that asks for writes in %s step gets them behind what it heard of, each with a revision of its own",
+    async (_step, stepMs) => {
+      await using disk = await openWhole();
       disk.clock.advance(10);
-      if (asked.length < 3) asked.push(put(disk.engine, "b", `${asked.length}`));
-    });
-    transactions.onCommitted = () => seen.push("committed");
-    const revisions = [await put(disk.engine, "b", "first")];
-    for (const each of asked) revisions.push(await each);
-    expect(revisions).toEqual([2, 3, 4, 5]);
-    expect(disk.engine.revision).toBe(5);
-    const committed = ["first", "0", "1", "2"].flatMap((value) => [`put b=${value}`, "committed"]);
-    expect(seen).toEqual(committed);
-  });
+      const seen: string[] = [];
+      const asked: Promise<number>[] = [];
+      whenTold(disk, (events) => {
+        seen.push(...events.map(showEvent));
+        disk.clock.advance(stepMs);
+        if (asked.length < 3) asked.push(put(disk.engine, "b", `${asked.length}`));
+      });
+      transactions.onCommitted = () => seen.push("committed");
+      const revisions = [await put(disk.engine, "b", "first")];
+      for (const each of asked) revisions.push(await each);
+      expect(revisions).toEqual([2, 3, 4, 5]);
+      expect(disk.engine.revision).toBe(5);
+      const values = ["first", "0", "1", "2"];
+      expect(seen).toEqual(values.flatMap((value) => [`put b=${value}`, "committed"]));
+    },
+  );
 
   test("heard of what the next owner has, also where one that was deposed before its first safe point ended meanwhile", async () => {
     await using disk = await Disk.open();
