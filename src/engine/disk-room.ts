@@ -99,6 +99,8 @@ export class DiskRoom {
   #free: FreePages | undefined;
   #waits = 0;
   #refusedUntil = -Infinity;
+  /** Until when it is not tried again to make the file longer for what can do without. */
+  #shortUntil = -Infinity;
 
   constructor(options: DiskRoomOptions) {
     this.#options = options;
@@ -109,6 +111,29 @@ export class DiskRoom {
   /** Whether nothing can be written but where pages are free. */
   get isFull(): boolean {
     return this.#full !== undefined;
+  }
+
+  /** Whether the disk has so much that no pages need be counted. */
+  get hasPlenty(): boolean {
+    return this.#full === undefined && this.#hasPlenty(0);
+  }
+
+  /**
+   * Whether the file has so much behind what is in it, besides the spare piece, made longer where it has to be: what then
+   * goes there can't fail for a limit that the system does not tell. Not within a transaction.
+   */
+  covers(bytes: number): boolean {
+    const wanted = bytes + SPARE_BYTES;
+    if (this.#spare() >= wanted) return true;
+    const now = this.#options.clock.now();
+    if (now < this.#shortUntil) return false;
+    try {
+      if (this.#grow(wanted)) return true;
+    } catch {
+      // What is wrong with the file is LMDB's to say, for the writes that it can't make.
+    }
+    this.#shortUntil = now + RETRY_MS;
+    return false;
   }
 
   /** Whether pages have to be counted. */

@@ -342,7 +342,6 @@ export class HubEngine implements Engine {
 
   readonly #heardOf = (revision: WriteResult["revision"]): void => {
     this.#names.heardOf(revision);
-    this.#direct?.heardOf(revision);
   };
 
   /** Asks until there is an answer; `operation` is given where asking may change something. */

@@ -29,6 +29,8 @@ export interface StoreReader {
   readonly store: string | undefined;
   /** The store's last revision. */
   readonly revision: Revision;
+  /** The last one that anybody may have been told of before it was there. */
+  readonly told: Revision;
   /** How many entries the store says that it has; looking for it takes a while. */
   count(): number;
   /** The entry, until the next is read. */
@@ -91,8 +93,7 @@ export class HubDirect implements DirectReads {
   /** Until when the store is not opened again: it could not be read, or the hub wants it to be asked. */
   #offUntil = 0;
   #asked = 0;
-  /** The last write that was acknowledged or told of, and the last revision that the reader was seen to have. */
-  #heardOf: Revision = 0;
+  /** The last revision that the reader was seen to have. */
   #verified: Revision = 0;
   /** The turn in which something was read, and how long reading took in it. */
   #turn: NodeJS.Immediate | undefined;
@@ -138,9 +139,8 @@ export class HubDirect implements DirectReads {
   up(session: HubSession): void {
     this.#session = session;
     this.#offUntil = 0;
-    this.#heardOf = 0;
     this.#verified = 0;
-    const offer = session.hello.direct;
+    const offer = session.hello.inPlace;
     if (this.#reader === undefined) return;
     if (offer !== undefined && this.#offer !== undefined && isSame(offer, this.#offer)) {
       void this.#announce(session);
@@ -150,11 +150,6 @@ export class HubDirect implements DirectReads {
   /** Contact is lost. */
   down(): void {
     this.#session = undefined;
-  }
-
-  /** A write was acknowledged, or a watch was told of one: what is read from now on must hold it. */
-  heardOf(revision: Revision): void {
-    if (revision > this.#heardOf) this.#heardOf = revision;
   }
 
   get<T>(path: PathLike, read: (entry: EntryInPlace) => T): T | undefined | typeof NOT_NOW {
@@ -237,23 +232,28 @@ export class HubDirect implements DirectReads {
     return this.#fail(error);
   }
 
-  /** The reader, where it has every write that is known here. */
+  /** The reader, where it has every write that anybody was told of. */
   #current(): StoreReader | undefined {
     const reader = this.#reader;
-    if (reader === undefined || this.#heardOf <= this.#verified) return reader;
+    if (reader === undefined) return undefined;
     try {
-      this.#verified = reader.revision;
+      // Before the read begins, which may see more.
+      const { told } = reader;
+      if (told > this.#verified) {
+        this.#verified = reader.revision;
+        if (told > this.#verified) return undefined;
+      }
+      return reader;
     } catch (error) {
       this.#fail(error);
       return undefined;
     }
-    return this.#heardOf <= this.#verified ? reader : undefined;
   }
 
   async #open(): Promise<void> {
     try {
       const session = this.#session;
-      const offer = session?.hello.direct;
+      const offer = session?.hello.inPlace;
       if (session === undefined || offer === undefined) return;
       if (performance.now() < this.#offUntil) return;
       const reader = await this.#options.open(offer, session.hello.pid, (open) =>

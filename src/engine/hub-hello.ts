@@ -20,8 +20,8 @@ export interface HubHello extends HubInfo {
   readonly hasAccount: boolean;
   /** Whether it answers `rows`. */
   readonly hasRows?: boolean | undefined;
-  /** Where this client may read the store itself, if it is able to. */
-  readonly direct?: DirectOffer | undefined;
+  /** Where this client may read the store itself, if it is able to. (`direct` was for those that did not look at `told`.) */
+  readonly inPlace?: DirectOffer | undefined;
 }
 
 /** What a client asks for with its hello. */

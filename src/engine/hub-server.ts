@@ -83,6 +83,8 @@ export interface DirectService {
   readonly offer: DirectOffer;
   /** Takes note of one; disposed of when its session has ended. */
   add(reader: DirectReader): Disposable;
+  /** A client asks that reads the store itself: it has not found there what was told of. */
+  asked(): void;
   /** Resolves when the store may be opened, until what it gives is disposed of, or for a while. */
   hold(): Promise<Disposable>;
 }
@@ -168,7 +170,7 @@ export class HubService implements AsyncDisposable {
       hasRows: this.#engine.rows !== undefined,
       ...this.#info,
       // What lies in the store is not what a client is to see whose values are converted.
-      direct: this.#converts ? undefined : this.#direct?.offer,
+      inPlace: this.#converts ? undefined : this.#direct?.offer,
     };
   }
 
@@ -176,6 +178,7 @@ export class HubService implements AsyncDisposable {
   ping(): void {}
 
   get(path: Path): Promise<EngineEntry | undefined> {
+    this.#asked();
     return this.#engine.get(checkPath(path));
   }
 
@@ -183,6 +186,7 @@ export class HubService implements AsyncDisposable {
   rows(question: Uint8Array): Uint8Array | Promise<Uint8Array> {
     const { rows } = this.#engine;
     if (rows === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub gives no rows");
+    this.#asked();
     return this.#answers.give(rows, checkBytes(question));
   }
 
@@ -199,6 +203,7 @@ export class HubService implements AsyncDisposable {
   }
 
   page(prefix: Path, options: ListOptions): Promise<Page<EngineEntry, Path>> {
+    this.#asked();
     const { minDepth, maxDepth } = options;
     const bounds = { minDepth, maxDepth, after: checkAfter(options.after) };
     const listing = this.#engine.list(checkPath(prefix), bounds);
@@ -207,6 +212,7 @@ export class HubService implements AsyncDisposable {
 
   /** Children behind the one of this name, a page of them. */
   children(path: Path, after: PathElement | undefined): Promise<Page<EngineChild, PathElement>> {
+    this.#asked();
     const listing = this.#engine.children(checkPath(path), { after });
     return firstPage(listing, ({ name, entry }) => ({
       place: name,
@@ -349,6 +355,10 @@ export class HubService implements AsyncDisposable {
     }
     this.#engine = view;
     this.#converts = true;
+  }
+
+  #asked(): void {
+    if (this.#reading !== undefined) this.#direct?.asked();
   }
 
   #endReading(): void {

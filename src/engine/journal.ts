@@ -28,7 +28,7 @@ const HEADER_BYTES = 4 + SUM_BYTES;
 /** Of one file, and of what waits to be written: what is more is left to a safe point. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** What may wait to be written with a change that is not committed yet: who watches waits for it. */
-const MAX_AHEAD_BYTES = 64 * 1024;
+const MAX_AHEAD_BYTES = 256 * 1024;
 /** Of a batch that is written behind the commits of what is in it. */
 const COMMITTED = 0;
 /** A file is made longer ahead: to overwrite costs a disk half of what it costs to append. */

@@ -23,7 +23,8 @@ const NUMBER_AT = TRANSACTION_AT - LAST_PAGE_AT;
 export class TransactionCount {
   readonly #data: number;
   readonly #lock: LockFileHandle;
-  readonly #pageSize: number;
+  /** Of the data file. */
+  readonly pageSize: number;
   readonly #number = Buffer.alloc(COUNT_BYTES);
   /** From the last page in the first head to the number in the second: one call of the system costs less than two. */
   readonly #heads: Buffer;
@@ -35,8 +36,8 @@ export class TransactionCount {
       const bytes = Buffer.alloc(length);
       return bytes.subarray(0, readSync(this.#data, bytes, 0, length, at));
     });
-    this.#pageSize = head?.pageSize ?? 0;
-    this.#heads = Buffer.alloc(this.#pageSize + NUMBER_AT + COUNT_BYTES);
+    this.pageSize = head?.pageSize ?? 0;
+    this.#heads = Buffer.alloc(this.pageSize + NUMBER_AT + COUNT_BYTES);
     this.#lock = LockFileHandle.of(join(directory, LOCK_FILE));
   }
 
@@ -67,8 +68,8 @@ export class TransactionCount {
   get usedBytes(): number {
     this.#newest();
     const heads = this.#heads;
-    const last = Math.max(numberAt(heads, 0), numberAt(heads, this.#pageSize));
-    return (last + 1) * this.#pageSize;
+    const last = Math.max(numberAt(heads, 0), numberAt(heads, this.pageSize));
+    return (last + 1) * this.pageSize;
   }
 
   close(): void {
@@ -80,7 +81,7 @@ export class TransactionCount {
   #newest(): number {
     const heads = this.#heads;
     this.#read(this.#data, heads, LAST_PAGE_AT);
-    return Math.max(numberAt(heads, NUMBER_AT), numberAt(heads, this.#pageSize + NUMBER_AT));
+    return Math.max(numberAt(heads, NUMBER_AT), numberAt(heads, this.pageSize + NUMBER_AT));
   }
 
   #read(descriptor: number, target: Buffer, at: number): void {

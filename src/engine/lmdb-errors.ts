@@ -22,3 +22,9 @@ export function lmdbError(error: unknown, where: string): unknown {
   }
   return new EngineError("ENGINE_UNAVAILABLE", `${where}: ${error.message}`, { cause: error });
 }
+
+/** The disk refused to keep what it took: nothing it says after that can be trusted. */
+export function unkept(cause: unknown, label: string): EngineError {
+  const says = `${label}: the disk does not keep what is written: ${String(cause)}`;
+  return new EngineError("ENGINE_UNAVAILABLE", says, { cause });
+}

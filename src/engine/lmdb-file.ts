@@ -24,7 +24,9 @@ import { hasSafePoint, restoreSafePoint } from "./safe-point.ts";
 import { rewriteUnflushed } from "./unflushed.ts";
 
 /** Raise it with every change to what lies in the rows or beside them. */
-const LMDB_FORMAT = 5;
+const LMDB_FORMAT = 6;
+/** What was told of before LMDB had committed it was told to who watches; who reads the file in place did not look for it. */
+const FORMAT_WITHOUT_TOLD_REVISION = 5;
 /** Nobody was told of anything before LMDB had committed it: the journal had nothing that is not in the store. */
 const FORMAT_WITHOUT_EARLY_NEWS = 4;
 /** With a row for each change, and rows of operations and past versions at once: all of it is read. */
@@ -36,6 +38,7 @@ const FORMAT_WITHOUT_SAFE_POINTS = 1;
 /** What this version can open. */
 export const STORE_FORMATS: readonly number[] = [
   LMDB_FORMAT,
+  FORMAT_WITHOUT_TOLD_REVISION,
   FORMAT_WITHOUT_EARLY_NEWS,
   FORMAT_OF_SINGLE_CHANGES,
   FORMAT_WITHOUT_JOURNAL,

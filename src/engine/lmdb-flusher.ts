@@ -119,6 +119,11 @@ export class LmdbFlusher {
     return !this.#stopped && this.#journal.writeAhead(rows, transaction);
   }
 
+  /** Whether `writeAhead` may be able to. */
+  get keepsAhead(): boolean {
+    return !this.#stopped && this.#journal.isWhole;
+  }
+
   /** To be called after each commit that changed something. */
   committed(rows: readonly JournalRow[]): void {
     this.#journal.add(rows);
@@ -156,6 +161,11 @@ export class LmdbFlusher {
   async end(): Promise<void> {
     await this.#safePoints.ask();
     if (this.#safeMeta !== undefined) await this.#safe.write(this.#safeMeta, true);
+  }
+
+  /** Writes nothing more: what the journal holds of a transaction that failed must stay. */
+  abandon(): void {
+    this.#stop();
   }
 
   /** Lets go of the store as it is, on the disk or not. */
@@ -223,6 +233,8 @@ export class LmdbFlusher {
     this.#commits = 0;
     const othersGo = this.#othersGo;
     const { root } = this.#tables;
+    // What is in the journal as of a transaction that is still open would be overwritten there.
+    this.#tables.held.end();
     root.resetReadTxn();
     const pin: Pin = root.useReadTransaction();
     const isSafe = this.#journal.turn();

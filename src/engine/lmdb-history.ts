@@ -14,7 +14,8 @@ import type { PastVersion } from "./history-memory.ts";
 import { HistoryRules } from "./history-rules.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { revisionKey } from "./lmdb-keys.ts";
-import { commit, type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
+import { type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
+import { commit } from "./lmdb-transaction.ts";
 import type { Change } from "./store.ts";
 
 interface LmdbHistoryOptions {

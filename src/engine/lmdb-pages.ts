@@ -13,7 +13,9 @@ import { EngineError } from "../base/errors.ts";
 import { DATA_FILE } from "./lmdb-file.ts";
 import { type MapWindows, WINDOW_BYTES } from "./lmdb-map.ts";
 import { newestMeta } from "./lmdb-meta.ts";
+import type { Revision } from "./engine.ts";
 import type { KeyRange } from "./store.ts";
+import { toldAt } from "./told-revision.ts";
 
 const FORMAT = 2;
 const FORMAT_AT = 28;
@@ -47,6 +49,9 @@ export class LmdbPages implements Disposable {
   readonly #window: number;
   /** Set where the map can be read; what is in none of its windows is read from the file. */
   windows: MapWindows | undefined;
+  /** Of the first page, where the map can be read. */
+  #first: DataView | undefined;
+  readonly #told = new DataView(new ArrayBuffer(8));
 
   /** @throws EngineError `ENGINE_UNAVAILABLE` for another format; what reading throws */
   constructor(directory: string) {
@@ -73,6 +78,31 @@ export class LmdbPages implements Disposable {
   /** What the newest head says: see `LmdbMeta`. @throws EngineError `ENGINE_CORRUPT` */
   head(): Uint8Array {
     return newestMeta((at, size) => this.#read(at, size))?.bytes ?? corrupt();
+  }
+
+  /** See `told-revision.ts`. @throws EngineError `ENGINE_CORRUPT` */
+  get told(): Revision {
+    let told = this.#readTold();
+    // It may be written while it is read.
+    for (let last = NaN; told !== last;) {
+      last = told;
+      told = this.#readTold();
+    }
+    return told;
+  }
+
+  #readTold(): Revision {
+    const at = toldAt(this.pageSize);
+    if (this.#first !== undefined) return this.#first.getFloat64(at, true);
+    if (readSync(this.#file, this.#told, 0, this.#told.byteLength, at) !== 8) corrupt();
+    return this.#told.getFloat64(0, true);
+  }
+
+  /** Looks for the first page in the map. Within a read. */
+  findFirst(): void {
+    const bytes = this.windows?.get(0, this.pageSize)?.bytes;
+    if (bytes !== undefined)
+      this.#first = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   /** Makes `place` that of this page. @throws EngineError `ENGINE_CORRUPT` */

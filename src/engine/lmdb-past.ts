@@ -14,8 +14,8 @@ import type { HistoryRules } from "./history-rules.ts";
 import type { LmdbHistory, TrimPlace } from "./lmdb-history.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
-import { changeTime, decodeChange, type Head } from "./lmdb-records.ts";
-import type { LmdbTables } from "./lmdb-tables.ts";
+import { changeTime, decodeChange, encodeHead, type Head } from "./lmdb-records.ts";
+import { type LmdbTables, META_KEYS } from "./lmdb-tables.ts";
 import type { LogRecord } from "./log-row.ts";
 import { hashOf, RecentNames } from "./recent-names.ts";
 import { type Change, compareBytes, type StoreHistory } from "./store.ts";
@@ -42,8 +42,12 @@ export interface LmdbPastOptions {
   readonly requireRoom: () => void;
   /** To be waited for behind each: others go on meanwhile. */
   readonly pause: () => Promise<void>;
-  /** Moves all that is in the log. */
-  readonly moveAll: () => Promise<void>;
+  /** The head of the store as it is now. */
+  readonly now: () => Head;
+  /** Whether pages are so scarce that nothing is moved but what must be. */
+  readonly isFull: () => boolean;
+  /** A transaction of its own for one `move`. */
+  readonly moveSome: () => void;
 }
 
 /** A change whose previous version is to be moved. */
@@ -95,9 +99,13 @@ export class LmdbPast implements StoreHistory {
     return isLarge ? { row: record.row, previous: undefined, isMade: true } : record;
   }
 
-  /** The log has forgotten changes of so many bytes. */
-  forgot(bytes: number): void {
-    this.#held += bytes;
+  /** Writes the head behind what the log forgets now. Within a transaction of the store. */
+  put(head: Head): Head {
+    const { tables, log, clock, isFull } = this.#options;
+    const put = log.forget(head, clock.wall(), isFull());
+    this.#held += head.bytes - put.bytes;
+    tables.meta.putSync(META_KEYS.head, encodeHead(put));
+    return put;
   }
 
   /** Whether that is more than a small step takes, and keeps the log from giving way. */
@@ -155,19 +163,30 @@ export class LmdbPast implements StoreHistory {
   }
 
   async keep(rule: HistoryRule): Promise<void> {
-    const { moveAll, history, requireRoom } = this.#options;
+    const { history, requireRoom } = this.#options;
     this.#isExact = true;
     try {
       // What was written before the rule is not kept as that says.
-      await moveAll();
+      await this.#moveAll();
       await this.#trim(rule.prefix);
-      await moveAll();
+      await this.#moveAll();
       requireRoom();
       history.keep(rule);
     } finally {
       this.#isExact = false;
     }
     await this.#trim(rule.prefix);
+  }
+
+  /** Moves all past versions of now out of the log, which may be many: others write meanwhile, and may be faster. */
+  async #moveAll(): Promise<void> {
+    const { now, isFull, moveSome, pause } = this.#options;
+    const { revision } = now();
+    // On a full disk it is enough that they are kept as the new rule says.
+    while (now().made < revision && !isFull()) {
+      moveSome();
+      await pause();
+    }
   }
 
   async #trim(prefix: Path): Promise<void> {

@@ -119,11 +119,23 @@ class LmdbReader implements StoreReader {
     this.#transaction = this.#root.useReadTransaction() as unknown as Transaction;
     this.#reading = { transaction: this.#transaction };
     this.#end();
-    if (hasMap(native)) this.#pages.windows = this.#windows(native);
+    if (!hasMap(native)) return;
+    this.#pages.windows = this.#windows(native);
+    try {
+      this.#tables.getBinaryFast(TREE_RECORD, this.#reading);
+      this.#pages.windows.begin();
+      this.#pages.findFirst();
+    } finally {
+      this.#end();
+    }
   }
 
   get store(): string | undefined {
     return this.#metaRow(META_KEYS.store)?.toString();
+  }
+
+  get told(): Revision {
+    return this.#pages.told;
   }
 
   get revision(): Revision {

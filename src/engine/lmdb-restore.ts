@@ -7,7 +7,8 @@ import { lmdbError } from "./lmdb-errors.ts";
 import { treeKey } from "./lmdb-keys.ts";
 import { encodeEntry } from "./entry-row.ts";
 import { encodeHead, headAt } from "./lmdb-records.ts";
-import { closeTables, commit, META_KEYS, openTables } from "./lmdb-tables.ts";
+import { closeTables, META_KEYS, openTables } from "./lmdb-tables.ts";
+import { commit } from "./lmdb-transaction.ts";
 
 /** One write of those that make up the state. */
 export type RestoredChange = Extract<EngineEvent, { type: "put" | "delete" }>;

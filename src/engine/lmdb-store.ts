@@ -8,10 +8,11 @@ import type { DiskRoom } from "./disk-room.ts";
 import type { Durability, EngineEntry, EngineSupports, Revision, WriteResult } from "./engine.ts";
 import { decodeEntry } from "./entry-row.ts";
 import { isEarly, lostBehind, tellEarly } from "./early-news.ts";
-import { lmdbError } from "./lmdb-errors.ts";
+import { LateCommits } from "./late-commits.ts";
+import { lmdbError, unkept } from "./lmdb-errors.ts";
 import { type Changed, LmdbChanges, rowsOf } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
-import { decodeHead, encodeHead, type Head } from "./lmdb-records.ts";
+import { decodeHead, type Head } from "./lmdb-records.ts";
 import { LmdbHistory } from "./lmdb-history.ts";
 import { LmdbLog, type LogLimits } from "./lmdb-log.ts";
 import { Halves } from "./halves.ts";
@@ -19,15 +20,8 @@ import { LmdbNames } from "./lmdb-names.ts";
 import { LmdbPast } from "./lmdb-past.ts";
 import { LmdbWrites } from "./lmdb-writes.ts";
 import { readFirstKey, readPage } from "./lmdb-entries.ts";
-import {
-  closeTables,
-  commit,
-  disown,
-  type LmdbTables,
-  mendCount,
-  META_KEYS,
-  requireOwner,
-} from "./lmdb-tables.ts";
+import { closeTables, disown, type LmdbTables, META_KEYS, requireOwner } from "./lmdb-tables.ts";
+import { commit, mendCount } from "./lmdb-transaction.ts";
 import type { Outcome, PendingWrite } from "./pending-write.ts";
 import { liveReaders, type ReaderSlot } from "./lmdb-readers.ts";
 import {
@@ -41,7 +35,7 @@ import {
   type StorePage,
   type WriteRequest,
 } from "./store.ts";
-import { planTransaction } from "./transaction-plan.ts";
+import { planTransaction, type TransactionPlan } from "./transaction-plan.ts";
 import { settle } from "./settle.ts";
 
 export interface LmdbStoreOptions {
@@ -67,6 +61,7 @@ export class LmdbStore implements Store {
   readonly supports: EngineSupports = { condition: true, durable: true, shared: false };
   readonly label: string;
   readonly id: string;
+  readonly late: LateCommits;
   readonly #tables: LmdbTables;
   readonly #options: LmdbStoreOptions;
   #head: Head;
@@ -78,7 +73,6 @@ export class LmdbStore implements Store {
   readonly #log: LmdbLog;
   readonly #changes: LmdbChanges;
   readonly #names: LmdbNames;
-  readonly #versions: LmdbHistory;
   readonly #past: LmdbPast;
   readonly #writes: LmdbWrites;
   /** The transaction behind our last one: nobody can have taken the store over before it. */
@@ -97,29 +91,35 @@ export class LmdbStore implements Store {
     this.#changes = new LmdbChanges(tables, this.#log);
     this.#names = new LmdbNames(tables, this.#log, clock);
     this.#head = decodeHead(tables.meta.get(META_KEYS.head) ?? new Uint8Array());
-    this.#versions = new LmdbHistory(tables, options);
+    const versions = new LmdbHistory(tables, options);
     this.#past = new LmdbPast({
       tables,
       log: this.#log,
-      history: this.#versions,
+      history: versions,
       clock,
       head: this.#head,
-      moveAll: () => this.#moveAll(),
+      now: () => this.#head,
+      isFull: () => options.room.isFull,
+      moveSome: () => this.#moveSome(),
       requireRoom: () => options.room.requireForRules(),
       pause: () => this.#pause(),
     });
     this.#writes = new LmdbWrites({
       changes: this.#changes,
       names: this.#names,
+      log: this.#log,
+      history: versions,
       past: this.#past,
+      room: options.room,
       clock,
     });
+    this.late = new LateCommits({ ...options, tables, onLost: this.#lost });
     this.#turns = new CommitTurns({
       commit: () => this.#pending.length > 0 && this.#commit(),
       flushing: () => flusher.running,
       clock,
     });
-    options.flusher.onFailed = (error) => this.#flushFailed(error);
+    options.flusher.onFailed = (error) => this.#end(unkept(error, this.label));
   }
 
   get revision(): Revision {
@@ -182,6 +182,7 @@ export class LmdbStore implements Store {
   /** See `CommitTurns`; for who opens the store's file, which may set back those who read it. */
   async hold(): Promise<Disposable> {
     const held = await this.#turns.hold();
+    this.late.end();
     return {
       [Symbol.dispose]: () => {
         held[Symbol.dispose]();
@@ -190,8 +191,13 @@ export class LmdbStore implements Store {
     };
   }
 
+  get isOver(): boolean {
+    return this.#failed !== undefined || this.#closing !== undefined;
+  }
+
   checkOwner(): void {
-    if (this.#failed !== undefined || this.#closing !== undefined) return;
+    // Within a transaction nobody else can be the owner.
+    if (this.isOver || this.#tables.held.isOpen) return;
     try {
       mendCount(this.#tables);
       this.#tables.root.resetReadTxn();
@@ -203,18 +209,20 @@ export class LmdbStore implements Store {
 
   /** Who reads the store at this moment, but for those who died at it. */
   readers(): ReaderSlot[] {
-    if (this.#failed !== undefined || this.#closing !== undefined) return [];
+    if (this.isOver) return [];
     return liveReaders(this.#tables.root);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    // Behind this step: what it does may ask for it again.
+    this.#closing ??= Promise.resolve().then(() => this.#close());
     return this.#closing;
   }
 
   async #close(): Promise<void> {
     while (this.#pending.length > 0 && !this.#isWaiting) this.#commit();
     const { flusher, room } = this.#options;
+    this.late.end();
     for (const { reject } of this.#pending.splice(0)) reject(room.refusal);
     try {
       if (this.#failed === undefined) {
@@ -240,60 +248,97 @@ export class LmdbStore implements Store {
 
   #commitThese(taken: readonly PendingWrite[]): void {
     const { room } = this.#options;
-    const { writes, later, isMoving, isIdle } = planTransaction(taken, {
+    const isLate = this.late.prepare(taken, this.#past.isDue(this.#head));
+    const plan = planTransaction(taken, {
       room,
       past: this.#past,
       head: this.#head,
       rowOf: (key) => this.#changes.row(key),
     });
-    if (later.length > 0) this.#wait(later);
-    if (isIdle) return;
-    const { isFull: isTight, isScarce } = room;
-    const changed: Changed = { changes: [], records: [], results: new Map(), isTight };
+    if (plan.later.length > 0) this.#wait(plan.later);
+    if (!plan.isIdle) this.#make(plan, isLate);
+  }
+
+  #make(plan: TransactionPlan, isLate: boolean): void {
+    const { writes } = plan;
+    const { room, flusher } = this.#options;
     const before = this.#head;
+    const { isFull: isTight } = room;
+    const changed: Changed = { changes: [], records: [], results: new Map(), isTight };
     let outcomes: Outcome[] = [];
     let head = before;
-    let next = this.#next;
     let isTold = false;
     try {
-      commit(this.#tables, (transaction) => {
-        if (transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
-        this.#names.turn();
-        outcomes = writes.map((write) => this.#writes.apply(write, changed, before));
-        if (changed.records.length > 0) head = this.#log.append(head, changed.records);
-        if (isMoving) head = this.#past.move(head, isScarce);
-        // Where others wait for pages, the log gives some up.
-        if (head === before && (writes.length > 0 || !isTight)) return;
-        this.#versions.changed(changed.records.length);
-        head = this.#putHead(head);
-        next = transaction + 1;
-        if (!isEarly(writes, changed, this.#listener)) return;
-        isTold = this.#options.flusher.writeAhead(rowsOf(changed), transaction);
-        if (!isTold) return;
-        this.#head = head;
-        tellEarly(this.#listener, changed.changes);
-      });
+      const transaction = this.#enter();
+      ({ outcomes, head } = this.#writes.make(plan, changed, before));
+      if (head !== before) this.#next = transaction + 1;
+      const mayTell = isLate ? head !== before : isEarly(writes, changed, this.#listener);
+      isTold = mayTell && flusher.writeAhead(rowsOf(changed), transaction);
+      if (isTold) this.#tellAhead(changed, head);
+      if (!isLate || !this.late.leaves(outcomes, changed, isTold)) this.#tables.held.end();
     } catch (error) {
-      if (isTold) return this.#end(lostBehind(writes, { label: this.label, cause: error }));
-      this.#log.restart();
-      this.#names.restart();
-      const reason = lmdbError(error, this.label);
-      for (const { reject } of writes) reject(reason);
-      room.failed(reason);
-      this.#fail(reason);
+      this.#giveUp(error, isTold ? [] : writes);
+      if (isTold) lostBehind(writes, { label: this.label, cause: error });
       return;
     }
-    this.#next = next;
     if (head.forgotten + head.made > before.forgotten + before.made) room.gaveWay();
-    if (head !== before) {
-      this.#head = head;
-      this.#past.committed(changed.changes, head);
-      this.#names.added(changed.records);
-      this.#options.flusher.committed(isTold ? [] : rowsOf(changed));
-    }
-    if (!isTold) this.#listener?.announce(changed.changes);
-    settle(outcomes, this.#durabilityOf, () => this.#options.flusher.flush());
+    if (isTold) flusher.committed([]);
+    else this.#tell(changed, head);
+    settle(outcomes, this.#durabilityOf, () => flusher.flush());
   }
+
+  /** Tells of what LMDB has. */
+  #tell(changed: Changed, head: Head): void {
+    if (head !== this.#head) {
+      this.#made(changed, head);
+      this.#options.flusher.committed(rowsOf(changed));
+    }
+    this.#listener?.announce(changed.changes);
+  }
+
+  /** Tells of what the journal has, and LMDB does not have yet. */
+  #tellAhead(changed: Changed, head: Head): void {
+    this.late.tells(head.revision);
+    this.#made(changed, head);
+    tellEarly(this.#listener, changed.changes);
+  }
+
+  /** Goes into the transaction that is open, or a new one, as the owner. */
+  #enter(): number {
+    const { held } = this.#tables;
+    const isOurs = held.isOpen;
+    const transaction = held.enter();
+    if (!isOurs && transaction !== this.#next) requireOwner(this.#tables, this.#options.ownerRow);
+    return transaction;
+  }
+
+  /** What was read from now on holds it. */
+  #made({ changes, records }: Changed, head: Head): void {
+    this.#head = head;
+    this.#past.committed(changes, head);
+    this.#names.added(records);
+  }
+
+  /** A transaction failed, on its way or at its end; nothing of these is there. */
+  #giveUp(error: unknown, writes: readonly PendingWrite[]): void {
+    this.late.giveUp(error);
+    // Another owner's may get that number.
+    this.#next = -1;
+    this.#log.restart();
+    this.#names.restart();
+    const reason = lmdbError(error, this.label);
+    for (const { reject } of writes) reject(reason);
+    if (this.#failed !== undefined) return;
+    this.#options.room.failed(reason);
+    this.#fail(reason);
+  }
+
+  readonly #lost = (cause: unknown): void => {
+    const error = lostBehind([], { label: this.label, cause });
+    this.#tables.held.fail(error);
+    this.#options.flusher.abandon();
+    this.#end(error);
+  };
 
   /** Holds writes back, and those behind them, until pages that were given up can be used again. */
   #wait(later: readonly PendingWrite[]): void {
@@ -306,32 +351,17 @@ export class LmdbStore implements Store {
     this.#options.flusher.makeSafe().then(again, again);
   }
 
-  /** Within a transaction. */
-  #putHead(head: Head): Head {
-    const { clock, room } = this.#options;
-    const put = this.#log.forget(head, clock.wall(), room.isFull);
-    this.#past.forgot(head.bytes - put.bytes);
-    this.#tables.meta.putSync(META_KEYS.head, encodeHead(put));
-    return put;
-  }
-
-  /** Moves all past versions of now out of the log, which may be many: others write meanwhile, and may be faster. */
-  async #moveAll(): Promise<void> {
-    const { revision } = this.#head;
-    // On a full disk it is enough that they are kept as the new rule says.
-    while (this.#head.made < revision && !this.#options.room.isFull) {
-      try {
-        const head = commit(this.#tables, () => {
-          requireOwner(this.#tables, this.#options.ownerRow);
-          return this.#putHead(this.#past.move(this.#head));
-        });
-        this.#head = head;
-        this.#past.committed([], head);
-      } catch (error) {
-        this.#log.restart();
-        throw lmdbError(error, this.label);
-      }
-      await this.#pause();
+  #moveSome(): void {
+    try {
+      const head = commit(this.#tables, () => {
+        requireOwner(this.#tables, this.#options.ownerRow);
+        return this.#past.put(this.#past.move(this.#head));
+      });
+      this.#head = head;
+      this.#past.committed([], head);
+    } catch (error) {
+      this.#log.restart();
+      throw lmdbError(error, this.label);
     }
   }
 
@@ -344,12 +374,6 @@ export class LmdbStore implements Store {
     await (room.isFull ? flusher.makeSafe() : nextTurn());
     if (this.#failed !== undefined) throw this.#failed;
     if (this.#closing !== undefined) throw new EngineError("ENGINE_CLOSED");
-  }
-
-  /** The disk refused to keep what it took: nothing it says after that can be trusted. */
-  #flushFailed(error: unknown): void {
-    const says = `${this.label}: the disk does not keep what is written: ${String(error)}`;
-    this.#end(new EngineError("ENGINE_UNAVAILABLE", says, { cause: error }));
   }
 
   #read<T>(read: () => T): T {

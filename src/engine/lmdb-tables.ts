@@ -1,9 +1,11 @@
-import { ABORT, type Database, type RootDatabase } from "lmdb";
+import type { Database, RootDatabase } from "lmdb";
 
 import { EngineError } from "../base/errors.ts";
 import { TransactionCount } from "./lmdb-count.ts";
 import { lmdbError } from "./lmdb-errors.ts";
 import { OF_BYTES, openFolder } from "./lmdb-open.ts";
+import { commit, HeldTransaction } from "./lmdb-transaction.ts";
+import { ToldRevision } from "./told-revision.ts";
 
 /** The databases of one store. Keys and values are bytes of our own making. */
 export interface LmdbTables {
@@ -21,6 +23,8 @@ export interface LmdbTables {
   /** The store's id, owner and head. */
   readonly meta: LmdbTable;
   readonly count: TransactionCount;
+  readonly held: HeldTransaction;
+  readonly told: ToldRevision;
 }
 
 type LmdbTable = Database<Uint8Array, Uint8Array>;
@@ -42,10 +46,13 @@ export const META_KEYS = {
  * @throws EngineError `ENGINE_CORRUPT`, `ENGINE_FULL`, `ENGINE_UNAVAILABLE`
  */
 export function openTables(directory: string): LmdbTables {
+  // To open a database takes LMDB's lock.
+  HeldTransaction.endAll();
   try {
     // Else each commit waits for the disk whatever its flags say. See `safe-point.ts`.
     const root = openFolder(directory, { maxDbs: 8, overlappingSync: false, ...OF_BYTES });
     const table = (name: string): LmdbTable => root.openDB(name, OF_BYTES);
+    const count = new TransactionCount(directory);
     return {
       root,
       tree: table("tree"),
@@ -54,7 +61,9 @@ export function openTables(directory: string): LmdbTables {
       operations: [table("operations0"), table("operations1")],
       history: table("history"),
       meta: table("meta"),
-      count: new TransactionCount(directory),
+      count,
+      held: new HeldTransaction({ root, count }),
+      told: new ToldRevision(directory, count.pageSize),
     };
   } catch (error) {
     throw lmdbError(error, directory);
@@ -97,6 +106,7 @@ class TreeRows {
 
 /** Opens the store as format 1 had it, which mends what a power failure left, and closes it again. */
 export async function convertTables(directory: string): Promise<void> {
+  HeldTransaction.endAll();
   try {
     const root = openFolder(directory, { maxDbs: 8, overlappingSync: true });
     await root.close();
@@ -105,49 +115,10 @@ export async function convertTables(directory: string): Promise<void> {
   }
 }
 
-/** lmdb's flags of a synchronous commit that leaves it to the system when to write to the disk. */
-const COMMIT: number = 0x5_00_02;
-
-/** How often others may set the count of transactions back while one begins. */
-const MAX_ATTEMPTS = 20;
-
-/**
- * One write transaction: what `work` writes is kept as a whole, or not at all where it throws. It follows
- * on the newest state, whatever LMDB believes that is. Each that writes something has the number behind that
- * of the one before, whoever made that.
- *
- * @throws EngineError `ENGINE_CLOSED` where LMDB can't begin one; whoever opens the store anew can
- */
-export function commit<T>({ root, count }: LmdbTables, work: (transaction: number) => T): T {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const attempted = (): T | typeof ABORT => {
-      const transaction = transactionOf(root);
-      // `lmdb` goes on without one where LMDB refuses, and would read what is there and write nothing.
-      if (transaction === 0) throw new EngineError("ENGINE_CLOSED", "LMDB begins no transaction");
-      if (count.isNext(transaction)) return work(transaction);
-      count.mend();
-      return ABORT;
-    };
-    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- lmdb names half of them
-    const result = root.transactionSync(attempted, COMMIT);
-    if (result !== ABORT) return result as T;
-  }
-  throw new EngineError("ENGINE_CLOSED", "LMDB's count of transactions is set back all the time");
-}
-
-/** Lets readers see the newest state, where somebody who opened the store has set them back. */
-export function mendCount(tables: LmdbTables): void {
-  if (!tables.count.isRight) commit(tables, () => {});
-}
-
-/** Of the writer; `lmdb`'s types leave it out. */
-function transactionOf(root: unknown): number {
-  return (root as { getWriteTxnId(): number }).getWriteTxnId();
-}
-
-export async function closeTables({ root, count }: LmdbTables): Promise<void> {
+export async function closeTables({ root, count, told }: LmdbTables): Promise<void> {
   await root.close();
   count.close();
+  told.close();
 }
 
 /** @throws EngineError `ENGINE_DEPOSED` where the store does not say that its owner is this one */

@@ -22,12 +22,12 @@ import type { ReaderSlot } from "./lmdb-readers.ts";
 import { LmdbStore } from "./lmdb-store.ts";
 import {
   closeTables,
-  commit,
   convertTables,
   type LmdbTables,
   META_KEYS,
   openTables,
 } from "./lmdb-tables.ts";
+import { commit } from "./lmdb-transaction.ts";
 import { LocalEngine } from "./local-engine.ts";
 import type { Change } from "./store.ts";
 
@@ -92,7 +92,7 @@ export class LmdbEngine extends LocalEngine {
    */
   checkOwner(): void {
     this.#store.checkOwner();
-    this.#room.keepReserve();
+    if (!this.#store.isOver) this.#room.keepReserve();
   }
 
   /** Of the last write. */
@@ -106,6 +106,11 @@ export class LmdbEngine extends LocalEngine {
    */
   hold(): Promise<Disposable> {
     return this.#store.hold();
+  }
+
+  /** Somebody asks who could read the store in place, if all that was told of were there. */
+  watched(): void {
+    this.#store.late.watched();
   }
 
   /** Who reads the store's file at this moment, other processes too. */

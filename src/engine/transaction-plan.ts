@@ -5,7 +5,7 @@ import type { WriteRequest } from "./store.ts";
 import type { PendingWrite } from "./pending-write.ts";
 
 /** What the next transaction of a store is for. */
-interface TransactionPlan {
+export interface TransactionPlan {
   readonly writes: readonly PendingWrite[];
   /** Those that have to wait until others have given up pages. */
   readonly later: readonly PendingWrite[];

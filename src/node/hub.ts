@@ -188,6 +188,7 @@ class Hub {
         offer,
         slots: () => store.readers(),
         revision: () => store.revision,
+        asked: () => store.watched(),
         hold: () => store.hold(),
         clock: this.#clock,
         log: this.#log,

@@ -24,6 +24,7 @@ export interface ReaderWatchOptions {
   /** The store's last revision: while that stays, nobody is in the way. */
   readonly revision: () => Revision;
   /** See `DirectService`. */
+  readonly asked: () => void;
   readonly hold: () => Promise<Disposable>;
   readonly clock: Clock;
   readonly log: Log;
@@ -66,6 +67,10 @@ export class ReaderWatch implements DirectService {
     this.#readers.add(reader);
     this.#known.add(reader.pid);
     return { [Symbol.dispose]: () => void this.#readers.delete(reader) };
+  }
+
+  asked(): void {
+    this.#options.asked();
   }
 
   hold(): Promise<Disposable> {

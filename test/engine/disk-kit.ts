@@ -9,11 +9,11 @@ import { type LmdbEngine, type LmdbOptions, openLmdb } from "../../src/engine/lm
 import { decodeHead } from "../../src/engine/lmdb-records.ts";
 import {
   closeTables,
-  commit,
   type LmdbTables,
   META_KEYS,
   openTables,
 } from "../../src/engine/lmdb-tables.ts";
+import { commit } from "../../src/engine/lmdb-transaction.ts";
 import { path } from "../../src/testing/engine-suite-kit.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 

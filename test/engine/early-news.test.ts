@@ -10,7 +10,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { handTo } from "../../src/base/iteration.ts";
 import type { EngineEvent } from "../../src/engine/engine.ts";
-import type * as tables from "../../src/engine/lmdb-tables.ts";
+import type * as transaction from "../../src/engine/lmdb-transaction.ts";
 import { Journal, type JournalRow, readAhead, readJournals } from "../../src/engine/journal.ts";
 import {
   bytes,
@@ -24,7 +24,8 @@ import {
 import { Disk, past } from "./disk-kit.ts";
 
 afterEach(() => {
-  transactions.onEnd = transactions.onCommitted = () => {};
+  transactions.failure = undefined;
+  transactions.onCommitted = () => {};
   vi.restoreAllMocks();
   syncBuiltinESMExports();
 });
@@ -49,29 +50,21 @@ function whenTold(disk: Disk, told: (events: readonly EngineEvent[]) => void): v
 }
 
 const transactions = vi.hoisted(() => ({
-  /** One is about to be committed. */
-  onEnd: (): void => {},
+  /** What LMDB throws where one is to be committed. */
+  failure: undefined as Error | undefined,
   /** One was. */
   onCommitted: (): void => {},
 }));
 
-vi.mock("../../src/engine/lmdb-tables.ts", async (actual) => {
-  const real = await actual<typeof tables>();
-  const commit: typeof real.commit = (opened, work) => {
-    const result = real.commit(opened, (transaction) => {
-      const made = work(transaction);
-      transactions.onEnd();
-      return made;
-    });
-    transactions.onCommitted();
-    return result;
-  };
-  return { ...real, commit };
+vi.mock("../../src/engine/lmdb-transaction.ts", async (actual) => {
+  const { hooked } = await import("./transaction-kit.ts");
+  return hooked(await actual<typeof transaction>(), transactions);
 });
 
 describe("a watch", () => {
-  test("hears of a lone write before LMDB commits it, and of several behind that", async () => {
+  test("hears of a lone write before LMDB commits it, and of several behind that, while others read in place", async () => {
     await using disk = await openWhole();
+    disk.engine.watched();
     const seen: string[] = [];
     whenTold(disk, (events) => seen.push(...events.map(showEvent)));
     transactions.onCommitted = () => seen.push("committed");
@@ -121,6 +114,7 @@ describe("a watch", () => {
     async (_step, stepMs) => {
       await using disk = await openWhole();
       disk.clock.advance(10);
+      disk.engine.watched();
       const seen: string[] = [];
       const asked: Promise<number>[] = [];
       whenTold(disk, (events) => {
@@ -174,13 +168,12 @@ describe("a watch", () => {
     await using disk = await openWhole();
     const heard: string[] = [];
     whenTold(disk, (events) => heard.push(...events.map(showEvent)));
-    transactions.onEnd = () => {
-      throw new Error("EIO: i/o error");
-    };
+    disk.engine.watched();
+    transactions.failure = new Error("EIO: i/o error");
     const write = disk.engine.put(path("b"), bytes("2"), { operation: "o" });
     expect((await rejectsWith(write, "ENGINE_AMBIGUOUS")).details).toEqual({ operation: "o" });
     await rejectsWith(put(disk.engine, "c", "3"), "ENGINE_UNAVAILABLE");
-    transactions.onEnd = () => {};
+    transactions.failure = undefined;
     expect(heard).toEqual(["put b=2"]);
     await disk.restart();
     expect(await listed(disk.engine, ":")).toEqual(["a=1", "b=2"]);
@@ -188,7 +181,7 @@ describe("a watch", () => {
 
   test("is not told early of what would wait behind much that is not in the journal", async () => {
     await using disk = await openWhole();
-    await disk.engine.put(path("large"), new Uint8Array(200_000));
+    await disk.engine.put(path("large"), new Uint8Array(300_000));
     const seen: string[] = [];
     whenTold(disk, () => seen.push("told"));
     transactions.onCommitted = () => seen.push("committed");
@@ -283,7 +276,7 @@ describe("Journal.writeAhead()", () => {
     journal.begin(0);
     expect(journal.writeAhead([row(1)], 7)).toBe(false);
     journal.turn()();
-    const large = { ...row(2), change: new Uint8Array(100_000) };
+    const large = { ...row(2), change: new Uint8Array(300_000) };
     expect(journal.writeAhead([large], 7)).toBe(false);
     expect([...readAhead(disk.path, { boot: "first", transaction: 7 })]).toEqual([]);
     expect(journal.writeAhead([row(3)], 8)).toBe(true);

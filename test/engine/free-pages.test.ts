@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { FreePages, readFreePages } from "../../src/engine/free-pages.ts";
-import { closeTables, commit, type LmdbTables, openTables } from "../../src/engine/lmdb-tables.ts";
+import { closeTables, type LmdbTables, openTables } from "../../src/engine/lmdb-tables.ts";
+import { commit } from "../../src/engine/lmdb-transaction.ts";
 
 const HEADS = 2;
 

@@ -8,15 +8,16 @@ import type { HubSession } from "../../src/engine/hub-link.ts";
 import { Path } from "../../src/wire/path.ts";
 
 /** Direct reads that are possible, of a store whose pages are read by `page`. */
-async function opened(page: () => never, more: Partial<StoreReader> = {}): Promise<HubDirect> {
-  const reader = { store: "s", revision: 1, page, close: () => Promise.resolve(), ...more };
+async function opened(page: () => never, more: object = {}): Promise<HubDirect> {
+  const common = { store: "s", revision: 1, told: 0, page, close: () => Promise.resolve() };
+  const reader = Object.assign(more, { ...common, ...more });
   const direct = new HubDirect({
     log: silentLog,
     open: () => Promise.resolve(reader as unknown as StoreReader),
   });
   const offer = { directory: "/", device: 1, inode: 1, processes: "p" };
   const hub = { reading: () => Promise.resolve() };
-  const session = { gone: false, hello: { pid: 1, store: "s", direct: offer }, hub };
+  const session = { gone: false, hello: { pid: 1, store: "s", inPlace: offer }, hub };
   direct.up(session as unknown as HubSession);
   for (let i = 0; i < 32; i++) direct.count();
   await vi.waitFor(() => expect(direct.now).toBeDefined());
@@ -57,13 +58,15 @@ test("HubDirect.page() throws what is the caller's fault", async () => {
   await direct.close();
 });
 
-test("HubDirect.get() leaves it to the hub until the store has what was heard of", async () => {
-  const store = { revision: 1, get: (): undefined => undefined };
+test("HubDirect.get() leaves it to the hub until the store has what was told of", async () => {
+  const store = { revision: 1, told: 0, get: (): undefined => undefined };
   const direct = await opened(() => {
     throw new Error("not asked for");
   }, store);
   await vi.waitFor(() => expect(direct.get(Path.root, () => 0)).toBe(undefined));
-  direct.heardOf(2);
+  store.told = 2;
   expect(direct.get(Path.root, () => 0)).toBe(NOT_NOW);
+  store.revision = 2;
+  expect(direct.get(Path.root, () => 0)).toBe(undefined);
   await direct.close();
 });

@@ -176,7 +176,7 @@ test("a disk without room for the journal costs no write that it has room for", 
   const engine = await openStill(folder);
   const refused = await fillDisk();
   await engine.put(path("b"), new Uint8Array(6), flushed);
-  expect(refused()).toBe(1);
+  expect(refused()).toBeGreaterThan(0);
   await folder.keep();
   await folder.fail();
   await engine.close().catch(() => {});

@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 
 import { LmdbLog } from "../../src/engine/lmdb-log.ts";
 import { headAt } from "../../src/engine/lmdb-records.ts";
-import { closeTables, commit, openTables } from "../../src/engine/lmdb-tables.ts";
+import { closeTables, openTables } from "../../src/engine/lmdb-tables.ts";
+import { commit } from "../../src/engine/lmdb-transaction.ts";
 import { decodeLogRow, encodeLogRow, type LogRecord, rowsOf } from "../../src/engine/log-row.ts";
 
 function record(revision: number, size: number, operation?: string): LogRecord {

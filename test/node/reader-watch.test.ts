@@ -35,6 +35,7 @@ class Fixture implements Disposable {
       offer: { directory: this.folder.path, device: 1, inode: 1, processes: "" },
       slots: () => this.slots,
       revision: () => (this.isWritten ? ++this.#revision : this.#revision),
+      asked: () => {},
       hold: () => Promise.resolve({ [Symbol.dispose]: () => {} }),
       clock: this.clock,
       log: { debug: note, info: note, warn: note, error: note },

@@ -1,5 +1,5 @@
 /** What `banyan doctor` finds in folders that something was done to. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -51,6 +51,23 @@ test("doctor finds nothing wrong with a tree in use, and says what is there", as
   expect(all.find(({ check }) => check === "store")?.says).toMatch(/^1 entries at revision 1/);
   expect(all.find(({ check }) => check === "hub")?.says).toContain(String(hubPid(folder.path)));
   expect((await banyan(["doctor", join(folder.path, "nowhere")])).code).toBe(3);
+});
+
+test("doctor says what only the journal of an owner that was killed has", async () => {
+  using folder = temporaryFolder();
+  const program = `
+    import { open } from ${JSON.stringify(join(ROOT, "dist/index.js"))};
+    const tree = await open(${JSON.stringify(folder.path)}, { create: true, exclusive: true });
+    await tree.set("a", 1, { durability: "flushed" });
+    await tree.set("b", 2);
+    process.kill(process.pid, "SIGKILL");
+  `;
+  spawnSync(process.execPath, ["--input-type=module", "-e", program], { stdio: "inherit" });
+  const { all } = await doctor(folder.path);
+  expect(all.find(({ check }) => check === "store")?.says).toMatch(/^1 entries at revision 1/);
+  expect(all.find(({ check }) => check === "journal")?.says).toContain("up to revision 2");
+  await using tree = await open(folder.path);
+  expect(await tree.get("b")).toBe(2);
 });
 
 test("doctor names dead hubs and locks, stuck readers, orphaned runs and what is open to others", async () => {
