@@ -266,7 +266,11 @@ class ThreadChannel extends BaseChannel implements BlockingChannel, MailSource {
 
   #takeMessage(): Uint8Array | undefined {
     const message = this.#inbound.read((this.#received + 1) | 0);
-    if (message !== undefined) return message;
+    if (message !== undefined) {
+      // Its introduction was posted before that, and whoever gets the message may ask it for beats.
+      if (this.#peer === undefined) this.#meet();
+      return message;
+    }
     const isKnown = this.#peer !== undefined && this.#inbound.attached;
     if (isKnown && this.#inbound.sent === this.#received) return undefined;
     const posted = this.#receivePosted();

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { ChannelError } from "../../src/base/errors.ts";
 import { threadChannel } from "../../src/channel/thread.ts";
@@ -19,6 +19,13 @@ async function open({ near: nearLimits, far: farLimits }: PairLimits = {}, ringB
 }
 
 channelSuite({ test: it, open });
+
+/** As another thread has it, with a mailbox of its own: what comes for this one is not handed out where that blocks. */
+async function threadChannelElsewhere(): Promise<typeof threadChannel> {
+  vi.resetModules();
+  const copy = await import("../../src/channel/thread.ts");
+  return copy.threadChannel;
+}
 
 function soon(): number {
   return performance.now() + 5_000;
@@ -96,6 +103,32 @@ describe("threadChannel()", () => {
     pair.far.send(bytes(2));
     pair.near.block(() => order.includes("out 1"), soon());
     expect(order).toEqual(["in 1", "in 2", "out 2", "out 1"]);
+  });
+
+  it("beat() and watch() reach a side whose first message was there before this one looked", async () => {
+    const { port1, port2 } = new MessageChannel();
+    const near = threadChannel(port1, { far: "process" });
+    near.receive(() => {
+      near.beat(100);
+      near.watch(800);
+    });
+    near.send(bytes(1));
+    const asked: string[] = [];
+    const elsewhere = await threadChannelElsewhere();
+    const far = elsewhere(port2, {
+      onBeat: (everyMs) => asked.push(`beat ${everyMs}`),
+      onWatch: (silentMs) => asked.push(`watch ${silentMs}`),
+    });
+    await using _ = disposablePair(near, far);
+    let isAnswered = false;
+    far.receive(() => {
+      far.send(bytes(1));
+      isAnswered = true;
+    });
+    far.block(() => isAnswered, soon());
+    near.block(() => near.receivedBytes > 0, soon());
+    far.block(() => asked.length === 2, soon());
+    expect(asked).toEqual(["beat 100", "watch 800"]);
   });
 
   it("carries what was sent before the other side was there", async () => {
