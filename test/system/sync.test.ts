@@ -196,7 +196,7 @@ describe("connectSync() with another process", () => {
   it("tells a peer that it is there while its thread is stuck (X06)", async () => {
     const server = `
       const { listen } = await import(${JSON.stringify(`file://${DIST}/remote.js`)});
-      const heartbeat = { idleMs: 100, silentMs: 400 };
+      const heartbeat = { idleMs: 100, silentMs: 2_000 };
       const options = { exports: { thing: { x: 1 } }, heartbeat };
       const listener = await listen("tcp://127.0.0.1:0", options);
       process.stdout.write(listener.address + "\\n");
@@ -211,7 +211,7 @@ describe("connectSync() with another process", () => {
       const thing = session.remote("thing");
       const first = thing.x;
       // Longer than the other side puts up with silence.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000);
       process.stdout.write(String(first + thing.x));
       session.close();
       far.stdin.end();`;
