@@ -12,6 +12,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { EngineError } from "../base/errors.ts";
 import { type FreePages, readFreePages } from "./free-pages.ts";
+import { lmdbError } from "./lmdb-errors.ts";
 import { DATA_FILE } from "./lmdb-file.ts";
 import { liveReaders } from "./lmdb-readers.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
@@ -113,9 +114,13 @@ export class DiskRoom {
     return this.#full !== undefined;
   }
 
-  /** Whether the disk has so much that no pages need be counted. */
+  /** Whether the disk has so much that no pages need be counted. Not where the system does not say. */
   get hasPlenty(): boolean {
-    return this.#full === undefined && this.#hasPlenty(0);
+    try {
+      return this.#full === undefined && this.#hasPlenty(0);
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -145,6 +150,7 @@ export class DiskRoom {
    * Says which of `writes` are for the next transaction; refuses those for which there is no room.
    *
    * @param keptBytes how much of what is there now a write keeps elsewhere
+   * @throws what the system does where it does not say how much room there is: nothing is admitted then
    */
   admit<W extends Write>(writes: readonly W[], keptBytes: KeptBytes): Admission<W> {
     if (this.#full === undefined && this.#hasPlenty(roughly(writes))) {
@@ -211,9 +217,15 @@ export class DiskRoom {
     return this.#has({ ...NOTHING, bytes }, left);
   }
 
-  /** @throws EngineError `ENGINE_FULL` where there is no room for even a rule */
+  /** @throws EngineError `ENGINE_FULL` where there is no room for even a rule, `ENGINE_UNAVAILABLE` where the system does not say */
   requireForRules(): void {
-    if (!this.allows(0, 0)) throw this.refusal;
+    let allows: boolean;
+    try {
+      allows = this.allows(0, 0);
+    } catch (error) {
+      throw lmdbError(error, this.#options.directory);
+    }
+    if (!allows) throw this.refusal;
   }
 
   /** Why what waits is refused. */
@@ -237,9 +249,20 @@ export class DiskRoom {
     this.#failures += 1;
   }
 
-  /** Keeps room for the next hub, and a spare piece of the file, from now on; where it is not kept and there is room. */
+  /**
+   * Keeps room for the next hub, and a spare piece of the file, from now on; where it is not kept and there is room. To
+   * be called again and again: where the system does not say, that is the next call's to find out.
+   */
   keepReserve(): void {
     this.#hasReserve ||= makeReserve(this.#options.directory);
+    try {
+      this.#keepSpare();
+    } catch {
+      // Who writes is told.
+    }
+  }
+
+  #keepSpare(): void {
     const isFine = this.#full === undefined && this.#hasPlenty(0);
     // Also where there is plenty: of a quota, or of the largest size of a file, the system says nothing.
     if (isFine && this.#spare() >= FOR_DELETIONS) return;
@@ -250,8 +273,9 @@ export class DiskRoom {
     const { clock, directory } = this.#options;
     const now = clock.now();
     if (now < this.#plentyUntil && bytes < PLENTY_BYTES / 4) return true;
+    this.#plentyUntil = -Infinity;
     const has = freeBytes(directory) >= PLENTY_BYTES + 4 * bytes;
-    this.#plentyUntil = has ? now + PLENTY_MS : -Infinity;
+    if (has) this.#plentyUntil = now + PLENTY_MS;
     return has;
   }
 

@@ -247,10 +247,10 @@ export class LmdbStore implements Store {
   }
 
   #commitThese(taken: readonly PendingWrite[]): void {
-    const { room } = this.#options;
     const isLate = this.late.prepare(taken, this.#past.isDue(this.#head));
     const plan = planTransaction(taken, {
-      room,
+      label: this.label,
+      room: this.#options.room,
       past: this.#past,
       head: this.#head,
       rowOf: (key) => this.#changes.row(key),

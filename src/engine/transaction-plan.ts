@@ -1,4 +1,5 @@
 import type { DiskRoom } from "./disk-room.ts";
+import { lmdbError } from "./lmdb-errors.ts";
 import { type LmdbPast, MAX_PREVIOUS_BYTES, SMALL_STEP_BYTES } from "./lmdb-past.ts";
 import type { Head } from "./lmdb-records.ts";
 import type { WriteRequest } from "./store.ts";
@@ -16,6 +17,8 @@ export interface TransactionPlan {
 }
 
 interface PlanOptions {
+  /** Of the store, for errors. */
+  readonly label: string;
   readonly room: DiskRoom;
   readonly past: LmdbPast;
   readonly head: Head;
@@ -23,8 +26,24 @@ interface PlanOptions {
   readonly rowOf: (key: Uint8Array) => Uint8Array | undefined;
 }
 
-/** Refuses those of `pending` for which there is no room, and says what is to be done of the others. */
+/**
+ * Refuses those of `pending` for which there is no room, and says what is to be done of the others. Where that can't be
+ * found out, as when the store's folder is gone, it refuses all of them: the system may say it of the next ones.
+ */
 export function planTransaction(
+  pending: readonly PendingWrite[],
+  options: PlanOptions,
+): TransactionPlan {
+  try {
+    return plan(pending, options);
+  } catch (error) {
+    const reason = lmdbError(error, options.label);
+    for (const { reject } of pending) reject(reason);
+    return { writes: [], later: [], isMoving: false, isIdle: true };
+  }
+}
+
+function plan(
   pending: readonly PendingWrite[],
   { room, past, head, rowOf }: PlanOptions,
 ): TransactionPlan {
