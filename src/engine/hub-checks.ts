@@ -68,16 +68,3 @@ export function checkWriteOptions(options: WriteOptions): WriteOptions {
   if (condition !== undefined) checkPath(condition.path);
   return { ifRevision, condition, operation, repeats, author, durability };
 }
-
-/** What is undefined is as good as not there, and each name would be sent and read. */
-export function withoutUnsaid(options: WriteOptions): WriteOptions {
-  const { ifRevision, condition, operation, repeats, author, durability } = options;
-  const said: WriteOptions = {};
-  if (operation !== undefined) said.operation = operation;
-  if (repeats !== undefined) said.repeats = repeats;
-  if (author !== undefined) said.author = author;
-  if (durability !== undefined) said.durability = durability;
-  if (ifRevision !== undefined) said.ifRevision = ifRevision;
-  if (condition !== undefined) said.condition = condition;
-  return said;
-}

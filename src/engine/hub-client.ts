@@ -30,13 +30,13 @@ import {
   type WriteResult,
 } from "./engine.ts";
 import { copyOf } from "./entry-row.ts";
-import { withoutUnsaid } from "./hub-checks.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo, HubRequest } from "./hub-hello.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub, unreachable } from "./hub-link.ts";
 import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
+import { sendWrite } from "./hub-write.ts";
 import { RowQuestions } from "./row-questions.ts";
 import { WriteNames } from "./write-names.ts";
 
@@ -200,12 +200,11 @@ export class HubEngine implements Engine {
 
   put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
     // A copy: it may have to be sent again, when the caller has long gone on.
-    const bytes = new Uint8Array(value);
-    return this.#write(options, (hub, named) => hub.put(path, bytes, named));
+    return this.#write(path, new Uint8Array(value), options);
   }
 
   delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
-    return this.#write(options, (hub, named) => hub.delete(path, named));
+    return this.#write(path, undefined, options);
   }
 
   list(prefix: Path, options: ListOptions = {}): Listing<EngineEntry> {
@@ -327,14 +326,16 @@ export class HubEngine implements Engine {
   }
 
   async #write(
+    path: Path,
+    value: Uint8Array | undefined,
     options: WriteOptions,
-    send: (hub: RemoteHub, options: WriteOptions) => PromiseLike<WriteResult>,
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
     const { operation, repeats } = this.#names.of(options);
-    const result = await this.#ask({ signal, operation }, (hub, { hello: { revision } }) => {
-      const again = { operation, repeats: repeats(revision) };
-      return send(hub, withoutUnsaid({ ifRevision, condition, author, durability, ...again }));
+    const result = await this.#ask({ signal, operation }, (hub, { hello }) => {
+      const again = { operation, repeats: repeats(hello.revision) };
+      const named = { ifRevision, condition, author, durability, ...again };
+      return sendWrite({ path, value, options: named }, hub, hello);
     });
     this.#heardOf(result.revision);
     return result;

@@ -39,6 +39,7 @@ import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { firstPage } from "./first-page.ts";
 import { Window } from "./hub-window.ts";
 import { packEvents } from "./packed-events.ts";
+import { packResult, unpackWrite } from "./packed-write.ts";
 import { RowAnswers } from "./row-answers.ts";
 
 /** The name under which a hub exports its `HubService`. */
@@ -168,6 +169,7 @@ export class HubService implements AsyncDisposable {
       supports: { ...supports, shared: true },
       hasAccount: this.#engine.account !== undefined,
       hasRows: this.#engine.rows !== undefined,
+      hasWrite: true,
       ...this.#info,
       // What lies in the store is not what a client is to see whose values are converted.
       inPlace: this.#converts ? undefined : this.#direct?.offer,
@@ -188,6 +190,16 @@ export class HubService implements AsyncDisposable {
     if (rows === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub gives no rows");
     this.#asked();
     return this.#answers.give(rows, checkBytes(question));
+  }
+
+  /** `put` and `delete` as bytes, for what is small: see `packed-write.ts`. */
+  async write(packed: Uint8Array): Promise<Uint8Array | WriteResult> {
+    const { path, value, options } = unpackWrite(checkBytes(packed, "write"));
+    const checked = checkWriteOptions(options);
+    const done = value
+      ? this.#engine.put(path, value, checked)
+      : this.#engine.delete(path, checked);
+    return packResult(path, await done);
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions): Promise<WriteResult> {
