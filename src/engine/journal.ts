@@ -16,6 +16,7 @@ import { createHash } from "node:crypto";
 import { fdatasyncSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 
 import { randomId } from "../base/ids.ts";
 import { Reader } from "../wire/reader.ts";
@@ -23,8 +24,10 @@ import { Writer } from "../wire/writer.ts";
 import type { Revision } from "./engine.ts";
 
 const PREFIX = "journal.";
-const SUM_BYTES = 32;
-const HEADER_BYTES = 4 + SUM_BYTES;
+/** Before a batch: how long it is, and its checksum. */
+const HEADER_BYTES = 8;
+/** Up to format 5 of the store the checksum was a SHA-256. */
+const OLD_HEADER_BYTES = 36;
 /** Of one file, and of what waits to be written: what is more is left to a safe point. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** What may wait to be written with a change that is not committed yet: who watches waits for it. */
@@ -237,11 +240,7 @@ export class Journal {
     const rows = this.#waiting;
     if (rows.length === 0) return undefined;
     this.#setWaiting([]);
-    const body = encodeBatch(this.#writer, { rows, transaction });
-    const batch = Buffer.allocUnsafe(HEADER_BYTES + body.length);
-    batch.writeUInt32LE(body.length);
-    sumOf(body).copy(batch, 4);
-    batch.set(body, HEADER_BYTES);
+    const batch = encodeBatch(this.#writer, { rows, transaction });
     const file = this.#file;
     const { at } = file;
     file.at += batch.length;
@@ -296,17 +295,39 @@ interface JournalBatch {
 
 /** Up to the first that is not whole: it was not acknowledged, nor was anything behind it. */
 function* batchesIn(content: Buffer): Generator<JournalBatch, void> {
-  for (let at = 0; at + HEADER_BYTES <= content.length;) {
-    const start = at + HEADER_BYTES;
-    const end = start + content.readUInt32LE(at);
-    const body = content.subarray(start, end);
-    if (end === start || sumOf(body).compare(content, at + 4, start) !== 0) return;
+  for (let at = 0; ;) {
+    const body = bodyAt(content, at) ?? oldBodyAt(content, at);
+    if (body === undefined) return;
     yield decodeBatch(body);
-    at = end;
+    at = body.byteOffset - content.byteOffset + body.length;
   }
 }
 
+/** The batch that begins there, if it is whole. */
+function bodyAt(content: Buffer, at: number): Buffer | undefined {
+  const body = partAt(content, at, HEADER_BYTES);
+  return body !== undefined && crc32(body) === content.readUInt32LE(at + 4) ? body : undefined;
+}
+
+function oldBodyAt(content: Buffer, at: number): Buffer | undefined {
+  const body = partAt(content, at, OLD_HEADER_BYTES);
+  if (body === undefined) return undefined;
+  const sum = createHash("sha256").update(body).digest();
+  return sum.equals(content.subarray(at + 4, at + OLD_HEADER_BYTES)) ? body : undefined;
+}
+
+function partAt(content: Buffer, at: number, headerBytes: number): Buffer | undefined {
+  const start = at + headerBytes;
+  if (start > content.length) return undefined;
+  const length = content.readUInt32LE(at);
+  return length === 0 || start + length > content.length
+    ? undefined
+    : content.subarray(start, start + length);
+}
+
+/** With its header; valid until the next is encoded. */
 function encodeBatch(writer: Writer, { rows, transaction }: JournalBatch): Uint8Array {
+  writer.f64(0);
   writer.varint(rows.length);
   for (const { revision, change, operation } of rows) {
     writer.f64(revision);
@@ -316,7 +337,12 @@ function encodeBatch(writer: Writer, { rows, transaction }: JournalBatch): Uint8
     writer.bytes(change);
   }
   writer.f64(transaction);
-  return writer.takeCopy();
+  const batch = writer.take();
+  const body = batch.subarray(HEADER_BYTES);
+  const header = new DataView(batch.buffer, batch.byteOffset, HEADER_BYTES);
+  header.setUint32(0, body.length, true);
+  header.setUint32(4, crc32(body), true);
+  return batch;
 }
 
 function decodeBatch(body: Uint8Array): JournalBatch {
@@ -333,10 +359,6 @@ function decodeBatch(body: Uint8Array): JournalBatch {
 /** Roughly, and not less than it takes in a file. */
 function bytesOf({ change, operation = "" }: JournalRow): number {
   return 64 + change.length + 3 * operation.length;
-}
-
-function sumOf(body: Uint8Array): Buffer {
-  return createHash("sha256").update(body).digest();
 }
 
 function prefixOf(boot: string): string {

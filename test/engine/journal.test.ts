@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import {
   cp,
@@ -156,6 +157,42 @@ describe("a power failure behind the last safe point", () => {
     await using again = await openLmdb(folder.store, { boot: "second" });
     expect(await listed(again, "b")).toHaveLength(40);
   });
+});
+
+/** The same batches as up to format 5 of the store: their checksums were longer. */
+function asBefore(content: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; content.readUInt32LE(at) > 0;) {
+    const end = at + 8 + content.readUInt32LE(at);
+    const body = content.subarray(at + 8, end);
+    const sum = createHash("sha256").update(body).digest();
+    parts.push(content.subarray(at, at + 4), sum, body);
+    at = end;
+  }
+  return Buffer.concat([...parts, Buffer.alloc(4096)]);
+}
+
+test("the journal of an owner of an older version is read, up to where it is damaged", async () => {
+  for (const isDamaged of [false, true]) {
+    await using folder = await temporaryFolder();
+    const engine = await openStill(folder);
+    await folder.keep();
+    await engine.put(path("b"), new Uint8Array(5), flushed);
+    await engine.put(path("c"), new Uint8Array(6).fill(0x77), flushed);
+    await folder.fail();
+    await engine.close().catch(() => {});
+    for (const name of await folder.journals()) {
+      const file = join(folder.store, name);
+      const content = await readFile(file);
+      if (content.length === 0) continue;
+      const older = asBefore(content);
+      if (isDamaged) older[older.indexOf(0x77)] = 0x78;
+      await writeFile(file, older);
+    }
+    await using again = await openLmdb(folder.store, { boot: "second", clock: new ManualClock() });
+    expect(await lengthOf(again, "b")).toBe(5);
+    expect(await lengthOf(again, "c")).toBe(isDamaged ? undefined : 6);
+  }
 });
 
 test("a former owner's journals go once there is a safe point behind them", async () => {
