@@ -52,8 +52,8 @@ export class LateCommits {
   #room = 0;
   #taken = 0;
   #wanted: number = FIRST_ROOM;
-  /** Somebody was told of something that is in the transaction. */
-  #isTold = false;
+  /** What somebody was told of that is in the transaction. */
+  #told: Revision | undefined;
   #since = -Infinity;
   #last = -Infinity;
   #timer: Disposable | undefined;
@@ -61,7 +61,9 @@ export class LateCommits {
 
   constructor(options: LateCommitsOptions) {
     this.#options = options;
-    options.tables.held.onEnd = (error) => this.#ended(error);
+    const { held } = options.tables;
+    held.onCommit = () => this.#committing();
+    held.onEnd = (error) => this.#ended(error);
   }
 
   /**
@@ -97,8 +99,18 @@ export class LateCommits {
 
   /** To be called before anybody is told of what the open transaction holds, up to this revision. */
   tells(revision: Revision): void {
-    this.#isTold = true;
-    this.#options.tables.told.write(revision);
+    // Whatever is told of in this transaction, none of it is where others read before its end.
+    if (this.#told === undefined) this.#options.tables.told.write(Infinity);
+    this.#told = revision;
+  }
+
+  #committing(): void {
+    if (this.#told === undefined) return;
+    try {
+      this.#options.tables.told.write(this.#told);
+    } catch {
+      // Who reads in place goes on asking.
+    }
   }
 
   /**
@@ -106,7 +118,7 @@ export class LateCommits {
    * became of a write whose caller named it, and which changed nothing, is nowhere else.
    */
   leaves(outcomes: readonly Outcome[], { changes }: Changed, isTold: boolean): boolean {
-    if (!isTold && (changes.length > 0 || !this.#isTold)) return false;
+    if (!isTold && (changes.length > 0 || this.#told === undefined)) return false;
     if (outcomes.length > changes.length && outcomes.some(isNamed)) return false;
     const { clock } = this.#options;
     this.#last = clock.now();
@@ -135,7 +147,7 @@ export class LateCommits {
   /** A transaction failed on its way: gives up all that was made in it. */
   giveUp(cause: unknown): void {
     const { tables, onLost } = this.#options;
-    const isLost = this.#isTold;
+    const isLost = this.#told !== undefined;
     try {
       tables.held.giveUp();
     } catch {
@@ -145,9 +157,9 @@ export class LateCommits {
   }
 
   #ended(error: unknown): void {
-    const isLost = error !== undefined && this.#isTold;
+    const isLost = error !== undefined && this.#told !== undefined;
     this.#room = 0;
-    this.#isTold = false;
+    this.#told = undefined;
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     if (isLost) this.#options.onLost(error);

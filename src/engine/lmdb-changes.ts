@@ -23,6 +23,11 @@ export function rowsOf({ records }: Changed): readonly JournalRow[] {
   return records.map(({ row }) => row);
 }
 
+/** What a journal and the log say of a change. */
+export function journalRow(change: Change, operation: string | undefined): JournalRow {
+  return { revision: change.event.entry.revision, change: encodeChange(change), operation };
+}
+
 /** Told of a change that was made again. */
 type Made = (record: LogRecord, change: Change, previous: EngineEntry | undefined) => void;
 
@@ -43,13 +48,12 @@ export class LmdbChanges {
   }
 
   /** Makes one change of an entry; what it gives has to be appended to the log. */
-  make(change: Change, previous: Uint8Array | undefined, operation: string | undefined): LogRecord {
+  make(change: Change, previous: Uint8Array | undefined, row: JournalRow): LogRecord {
     const { key, event } = change;
     const { tree } = this.#tables;
     if (event.type === "put") tree.putSync(treeKey(key), encodeEntry(event.entry));
     else tree.removeSync(treeKey(key));
-    const { revision } = event.entry;
-    return { row: { revision, change: encodeChange(change), operation }, previous, isMade: false };
+    return { row, previous, isMade: false };
   }
 
   /**
@@ -66,7 +70,7 @@ export class LmdbChanges {
       if (row === undefined) break;
       const change = decodeChange(revision, row.change);
       const previous = this.row(change.key);
-      const record = this.make(change, previous, row.operation);
+      const record = this.make(change, previous, row);
       records.push(record);
       made(record, change, previous && entryOf(change.event.entry.path, previous));
     }

@@ -55,6 +55,11 @@ export class LmdbNames {
     for (const operation of this.#uncertain.splice(0)) this.#again.delete(operation);
   }
 
+  /** Whether this write was certainly not made already: its name was drawn for it, and nobody sent one again. */
+  isNew({ operation, repeats }: WriteRequest): boolean {
+    return operation === undefined || (repeats === false && !this.#wasAsked);
+  }
+
   /** What the write came to, if it was made already; within a transaction that has made `results` up to now. */
   before(
     { operation, repeats }: WriteRequest,

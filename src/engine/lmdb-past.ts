@@ -148,6 +148,7 @@ export class LmdbPast implements StoreHistory {
   /** Newest first. */
   past(path: Path, key: Uint8Array): PastVersion[] {
     const { tables, history, clock } = this.#options;
+    tables.held.catchUp();
     const rule = this.rules.for(path);
     const rows = history.rows(path, key, rule.versions);
     const present = tables.tree.get(treeKey(key));

@@ -31,11 +31,15 @@ interface Hold {
 export class HeldTransaction {
   static readonly #open = new Set<HeldTransaction>();
   static #endsWithProcess = false;
+  /** To be called within it, right before it is committed. */
+  onCommit: (() => void) | undefined;
   /** To be told of each end, with what LMDB threw at it. */
   onEnd: ((error: unknown) => void) | undefined;
   readonly #opened: Opened;
   #hold: Hold | undefined;
   #number = 0;
+  /** What is still to be done within it. */
+  #left: (() => void) | undefined;
   #failed: Error | undefined;
 
   constructor(opened: Opened) {
@@ -95,13 +99,35 @@ export class HeldTransaction {
     return this.#number;
   }
 
+  /** Leaves `work`, which belongs to it, for `catchUp`. */
+  leave(work: () => void): void {
+    this.#left = work;
+  }
+
+  /** Does what was left. To be called before anything is read that it may concern. @throws what that throws, each time */
+  catchUp(): void {
+    const left = this.#left;
+    this.#left = undefined;
+    try {
+      left?.();
+    } catch (error) {
+      this.#left = () => {
+        throw error;
+      };
+      throw error;
+    }
+  }
+
   /** Commits it, where it is open. @throws what LMDB throws */
   end(): void {
+    this.catchUp();
+    if (this.isOpen) this.onCommit?.();
     this.#end(undefined);
   }
 
   /** Gives up all that was made in it. */
   giveUp(): void {
+    this.#left = undefined;
     this.#end(ABORT);
   }
 

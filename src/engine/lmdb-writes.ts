@@ -1,16 +1,37 @@
 /** What writes that were asked for come to. */
 import type { Clock } from "../base/clock.ts";
 import type { DiskRoom } from "./disk-room.ts";
+import type { Revision } from "./engine.ts";
 import { revisionOfRow, entryOf } from "./entry-row.ts";
-import type { Changed, LmdbChanges } from "./lmdb-changes.ts";
+import type { JournalRow } from "./journal.ts";
+import { type Changed, journalRow, type LmdbChanges } from "./lmdb-changes.ts";
 import type { LmdbHistory } from "./lmdb-history.ts";
 import type { LmdbLog } from "./lmdb-log.ts";
 import type { Ended, LmdbNames } from "./lmdb-names.ts";
 import type { LmdbPast } from "./lmdb-past.ts";
 import type { Head } from "./lmdb-records.ts";
 import type { Outcome, PendingWrite } from "./pending-write.ts";
-import { changeOf, checkWrite, type WriteRequest } from "./store.ts";
+import { type Change, changeOf, checkWrite, type WriteRequest } from "./store.ts";
 import type { TransactionPlan } from "./transaction-plan.ts";
+
+/** A change that is certain, though nothing of it is in the store yet. */
+export interface Foreseen {
+  readonly change: Change;
+  readonly row: JournalRow;
+}
+
+/** What writes came to, and the head of the store behind them: the same where nothing has changed. */
+export interface Made {
+  readonly outcomes: readonly Outcome[];
+  readonly head: Head;
+}
+
+/** What a transaction begins with. */
+interface Beginning {
+  /** The head of the store as it was. */
+  readonly before: Head;
+  readonly foreseen?: Foreseen | undefined;
+}
 
 export interface LmdbWritesOptions {
   readonly changes: LmdbChanges;
@@ -31,19 +52,33 @@ export class LmdbWrites {
   }
 
   /**
-   * Makes what was planned, and adds to `changed` what that changes.
+   * What a lone put comes to that nothing which lies in the store can refuse: it may be told of before anything is
+   * looked up. It is made with `make`.
    *
    * @param before the head of the store as it was
-   * @returns the head as it is then: the same where nothing has changed
    */
-  make(
-    { writes, isMoving }: TransactionPlan,
-    changed: Changed,
-    before: Head,
-  ): { outcomes: Outcome[]; head: Head } {
+  foresee({ writes, isMoving }: TransactionPlan, before: Head): Foreseen | undefined {
+    const [write] = writes;
+    if (write === undefined || writes.length > 1 || isMoving) return undefined;
+    const { request } = write;
+    const { value, ifRevision, condition } = request;
+    if (value === undefined || ifRevision !== undefined || condition !== undefined)
+      return undefined;
+    if (!this.#options.names.isNew(request)) return undefined;
+    return this.#changeOf(request, before.revision + 1);
+  }
+
+  #changeOf(request: WriteRequest, revision: Revision): Foreseen {
+    const change = changeOf(request, revision, this.#options.clock.wall());
+    return { change, row: journalRow(change, request.operation) };
+  }
+
+  /** Makes what was planned, and adds to `changed` what that changes. */
+  make({ writes, isMoving }: TransactionPlan, changed: Changed, beginning: Beginning): Made {
     const { names, log, history, past, room } = this.#options;
+    const { before } = beginning;
     names.turn();
-    const outcomes = writes.map((write) => this.#apply(write, changed, before));
+    const outcomes = writes.map((write) => this.#apply(write, changed, beginning));
     let head = before;
     if (changed.records.length > 0) head = log.append(head, changed.records);
     if (isMoving) head = past.move(head, room.isScarce);
@@ -55,12 +90,11 @@ export class LmdbWrites {
     return { outcomes, head };
   }
 
-  /** @param head of the store as the transaction found it */
-  #apply(write: PendingWrite, changed: Changed, head: Head): Outcome {
+  #apply(write: PendingWrite, changed: Changed, beginning: Beginning): Outcome {
     const { request } = write;
     const { names } = this.#options;
-    const before = names.before(request, changed.results, head);
-    const ended = before ?? this.#makeOne(request, changed, head);
+    const before = names.before(request, changed.results, beginning.before);
+    const ended = before ?? this.#makeOne(request, changed, beginning);
     if (before === undefined) names.ended(request, ended);
     return { write, ...ended };
   }
@@ -68,10 +102,10 @@ export class LmdbWrites {
   #makeOne(
     request: WriteRequest,
     { changes, records, results, isTight }: Changed,
-    head: Head,
+    { before, foreseen }: Beginning,
   ): Ended {
     const { path, key, value, operation } = request;
-    const { clock, names, past } = this.#options;
+    const { names, past } = this.#options;
     const row = this.#options.changes.row(key);
     try {
       this.#check(request, row);
@@ -79,12 +113,13 @@ export class LmdbWrites {
       return { error };
     }
     const previous = row && entryOf(path, row);
-    const result = { revision: head.revision + changes.length, previous };
+    const result = { revision: before.revision + changes.length, previous };
     if (operation !== undefined) results.set(operation, result);
     if (value === undefined && row === undefined) return { result };
-    const change = changeOf(request, ++result.revision, clock.wall());
+    const { change, row: journaled } = foreseen ?? this.#changeOf(request, result.revision + 1);
+    result.revision = journaled.revision;
     changes.push(change);
-    const made = this.#options.changes.make(change, row, operation);
+    const made = this.#options.changes.make(change, row, journaled);
     const record = past.record(made, change, isTight ? undefined : previous);
     // The log does not tell what that has replaced.
     if (record.isMade && operation !== undefined && !isTight) names.keep(operation, key, result);

@@ -268,6 +268,8 @@ function takeOver(
       meta.putSync(META_KEYS.head, encodeHead(head));
     }
     const { revision } = headOf(tables);
+    // An owner that was killed may have left it infinite.
+    tables.told.write(revision);
     return { id, ownerRow, epoch, revision };
   });
 }

@@ -3,8 +3,9 @@
  * who reads that in place: as a double in the last eight bytes of the first page, of which LMDB itself uses the first
  * half and some 200 bytes of the other.
  *
- * It is written within the transaction that makes the change, before anybody is told. So whoever finds a state that is
- * no older reads all that anybody was told of before; who does not has to ask the owner.
+ * It is written within the transaction that makes the change, before anybody is told, and is infinite from then until
+ * right before its commit: more of it may be told of at any moment. So whoever finds a state that is no older reads all
+ * that anybody was told of before; who does not has to ask the owner.
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";

@@ -208,14 +208,14 @@ async function withoutData(places: TreePlaces): Promise<Finding> {
 }
 
 function reported(report: StoreReport, size: number): Finding[] {
-  const { entries, expected, revision, told, unreadable, stuckReaders, orphans } = report;
+  const { entries, expected, revision, isBehind, unreadable, stuckReaders, orphans } = report;
   const found = [ok("store", `${entries} entries at revision ${revision}, ${megabytes(size)}`)];
   if (expected !== undefined) {
     const says = `${entries} entries can be found of ${expected}: it is damaged`;
     found[0] = problem("store", `${says}; load a snapshot into a new directory`);
   }
-  if (told !== undefined) {
-    const says = `changes up to revision ${told} are in the journal, where the next hub finds them`;
+  if (isBehind) {
+    const says = `changes behind revision ${revision} are in the journal, where the next hub finds them`;
     found.push(ok("journal", says));
   }
   if (unreadable.length > 0) {

@@ -14,8 +14,8 @@ import { Path } from "../wire/path.ts";
 /** What a look into a store found. */
 export interface StoreReport {
   readonly revision: number;
-  /** Up to where changes are in the journal that were answered and are not in the store yet. */
-  readonly told?: number | undefined;
+  /** Whether changes are in the journal that were answered and are not in the store yet. */
+  readonly isBehind: boolean;
   readonly entries: number;
   /** How many there should be, where nobody wrote meanwhile and it is another number. */
   readonly expected?: number | undefined;
@@ -110,8 +110,15 @@ function readAll(reader: StoreReader): Omit<StoreReport, "stuckReaders"> {
   });
   const isSure = reader.revision === revision && counted !== entries;
   const expected = isSure ? counted : undefined;
-  const told = reader.told > reader.revision ? reader.told : undefined;
-  return { revision, told, entries, expected, unreadable, orphans: orphans.slice(0, MAX_NAMED) };
+  const isBehind = reader.told > reader.revision;
+  return {
+    revision,
+    isBehind,
+    entries,
+    expected,
+    unreadable,
+    orphans: orphans.slice(0, MAX_NAMED),
+  };
 }
 
 function isLive(value: unknown): boolean {

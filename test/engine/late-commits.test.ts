@@ -7,11 +7,19 @@ import { syncBuiltinESMExports } from "node:module";
 
 import { afterEach, describe, expect, test, vi } from "vitest";
 
+import { handTo } from "../../src/base/iteration.ts";
 import { Journal } from "../../src/engine/journal.ts";
 import { LmdbLog } from "../../src/engine/lmdb-log.ts";
 import { openReader } from "../../src/engine/lmdb-reader.ts";
 import type * as transaction from "../../src/engine/lmdb-transaction.ts";
-import { bytes, listed, path, put, rejectsWith } from "../../src/testing/engine-suite-kit.ts";
+import {
+  bytes,
+  listed,
+  path,
+  put,
+  rejectsWith,
+  showEvent,
+} from "../../src/testing/engine-suite-kit.ts";
 import { Disk, past } from "./disk-kit.ts";
 
 const lmdb = vi.hoisted(() => ({
@@ -168,8 +176,43 @@ describe("writes", () => {
     expect(look()).toBe(false);
     await put(disk.engine, "b", "2");
     expect(look()).toBe(true);
-    using _ = await disk.engine.hold();
+    const hold = await disk.engine.hold();
     expect(look()).toBe(false);
+    hold[Symbol.dispose]();
+    await put(disk.engine, "b", "3");
+    expect(look()).toBe(true);
+    await disk.restart();
+    expect(look()).toBe(false);
+  });
+
+  test("that come alone are told of before LMDB has them, and are there for who looks in that very step", async () => {
+    await using disk = await openWhole();
+    const { engine } = disk;
+    const steps: string[] = [];
+    let look: (() => void) | undefined;
+    handTo(engine.watch(path("b")), (events) => {
+      steps.push(...events.map(showEvent));
+      look?.();
+      return undefined;
+    }).catch(() => {});
+    const { append } = LmdbLog.prototype;
+    vi.spyOn(LmdbLog.prototype, "append").mockImplementation(function (this: LmdbLog, ...given) {
+      steps.push("made");
+      return append.apply(this, given);
+    });
+    await put(engine, "b", "2");
+    expect(steps.splice(0)).toEqual(["ready", "put b=2", "made"]);
+    await Promise.all([put(engine, "b", "3"), put(engine, "b", "4")]);
+    expect(steps.splice(0)).toEqual(["made", "put b=3", "put b=4"]);
+    const looks: Promise<unknown>[] = [];
+    look = () =>
+      looks.push(
+        listed(engine, "b"),
+        past(engine, "b").then(({ length }) => length),
+      );
+    await put(engine, "b", "5");
+    expect(steps).toEqual(["put b=5", "made"]);
+    expect(await Promise.all(looks)).toEqual([["b=5"], 4]);
   });
 
   test("leave nothing open for another owner in the same process", async () => {
@@ -232,10 +275,24 @@ describe("a store whose transaction fails behind the answers", () => {
     vi.spyOn(LmdbLog.prototype, "append").mockImplementationOnce(() => {
       throw new Error("of LMDB");
     });
-    await expect(put(disk.engine, "c", "3")).rejects.toThrow("of LMDB");
+    const both = [put(disk.engine, "c", "3"), put(disk.engine, "d", "4")];
+    for (const refused of both) await expect(refused).rejects.toThrow("of LMDB");
     await rejectsWith(put(disk.engine, "d", "4"), "ENGINE_UNAVAILABLE");
     await disk.restart();
     expect(await listed(disk.engine, ":")).toEqual(["a=1", "b=2"]);
+  });
+
+  test("ends where what was told of can't be put into it; the next owner has that", async () => {
+    await using disk = await openWhole();
+    vi.spyOn(LmdbLog.prototype, "append").mockImplementationOnce(() => {
+      throw new Error("of LMDB");
+    });
+    const error = await rejectsWith(put(disk.engine, "b", "2"), "ENGINE_AMBIGUOUS");
+    expect(error.message).toContain("of LMDB");
+    await rejectsWith(put(disk.engine, "c", "3"), "ENGINE_UNAVAILABLE");
+    await disk.restart();
+    expect(await listed(disk.engine, ":")).toEqual(["a=1", "b=2"]);
+    expect(disk.engine.revision).toBe(2);
   });
 
   test("goes on where nobody was told of anything in it", async () => {
@@ -243,7 +300,8 @@ describe("a store whose transaction fails behind the answers", () => {
     vi.spyOn(LmdbLog.prototype, "append").mockImplementationOnce(() => {
       throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
     });
-    await rejectsWith(put(disk.engine, "b", "2"), "ENGINE_FULL");
+    const both = [put(disk.engine, "b", "2"), put(disk.engine, "c", "3")];
+    for (const refused of both) await rejectsWith(refused, "ENGINE_FULL");
     disk.clock.advance(1_000);
     expect(await listed(disk.engine, ":")).toEqual(["a=1"]);
     await disk.restart();
