@@ -52,7 +52,7 @@ export class LateCommits {
   #room = 0;
   #taken = 0;
   #wanted: number = FIRST_ROOM;
-  /** What somebody was told of that is in the transaction. */
+  /** What somebody was told of, or is just to be, that is in the transaction. */
   #told: Revision | undefined;
   #since = -Infinity;
   #last = -Infinity;
@@ -99,9 +99,11 @@ export class LateCommits {
 
   /** To be called before anybody is told of what the open transaction holds, up to this revision. */
   tells(revision: Revision): void {
-    // Whatever is told of in this transaction, none of it is where others read before its end.
-    if (this.#told === undefined) this.#options.tables.told.write(Infinity);
+    const isFirst = this.#told === undefined;
+    // Before anything can fail: the journal has it, and no other write may become what it was.
     this.#told = revision;
+    // Whatever is told of in this transaction, none of it is where others read before its end.
+    if (isFirst) this.#options.tables.told.write(Infinity);
   }
 
   #committing(): void {

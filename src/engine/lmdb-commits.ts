@@ -177,6 +177,8 @@ export class LmdbCommits {
     const { held } = this.#tables;
     held.leave(() => {
       making.made = this.#writes.make(plan, changed, { before, foreseen });
+      this.#next = transaction + 1;
+      this.#made(changed, making.made.head);
     });
     const { change } = foreseen;
     const { revision } = change.event.entry;
@@ -184,8 +186,6 @@ export class LmdbCommits {
     this.#head = { ...before, revision };
     tellEarly(this.#user.listener(), [change]);
     held.catchUp();
-    this.#next = transaction + 1;
-    this.#made(changed, making.made.head);
     return true;
   }
 

@@ -120,8 +120,10 @@ export class LmdbStore implements Store {
   }
 
   changes(after: Revision, limit: number): readonly Change[] | undefined {
-    if (after < this.#commits.head.forgotten) return undefined;
-    return this.#read(() => this.#commits.log.page(after, limit));
+    return this.#read(() => {
+      const { head, log } = this.#commits;
+      return after < head.forgotten ? undefined : log.page(after, limit);
+    });
   }
 
   write(request: WriteRequest): Promise<WriteResult> {

@@ -9,6 +9,7 @@ import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
 import type { Durability, EngineEntry, WriteOptions, WriteResult } from "./engine.ts";
 import { entryOf, writeEntry } from "./entry-row.ts";
+import { checkWriteOptions } from "./hub-checks.ts";
 
 /** What is longer goes beside a message, and is not copied into one. */
 const MAX_PACKED_BYTES = 16 * 1024;
@@ -38,9 +39,26 @@ const DURABILITY = { commit: Flag.commit, flushed: Flag.flushed } as const;
 const writer = new Writer();
 const key = new Uint8Array(PATH_LIMITS.maxEncodedBytes);
 
-/** `undefined` where it had better be sent as objects. */
-export function packWrite({ path, value, options }: AskedWrite): Uint8Array | undefined {
-  if (value !== undefined && value.length > MAX_PACKED_BYTES) return undefined;
+/**
+ * `undefined` where it had better be sent as objects.
+ *
+ * @throws WireError `WIRE_BAD_PATH` for a path that is too long; TypeError for options that are none
+ */
+export function packWrite(asked: AskedWrite): Uint8Array | undefined {
+  if (asked.value !== undefined && asked.value.length > MAX_PACKED_BYTES) return undefined;
+  checkWriteOptions(asked.options);
+  const state = writer.save();
+  try {
+    write(asked);
+  } catch (error) {
+    // Or the next message would begin with what was written of this one.
+    writer.restore(state);
+    throw error;
+  }
+  return writer.take();
+}
+
+function write({ path, value, options }: AskedWrite): void {
   const { operation, repeats, author, ifRevision, condition } = options;
   writer.varint((value === undefined ? 0 : Flag.value) | flagsOf(options));
   writePath(path);
@@ -53,7 +71,6 @@ export function packWrite({ path, value, options }: AskedWrite): Uint8Array | un
     writer.f64(condition.revision);
   }
   if (value !== undefined) writer.bytes(value);
-  return writer.take();
 }
 
 function flagsOf(options: WriteOptions): number {

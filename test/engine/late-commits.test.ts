@@ -12,6 +12,7 @@ import { Journal } from "../../src/engine/journal.ts";
 import { LmdbLog } from "../../src/engine/lmdb-log.ts";
 import { openReader } from "../../src/engine/lmdb-reader.ts";
 import type * as transaction from "../../src/engine/lmdb-transaction.ts";
+import { ToldRevision } from "../../src/engine/told-revision.ts";
 import {
   bytes,
   listed,
@@ -215,6 +216,55 @@ describe("writes", () => {
     expect(await Promise.all(looks)).toEqual([["b=5"], 4]);
   });
 
+  test("that come alone hide nothing from a watch that is resumed in the step in which they are told of", async () => {
+    await using disk = await Disk.open({ history: 100 });
+    const { engine } = disk;
+    await engine.put(path("a"), bytes("1"), { durability: "flushed" });
+    const missing: string[] = [];
+    let resumed = 0;
+    handTo(engine.watch(path(":")), () => {
+      const after = engine.revision - 101;
+      if (after < 1) return undefined;
+      resumed++;
+      const seen: (number | string)[] = [];
+      const watch = engine.watch(path(":"), { after: { store: engine.store, revision: after } });
+      handTo(watch, (events) => {
+        for (const event of events) seen.push("entry" in event ? event.entry.revision : event.type);
+        return undefined;
+      }).catch(() => {});
+      void watch[Symbol.asyncDispose]();
+      if (seen[0] !== after + 1 && seen[0] !== "reset") missing.push(`${after}: ${seen[0]}`);
+      return undefined;
+    }).catch(() => {});
+    for (let i = 0; i < 3; i++) {
+      // Moves past versions out of the log, which so may forget.
+      await engine.keepHistory({ prefix: path(":"), versions: 3, maxAgeMs: Infinity });
+      await engine.put(path("a"), bytes("1"), { durability: "flushed" });
+      for (let j = 0; j < 150; j++) await put(engine, "k", `${j}`);
+    }
+    expect(resumed).toBeGreaterThan(200);
+    expect(missing).toEqual([]);
+  });
+
+  test("that come alone bear that the past is moved in the step in which they are told of", async () => {
+    await using disk = await openWhole();
+    const { engine } = disk;
+    const rule = { prefix: path(":"), versions: 20, maxAgeMs: Infinity };
+    for (let i = 0; i < 10; i++) await put(engine, "b", `${i}`);
+    let kept: Promise<void> | undefined;
+    handTo(engine.watch(path("b")), (events) => {
+      if (events.map(showEvent).includes("put b=last")) kept = engine.keepHistory(rule);
+      return undefined;
+    }).catch(() => {});
+    await put(engine, "b", "last");
+    const all = await past(engine, "b");
+    expect(all).toHaveLength(11);
+    await kept;
+    expect(await past(engine, "b")).toEqual(all);
+    await disk.restart();
+    expect(await past(disk.engine, "b")).toEqual(all);
+  });
+
   test("leave nothing open for another owner in the same process", async () => {
     await using disk = await openWhole();
     const deposed = disk.engine;
@@ -293,6 +343,17 @@ describe("a store whose transaction fails behind the answers", () => {
     await disk.restart();
     expect(await listed(disk.engine, ":")).toEqual(["a=1", "b=2"]);
     expect(disk.engine.revision).toBe(2);
+  });
+
+  test("ends where it can't be said to who reads in place; no other write becomes what the journal has", async () => {
+    await using disk = await openWhole();
+    vi.spyOn(ToldRevision.prototype, "write").mockImplementationOnce(() => {
+      throw new Error("EIO: i/o error");
+    });
+    await rejectsWith(put(disk.engine, "b", "2"), "ENGINE_AMBIGUOUS");
+    await rejectsWith(put(disk.engine, "c", "3"), "ENGINE_UNAVAILABLE");
+    await disk.restart();
+    expect(await listed(disk.engine, ":")).toEqual(["a=1", "b=2"]);
   });
 
   test("goes on where nobody was told of anything in it", async () => {

@@ -55,6 +55,27 @@ describe("packWrite", () => {
     );
   });
 
+  it("leaves nothing of a write that it refuses to the next one", () => {
+    const long = Path.fromElements(["x".repeat(2_000)]);
+    const next = {
+      path: Path.fromElements(["a", "b", "kitchen1"]),
+      value: bytes("1"),
+      options: {},
+    };
+    const refused: [Path, object, RegExp][] = [
+      [long, {}, /1024/],
+      [path, { operation: "o", condition: { path: long, revision: 1 } }, /1024/],
+      [path, { author: 5 }, /must be text/],
+      [path, { ifRevision: 5n }, /whole number/],
+      [path, { ifRevision: null }, /whole number/],
+      [path, { durability: "flush" }, /durability/],
+    ];
+    for (const [place, asked, says] of refused) {
+      expect(() => packWrite({ ...next, path: place, options: asked })).toThrow(says);
+      expect(unpackWrite(packed(next))).toMatchObject({ path: next.path, value: bytes("1") });
+    }
+  });
+
   it("leaves alone what is so large that it had better go beside a message", () => {
     const write = { path, value: new Uint8Array(16_384), options: {} };
     expect(unpackWrite(packed(write)).value).toEqual(write.value);
