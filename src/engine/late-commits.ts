@@ -11,6 +11,7 @@ import { isMainThread } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import type { DiskRoom } from "./disk-room.ts";
 import type { Revision } from "./engine.ts";
+import type { LargeRows } from "./large-rows.ts";
 import type { Changed } from "./lmdb-changes.ts";
 import type { LmdbFlusher } from "./lmdb-flusher.ts";
 import type { LmdbTables } from "./lmdb-tables.ts";
@@ -19,9 +20,11 @@ import type { Outcome, PendingWrite } from "./pending-write.ts";
 const KIB = 1024;
 /** A batch that is larger gains nothing by it, and would be written twice before it is answered. */
 const MOST_BATCH_BYTES = 128 * KIB;
+/** For what takes more with it the file is not made longer ahead. */
+const MOST_REPLACED_BYTES = 512 * KIB;
 /**
  * What a change may take besides its value: pages of the entry, of the past and of names, on the way to them, and of the
- * log. A value is in the entry and in the log.
+ * log. A value is in the entry and in the log, and a large one that is replaced as a past version and with a name.
  */
 const CHANGE_BYTES = 12 * KIB;
 const TIMES = 2;
@@ -40,6 +43,7 @@ const WATCHED_MS = 200;
 export interface LateCommitsOptions {
   readonly tables: LmdbTables;
   readonly room: DiskRoom;
+  readonly large: LargeRows;
   readonly flusher: LmdbFlusher;
   readonly clock: Clock;
   /** What somebody was told of was not committed, and whoever opens the store next makes it again. */
@@ -50,6 +54,8 @@ export class LateCommits {
   readonly #options: LateCommitsOptions;
   /** What the file was made sure to have room for, how much of that is taken, and how much is asked for. */
   #room = 0;
+  /** Whether a lone write that is not late may be told of before it is committed: see `early-news.ts`. */
+  hasRoom = false;
   #taken = 0;
   #wanted: number = FIRST_ROOM;
   /** What somebody was told of, or is just to be, that is in the transaction. */
@@ -74,20 +80,38 @@ export class LateCommits {
    */
   prepare(writes: readonly PendingWrite[], isMoving: boolean): boolean {
     const { tables, room } = this.#options;
-    let bytes = 0;
-    for (const { request } of writes) bytes += request.value?.length ?? 0;
-    const mayBeLate = bytes <= MOST_BATCH_BYTES && this.#mayBeLate();
-    const needed = writes.length * CHANGE_BYTES + TIMES * bytes + (isMoving ? MOVE_BYTES : 0);
+    const { bytes, isSmall, needed } = this.#sizeOf(writes, isMoving);
+    const mayBeLate = isSmall && bytes <= MOST_BATCH_BYTES && this.#mayBeLate();
     this.#taken += needed;
     if (tables.held.isOpen) {
       if (mayBeLate && this.#taken <= this.#room) return true;
       if (mayBeLate) this.#wanted = Math.min(2 * this.#wanted, MOST_ROOM);
       this.end();
     }
-    if (!mayBeLate) return false;
+    if (!mayBeLate) {
+      this.hasRoom = isSmall && writes.length === 1 && room.covers(needed);
+      return false;
+    }
     this.#taken = needed;
     this.#room = [this.#wanted, needed].find((size) => size >= needed && room.covers(size)) ?? 0;
-    return this.#room > 0;
+    this.hasRoom = this.#room > 0;
+    return this.hasRoom;
+  }
+
+  /** What a batch brings, whether what it replaces is little, and what it may take in the file. */
+  #sizeOf(
+    writes: readonly PendingWrite[],
+    isMoving: boolean,
+  ): { bytes: number; isSmall: boolean; needed: number } {
+    let bytes = 0;
+    let replaced = 0;
+    for (const { request } of writes) {
+      bytes += request.value?.length ?? 0;
+      replaced += this.#options.large.replacedBy(request);
+    }
+    const moved = isMoving ? MOVE_BYTES : 0;
+    const needed = writes.length * CHANGE_BYTES + TIMES * (bytes + replaced) + moved;
+    return { bytes, isSmall: replaced <= MOST_REPLACED_BYTES, needed };
   }
 
   /** A worker thread may be ended at any moment, and would not let LMDB's lock go. */

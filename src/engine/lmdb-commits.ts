@@ -3,6 +3,7 @@ import type { DiskRoom } from "./disk-room.ts";
 import { isEarly, lostBehind, tellEarly } from "./early-news.ts";
 import type { Durability } from "./engine.ts";
 import type { EngineError } from "../base/errors.ts";
+import { LargeRows } from "./large-rows.ts";
 import { LateCommits } from "./late-commits.ts";
 import { type Changed, LmdbChanges, rowsOf } from "./lmdb-changes.ts";
 import { lmdbError } from "./lmdb-errors.ts";
@@ -94,7 +95,8 @@ export class LmdbCommits {
     });
     const { log, changes, past } = this;
     this.#writes = new LmdbWrites({ changes, names: this.#names, log, history, past, room, clock });
-    this.late = new LateCommits({ ...options, tables, onLost: this.#lost });
+    const large = new LargeRows(tables, (key) => changes.row(key));
+    this.late = new LateCommits({ ...options, tables, large, onLost: this.#lost });
   }
 
   /** As of the last change that was told of. */
@@ -151,7 +153,8 @@ export class LmdbCommits {
   #makeNow(making: Making, transaction: number): void {
     const { plan, changed } = making;
     this.#makeAll(making, transaction);
-    if (isEarly(plan.writes, changed, this.#user.listener())) this.#tellAhead(making, transaction);
+    const mayTell = this.late.hasRoom && isEarly(plan.writes, changed, this.#user.listener());
+    if (mayTell) this.#tellAhead(making, transaction);
     this.#tables.held.end();
   }
 

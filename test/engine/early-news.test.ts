@@ -73,6 +73,18 @@ describe("a watch", () => {
     expect(seen).toEqual(["put b=2", "committed", "committed", "put c=3", "put d=4"]);
   });
 
+  test("hears behind the commit of what replaces so much that there may be no room for it", async () => {
+    await using disk = await openWhole();
+    await disk.engine.put(path("b"), new Uint8Array(600_000), { durability: "flushed" });
+    disk.engine.watched();
+    const seen: string[] = [];
+    whenTold(disk, (events) => seen.push(...events.map(showEvent)));
+    transactions.onCommitted = () => seen.push("committed");
+    await put(disk.engine, "b", "2");
+    await put(disk.engine, "b", "3");
+    expect(seen).toEqual(["committed", "put b=2", "put b=3", "committed"]);
+  });
+
   test("heard of nothing that the next owner does not have, once", async () => {
     await using disk = await openWhole();
     const { store } = disk.engine;

@@ -132,13 +132,30 @@ describe("writes", () => {
     expect(lmdb.commits).toBe(1);
     await disk.engine.put(path("a"), bytes("2"), { durability: "flushed" });
     lmdb.commits = 1;
-    for (let i = 0; i < 2; i++) await disk.engine.put(path("medium"), new Uint8Array(100_000));
+    for (let i = 0; i < 2; i++) await disk.engine.put(path(`m:${i}`), new Uint8Array(100_000));
     expect(lmdb.commits).toBe(1);
-    await disk.engine.put(path("medium"), new Uint8Array(100_000));
+    await disk.engine.put(path("m:2"), new Uint8Array(100_000));
     expect(lmdb.commits).toBe(2);
     for (let i = 0; i < 3_000; i++) await put(disk.engine, "small", "x");
     expect(lmdb.commits).toBeGreaterThan(5);
     expect(lmdb.commits).toBeLessThan(30);
+  });
+
+  test("that replace what is large are not left for long either, also where that was there before", async () => {
+    await using disk = await openWhole();
+    const { engine } = disk;
+    await engine.put(path("large"), new Uint8Array(600_000), { durability: "flushed" });
+    await engine.put(path("larger"), new Uint8Array(700_000), { durability: "flushed" });
+    lmdb.commits = 0;
+    await put(engine, "large", "2");
+    expect(lmdb.commits).toBe(1);
+    await put(engine, "large", "3");
+    expect(lmdb.commits).toBe(1);
+    await disk.restart();
+    await disk.engine.put(path("a"), bytes("2"), { durability: "flushed" });
+    lmdb.commits = 0;
+    await disk.engine.delete(path("larger"));
+    expect(lmdb.commits).toBe(1);
   });
 
   test("that come all the time are left for no longer than a moment", async () => {
