@@ -20,10 +20,19 @@ export class LargeRows {
     this.#areThere = (tree as unknown as { getStats(): TableStats }).getStats().overflowPages > 0;
   }
 
-  /** Of what the write replaces, where that is large; to be asked about each write. */
+  /** Of what the write replaces, where that is large; infinite where that can't be read. To be asked about each write. */
   replacedBy({ key, value }: WriteRequest): number {
-    const bytes = this.#areThere ? (this.#rowOf(key)?.length ?? 0) : 0;
+    const bytes = this.#areThere ? this.#bytesOf(key) : 0;
     if (value !== undefined && value.length > LARGE_BYTES) this.#areThere = true;
     return bytes > LARGE_BYTES ? bytes : 0;
+  }
+
+  #bytesOf(key: Uint8Array): number {
+    try {
+      return this.#rowOf(key)?.length ?? 0;
+    } catch {
+      // The transaction will find that, too, and tell who waits for it.
+      return Infinity;
+    }
   }
 }

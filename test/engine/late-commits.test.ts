@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { handTo } from "../../src/base/iteration.ts";
 import { Journal } from "../../src/engine/journal.ts";
+import { LmdbChanges } from "../../src/engine/lmdb-changes.ts";
 import { LmdbLog } from "../../src/engine/lmdb-log.ts";
 import { openReader } from "../../src/engine/lmdb-reader.ts";
 import type * as transaction from "../../src/engine/lmdb-transaction.ts";
@@ -156,6 +157,20 @@ describe("writes", () => {
     lmdb.commits = 0;
     await disk.engine.delete(path("larger"));
     expect(lmdb.commits).toBe(1);
+  });
+
+  test("are answered also where what they replace can't be read", async () => {
+    await using disk = await openWhole();
+    await disk.engine.put(path("large"), new Uint8Array(3_000));
+    await put(disk.engine, "b", "2");
+    lmdb.commits = 0;
+    const unreadable = vi.spyOn(LmdbChanges.prototype, "row").mockImplementation(() => {
+      throw new Error("EIO: i/o error");
+    });
+    await expect(put(disk.engine, "large", "3")).rejects.toThrow("EIO");
+    unreadable.mockRestore();
+    await disk.restart();
+    expect(await listed(disk.engine, "b")).toEqual(["b=2"]);
   });
 
   test("that come all the time are left for no longer than a moment", async () => {
