@@ -135,12 +135,18 @@ export function answer(work) {
   process.send("ready");
 }
 
-/** Lets a helper do something; resolves with its result. */
+/** Far longer than anything takes: a peer may lose what is waited for. */
+const MOST_WAIT_MS = 300_000;
+
+/** Lets a helper do something; resolves with its result. @throws where it ends, or says nothing for five minutes */
 export async function ask(child, message) {
   const reply = await new Promise((resolve, reject) => {
     const onExit = (code, signal) => reject(new Error(`a helper ended with ${code ?? signal}`));
+    const says = `a helper has said nothing to ${JSON.stringify(message)} for ${MOST_WAIT_MS / 1_000} s`;
+    const limit = setTimeout(() => reject(new Error(says)), MOST_WAIT_MS).unref();
     child.once("exit", onExit);
     child.once("message", (answered) => {
+      clearTimeout(limit);
       child.off("exit", onExit);
       resolve(answered);
     });
