@@ -301,7 +301,9 @@ export class DiskRoom {
     // What was given up for a hub to start is not for what is written.
     const kept = this.#hasReserve ? 0 : RESERVE_BYTES;
     if (freeBytes(directory) < missing + kept) return false;
-    this.#append(Math.max(missing, SPARE_BYTES));
+    const { pageSize } = this.#options.tables.count;
+    const size = Math.ceil((this.#size + Math.max(missing, SPARE_BYTES)) / pageSize) * pageSize;
+    this.#append(size - this.#size);
     return this.#spare() >= wanted;
   }
 

@@ -73,6 +73,18 @@ describe("a watch", () => {
     expect(seen).toEqual(["put b=2", "committed", "committed", "put c=3", "put d=4"]);
   });
 
+  test("costs the file whole pages, whatever is made sure of for it", async () => {
+    await using disk = await openWhole();
+    disk.engine.watched();
+    const sizes = new Set<number>();
+    for (let i = 0; i < 40; i++) {
+      await disk.engine.put(path(`b:${i}`), new Uint8Array(50_001));
+      sizes.add(fs.statSync(join(disk.path, "data.mdb")).size);
+    }
+    expect(sizes.size).toBeGreaterThan(1);
+    for (const size of sizes) expect(size % 4_096).toBe(0);
+  });
+
   test("hears behind the commit of what replaces so much that there may be no room for it", async () => {
     await using disk = await openWhole();
     await disk.engine.put(path("b"), new Uint8Array(600_000), { durability: "flushed" });
