@@ -54,8 +54,7 @@ export class LateCommits {
   readonly #options: LateCommitsOptions;
   /** What the file was made sure to have room for, how much of that is taken, and how much is asked for. */
   #room = 0;
-  /** Whether a lone write that is not late may be told of before it is committed: see `early-news.ts`. */
-  hasRoom = false;
+  #hasRoom = false;
   #taken = 0;
   #wanted: number = FIRST_ROOM;
   /** What somebody was told of, or is just to be, that is in the transaction. */
@@ -70,6 +69,11 @@ export class LateCommits {
     const { held } = options.tables;
     held.onCommit = () => this.#committing();
     held.onEnd = (error) => this.#ended(error);
+  }
+
+  /** Whether what was prepared last has room, so that a lone write may be told of before it is committed. */
+  get hasRoom(): boolean {
+    return this.#hasRoom;
   }
 
   /**
@@ -89,13 +93,13 @@ export class LateCommits {
       this.end();
     }
     if (!mayBeLate) {
-      this.hasRoom = isSmall && writes.length === 1 && room.covers(needed);
+      this.#hasRoom = isSmall && writes.length === 1 && room.covers(needed);
       return false;
     }
     this.#taken = needed;
     this.#room = [this.#wanted, needed].find((size) => size >= needed && room.covers(size)) ?? 0;
-    this.hasRoom = this.#room > 0;
-    return this.hasRoom;
+    this.#hasRoom = this.#room > 0;
+    return this.#hasRoom;
   }
 
   /** What a batch brings, whether what it replaces is little, and what it may take in the file. */

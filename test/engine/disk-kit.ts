@@ -14,7 +14,7 @@ import {
   openTables,
 } from "../../src/engine/lmdb-tables.ts";
 import { commit } from "../../src/engine/lmdb-transaction.ts";
-import { path } from "../../src/testing/engine-suite-kit.ts";
+import { bytes, path } from "../../src/testing/engine-suite-kit.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 /** A store whose time stands still. */
@@ -33,6 +33,13 @@ export class Disk implements AsyncDisposable {
   static async open(options: LmdbOptions = {}): Promise<Disk> {
     const disk = new Disk(await mkdtemp(join(tmpdir(), "banyan-past-")), options);
     await disk.start();
+    return disk;
+  }
+
+  /** With "a=1" in it, and a journal that is whole: what is written from now on goes there. */
+  static async openWhole(): Promise<Disk> {
+    const disk = await Disk.open();
+    await disk.engine.put(path("a"), bytes("1"), { durability: "flushed" });
     return disk;
   }
 

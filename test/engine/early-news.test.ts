@@ -30,13 +30,6 @@ afterEach(() => {
   syncBuiltinESMExports();
 });
 
-/** A store whose journal is whole, with "a=1" in it. */
-async function openWhole(): Promise<Disk> {
-  const disk = await Disk.open();
-  await disk.engine.put(path("a"), bytes("1"), { durability: "flushed" });
-  return disk;
-}
-
 /** Calls `told` in the step in which a watch of everything hears of changes. */
 function whenTold(disk: Disk, told: (events: readonly EngineEvent[]) => void): void {
   let isReady = false;
@@ -63,7 +56,7 @@ vi.mock("../../src/engine/lmdb-transaction.ts", async (actual) => {
 
 describe("a watch", () => {
   test("hears of a lone write before LMDB commits it, and of several behind that, while others read in place", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     disk.engine.watched();
     const seen: string[] = [];
     whenTold(disk, (events) => seen.push(...events.map(showEvent)));
@@ -74,7 +67,7 @@ describe("a watch", () => {
   });
 
   test("costs the file whole pages, whatever is made sure of for it", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     disk.engine.watched();
     const sizes = new Set<number>();
     for (let i = 0; i < 40; i++) {
@@ -86,7 +79,7 @@ describe("a watch", () => {
   });
 
   test("hears behind the commit of what replaces so much that there may be no room for it", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     await disk.engine.put(path("b"), new Uint8Array(600_000), { durability: "flushed" });
     disk.engine.watched();
     const seen: string[] = [];
@@ -98,7 +91,7 @@ describe("a watch", () => {
   });
 
   test("heard of nothing that the next owner does not have, once", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     const { store } = disk.engine;
     const options = { author: "ann", operation: "o" };
     let heard = 0;
@@ -136,7 +129,7 @@ describe("a watch", () => {
   ])(
     "that asks for writes in %s step gets them behind what it heard of, each with a revision of its own",
     async (_step, stepMs) => {
-      await using disk = await openWhole();
+      await using disk = await Disk.openWhole();
       disk.clock.advance(10);
       disk.engine.watched();
       const seen: string[] = [];
@@ -173,7 +166,7 @@ describe("a watch", () => {
   });
 
   test("heard of a deletion that the next owner makes", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     let close: (() => Promise<void>) | undefined;
     whenTold(disk, () => {
       close ??= disk.killNow();
@@ -189,7 +182,7 @@ describe("a watch", () => {
   });
 
   test("heard of what LMDB then refuses: the store ends, and the next owner makes it", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     const heard: string[] = [];
     whenTold(disk, (events) => heard.push(...events.map(showEvent)));
     disk.engine.watched();
@@ -204,7 +197,7 @@ describe("a watch", () => {
   });
 
   test("is not told early of what would wait behind much that is not in the journal", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     await disk.engine.put(path("large"), new Uint8Array(300_000));
     const seen: string[] = [];
     whenTold(disk, () => seen.push("told"));
@@ -214,7 +207,7 @@ describe("a watch", () => {
   });
 
   test("that throws takes nothing back", async () => {
-    await using disk = await openWhole();
+    await using disk = await Disk.openWhole();
     const thrown: unknown[] = [];
     const onError = (error: unknown): void => void thrown.push(error);
     vi.spyOn(globalThis, "setImmediate").mockImplementation(((run: () => void) => {

@@ -46,8 +46,7 @@ function hideFile(): void {
 
 /** A store with "a=1" in it, that has to look at its disk before it writes again. */
 async function openDue(): Promise<Disk> {
-  const disk = await Disk.open();
-  await disk.engine.put(path("a"), bytes("1"), { durability: "flushed" });
+  const disk = await Disk.openWhole();
   disk.clock.advance(PLENTY_MS);
   return disk;
 }
