@@ -1,4 +1,5 @@
 import { type ElementKey, elementKey } from "./element-key.ts";
+import { comparePaths } from "./path-key.ts";
 import type { Path, PathElement } from "./path.ts";
 
 /** In a pattern, any one element. */
@@ -23,7 +24,8 @@ export interface PatternMatch<T> {
  *
  * The first element from the left in which two patterns differ decides: one that is spelt out goes
  * before `+`, and that before `#`. A path's own elements are never taken for wildcards, and as the first
- * one, `except` (Banyan's own data) is matched by no wildcard.
+ * one, `except` (Banyan's own data) is matched by no wildcard. Patterns that are alike in that, as `#.a.#`
+ * and `#.b.#`, go by the order of paths, so that what is found never depends on what was set first.
  */
 export class PathPatterns<T> {
   readonly #root: Branch<T> = branch();
@@ -102,7 +104,7 @@ function isMoreSpecific(a: Path, b: Path): boolean {
     const difference = rank(a[i]) - rank(b[i]);
     if (difference !== 0) return difference < 0;
   }
-  return false;
+  return comparePaths(a, b) < 0;
 }
 
 function rank(element: PathElement | undefined): number {

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { comparePaths } from "../../src/wire/path-key.ts";
 import { Path, type PathElement } from "../../src/wire/path.ts";
 import { PathPatterns } from "../../src/wire/path-patterns.ts";
 import { formatPath, parsePath } from "../../src/wire/path-text.ts";
@@ -37,6 +38,18 @@ describe("PathPatterns", () => {
     expect(found(patterns, "a.x.y.c")).toBe("a.#.c");
     expect(found(patterns, "a.x.y.d")).toBe("a.#");
     expect(found(patterns, ":")).toBe(":");
+  });
+
+  it("find() gives the first by path of patterns that are alike, whichever was set first", () => {
+    for (const texts of [
+      ["#.a.#", "#.b.#"],
+      ["#.b.#", "#.a.#"],
+    ]) {
+      const patterns = patternsOf(...texts);
+      expect(found(patterns, "a.a.b.a")).toBe("#.a.#");
+      expect(found(patterns, "b.b.a.b")).toBe("#.a.#");
+      expect(found(patterns, "a.b.c")).toBe("#.b.#");
+    }
   });
 
   it('find() tells 1, "1" and true apart, and keeps wildcards off the system\'s data', () => {
@@ -82,7 +95,7 @@ function bySpecificity(a: readonly PathElement[], b: readonly PathElement[]): nu
     const difference = rank(a[i]) - rank(b[i]);
     if (difference !== 0) return difference;
   }
-  return 0;
+  return comparePaths(a, b);
 }
 
 function rank(element: PathElement | undefined): number {
