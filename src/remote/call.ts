@@ -1,5 +1,6 @@
 import type { CallLimit } from "./deadlines.ts";
 import type { Imported } from "./imports.ts";
+import type { Writer } from "../wire/writer.ts";
 import { Operation } from "./protocol.ts";
 import type { Reflection } from "./reflect.ts";
 import type { ReferenceScope } from "./scopes.ts";
@@ -15,7 +16,12 @@ export interface Request {
   readonly operands: readonly unknown[];
   /** When to give it up; `Infinity` for never, whatever the session's default is. */
   readonly limit?: CallLimit | undefined;
+  /** Writes a request of bytes alone. */
+  readonly write?: WriteBytes | undefined;
 }
+
+/** Writes behind what is there already, and leaves that as it is. */
+export type WriteBytes = (writer: Writer) => void;
 
 /** What stubs need of the session they belong to. */
 export interface Caller {
@@ -56,7 +62,6 @@ export function callerNow(caller: Caller): Caller {
 /** One request of ours and what became of it. */
 export class Call {
   readonly caller: Caller;
-  readonly promise: RemotePromise<unknown>;
   /** 0 until it is sent. */
   id = 0;
   operation: Operation = Operation.call;
@@ -70,8 +75,6 @@ export class Call {
   /** Set where the peer keeps the result and says nothing; all calls that share it are let go at once. */
   hold: object | undefined;
   state: CallState = "pending";
-  /** Set where a thread blocks for the outcome, so that nobody has its promise. */
-  blocks = false;
   /** The result, or the reason it failed. */
   outcome: unknown;
   /** Where it was made, if that is recorded. */
@@ -86,18 +89,26 @@ export class Call {
   deadline: number | undefined;
   /** Stops listening to the signals that were passed with it, and the timer that would give it up. */
   signals: Disposable[] | undefined;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (reason: unknown) => void;
+  #promise: RemotePromise<unknown> | undefined;
+  #resolve: (value: unknown) => void = ignore;
+  #reject: (reason: unknown) => void = ignore;
   #waiting: (() => void)[] | undefined;
 
   constructor(caller: Caller) {
     this.caller = caller;
-    this.promise = new RemotePromise<unknown>(this);
+  }
+
+  /** Made where somebody asks for it. */
+  get promise(): RemotePromise<unknown> {
+    if (this.#promise !== undefined) return this.#promise;
+    const promise = (this.#promise = new RemotePromise<unknown>(this));
     this.#resolve = grabbedResolve;
     this.#reject = grabbedReject;
     // Or the last result of all would stay.
     grabbedResolve = ignore;
     grabbedReject = ignore;
+    if (this.state !== "pending") this.#tell(promise);
+    return promise;
   }
 
   /** Runs `next` when the call has settled, before anybody who awaits it; in order. */
@@ -117,23 +128,28 @@ export class Call {
     if (this.state !== "pending") return;
     this.state = "fulfilled";
     this.outcome = value;
-    if (!this.blocks) this.#resolve(value);
     this.#settled();
   }
 
-  /** Nobody has to look: a peer must not be able to end this process with an unhandled rejection. */
   fail(reason: unknown): void {
     if (this.state !== "pending") return;
     this.state = "rejected";
     this.outcome = reason;
-    if (!this.blocks) {
-      this.promise.then(undefined, ignore);
-      this.#reject(reason);
-    }
     this.#settled();
   }
 
+  /** Nobody has to look: a peer must not be able to end this process with an unhandled rejection. */
+  #tell(promise: RemotePromise<unknown>): void {
+    if (this.state === "fulfilled") {
+      this.#resolve(this.outcome);
+      return;
+    }
+    promise.then(undefined, ignore);
+    this.#reject(this.outcome);
+  }
+
   #settled(): void {
+    if (this.#promise !== undefined) this.#tell(this.#promise);
     if (this.signals !== undefined) {
       for (const signal of this.signals) signal[Symbol.dispose]();
       this.signals = undefined;

@@ -1,6 +1,7 @@
 import { kindOf, type ObjectKind } from "../wire/kind.ts";
 import { encode } from "../wire/encode.ts";
 import type { ValueWriteExtension } from "../wire/extension.ts";
+import { writeIfBytes } from "../wire/views.ts";
 import type { Writer } from "../wire/writer.ts";
 import { ByReference, byValue, ByValue, isDeeplyFrozen, PlainCopy } from "./by-value.ts";
 import { Call, RemotePromise, type Target } from "./call.ts";
@@ -117,11 +118,13 @@ export class Encoder implements ValueWriteExtension {
   }
 
   writeValue(writer: Writer, value: unknown): void {
-    encode(writer, value, this);
+    // Bytes have no other way to cross.
+    if (!writeIfBytes(writer, value)) encode(writer, value, this);
   }
 
   /** As `writeValue`; a result or property of the peer's is resolved there, before the call. */
   writeOperand(writer: Writer, value: unknown): void {
+    if (writeIfBytes(writer, value)) return;
     if ((typeof value === "object" || typeof value === "function") && value !== null) {
       const stub = stubOf(value);
       if (stub !== undefined) {

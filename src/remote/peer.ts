@@ -2,8 +2,9 @@ import { deferred } from "../base/deferred.ts";
 import { ChannelError, RemoteError } from "../base/errors.ts";
 import { Lifecycle } from "../base/lifecycle.ts";
 import type { Channel } from "../channel/channel.ts";
+import { createByteCalls } from "./byte-calls.ts";
 import { byRef } from "./by-value.ts";
-import { Call, type Caller, RemotePromise, type Request } from "./call.ts";
+import { Call, type Caller, type RemotePromise, type Request } from "./call.ts";
 import { closeWithin } from "./close-within.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { PlainMode } from "./codec.ts";
@@ -29,8 +30,6 @@ import { guarded } from "./trace.ts";
 import type { RemoteNamed } from "./types.ts";
 import { ValueClasses } from "./value-classes.ts";
 
-type State = "open" | "closing" | "closed";
-
 /** A session whose hello is done. */
 export class Peer implements Session, Caller {
   readonly peerName: string;
@@ -49,7 +48,7 @@ export class Peer implements Session, Caller {
   readonly #ended = deferred<Error | undefined>();
   readonly closed: Promise<Error | undefined> = this.#ended.promise;
   readonly #listeners = new Set<(error: unknown) => void>();
-  readonly #life = new Lifecycle<State>("open", {
+  readonly #life = new Lifecycle<"open" | "closing" | "closed">("open", {
     open: ["closing", "closed"],
     closing: ["closed"],
     closed: [],
@@ -101,6 +100,8 @@ export class Peer implements Session, Caller {
       giveUp: (call, reason) => this.#giveUp(call, reason),
     });
     this.#root = new Stub(new Imported(this, ROOT_ID, Shape.object), undefined, []);
+    const send = (call: Call, request: Request): unknown => this.#send(call, request);
+    createByteCalls(this, { target: this.#root.target, serving: this.#serving, send });
     void channel.closed.then((cause) => this.#channelBroke("the channel closed", cause));
     this.#updateAlive();
   }
@@ -174,7 +175,6 @@ export class Peer implements Session, Caller {
   requestNow(request: Request, chain: number): Call {
     const call = new Call(this);
     call.observed = true;
-    call.blocks = true;
     const before = this.#sender.chain;
     this.#sender.chain = chain;
     if (this.#send(call, request)) this.#outbox.flush();
@@ -206,9 +206,9 @@ export class Peer implements Session, Caller {
   }
 
   pull(call: Call): void {
-    const request = { operation: Operation.get, target: call, path: [], operands: [] };
-    const asked = RemotePromise.callOf(this.request(request));
-    asked?.whenSettled(() => {
+    const asked = new Call(this);
+    this.#send(asked, { operation: Operation.get, target: call, path: [], operands: [] });
+    asked.whenSettled(() => {
       if (asked.state === "fulfilled") call.fulfill(asked.outcome);
       else call.fail(asked.outcome);
     });

@@ -180,7 +180,8 @@ function actOnWhole(
     | typeof Operation.instanceOf
     | typeof Operation.entries
     | typeof Operation.map
-    | typeof Operation.reflect,
+    | typeof Operation.reflect
+    | typeof Operation.bytes,
   object: unknown,
 ): unknown {
   const stub = stubOf(object);

@@ -7,6 +7,7 @@
  * and are never used again. Integers are the writer's varints; `value` is the codec's.
  *
  * - request: kind (with `KEEP` and `QUIET` or not), chain, target, path, then its operands, by kind
+ * - request of bytes alone: kind, how many (32 bits, the lowest byte first), the bytes
  * - `ANSWER` request value; `FAILURE` request value
  * - `RELEASE` count, then that many of export, times; `FINISH` count, then that many requests
  * - `SETTLED` promise, fulfilled (1 or 0), value; `ABORTED` signal, value
@@ -52,11 +53,13 @@ export const Operation = {
   reflect: 13,
   /** Operand: what to do with each item, as `replay.ts` reads it. Answers with a list. */
   map: 14,
+  /** For whoever takes such requests there: see `byte-calls.ts`. Their form is a matter of both. */
+  bytes: 15,
 } as const;
 export type Operation = (typeof Operation)[keyof typeof Operation];
 
 /** No request's kind is beyond, but for what is added to it. */
-export const LAST_OPERATION: Operation = Operation.map;
+export const LAST_OPERATION: Operation = Operation.bytes;
 
 /** Added to a request's kind: later requests refer to its result. */
 export const KEEP = 0x80;

@@ -108,11 +108,12 @@ export class Receiver {
 
   #readRequest(kind: number, reader: Reader): void {
     const id = ++this.#serving.received;
+    if (kind === Operation.bytes) return this.#readBytes(id, reader);
     const chain = reader.varint();
     const operation = (kind & OPERATION_BITS) as Operation;
     const keep = kind >= KEEP;
     const quiet = (kind & QUIET) !== 0;
-    if (operation < Operation.call || (quiet && !keep)) {
+    if (operation < Operation.call || operation === Operation.bytes || (quiet && !keep)) {
       violation(`there is no frame of kind ${kind}`);
     }
     const target = this.#decoder.readTarget(reader);
@@ -126,6 +127,14 @@ export class Receiver {
     const { trace } = this.#events;
     trace?.(requestEvent("received", { request: id, operation, path, chain }));
     this.#events.request(incoming, chain);
+  }
+
+  #readBytes(id: number, reader: Reader): void {
+    const bytes = reader.view(reader.i32() >>> 0);
+    const operation = Operation.bytes;
+    const { trace } = this.#events;
+    trace?.(requestEvent("received", { request: id, operation, path: [], chain: 0 }));
+    this.#serving.serveBytes(id, bytes);
   }
 
   #readFrame(kind: number, reader: Reader): void {

@@ -1,5 +1,6 @@
 import { BanyanError } from "../base/errors.ts";
-import type { Call, Request } from "./call.ts";
+import type { Writer } from "../wire/writer.ts";
+import type { Call, Request, WriteBytes } from "./call.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Outbox } from "./outbox.ts";
 import { Frame, KEEP, MAX_ARGUMENTS, Operation, QUIET } from "./protocol.ts";
@@ -58,23 +59,16 @@ export class Sender {
     }
   }
 
-  #request(call: Call, { operation, target, path, operands }: Request): void {
+  #request(call: Call, request: Request): void {
     const { writer } = this.#outbox;
+    const { operation, path, write } = request;
     const state = writer.save();
     const encoder = this.#encoder;
-    this.requests++;
     this.#begin(true);
     try {
       writer.u8(operation);
-      writer.varint(this.chain);
-      encoder.writeTarget(writer, target);
-      encoder.writePath(writer, path);
-      if (operation <= Operation.construct || operation === Operation.reflect) {
-        checkCount(operands.length);
-        writer.varint(operands.length);
-      }
-      writer.count(operands.length);
-      for (const operand of operands) encoder.writeOperand(writer, operand);
+      if (write === undefined) this.#writeRequest(writer, request);
+      else writeSized(writer, write);
       writer.checkSize();
     } catch (error) {
       this.requests--;
@@ -97,6 +91,19 @@ export class Sender {
     }
     this.#trace?.(requestEvent("sent", { request: call.id, operation, path, chain: this.chain }));
     this.#outbox.frameWritten();
+  }
+
+  #writeRequest(writer: Writer, { operation, target, path, operands }: Request): void {
+    const encoder = this.#encoder;
+    writer.varint(this.chain);
+    encoder.writeTarget(writer, target);
+    encoder.writePath(writer, path);
+    if (operation <= Operation.construct || operation === Operation.reflect) {
+      checkCount(operands.length);
+      writer.varint(operands.length);
+    }
+    writer.count(operands.length);
+    for (const operand of operands) encoder.writeOperand(writer, operand);
   }
 
   /** Marks a request as one that others refer to. False where it has left. */
@@ -227,8 +234,18 @@ export class Sender {
     if (this.#busy)
       throw new TypeError("a getter used the session while its object was being sent");
     this.#busy = true;
+    if (isRequest) this.requests++;
     this.#encoder.begin(this.requests, isRequest);
   }
+}
+
+/** What `write` writes, behind its size. */
+function writeSized(writer: Writer, write: WriteBytes): void {
+  const at = writer.length;
+  writer.i32(0);
+  write(writer);
+  const size = writer.length - at - 4;
+  for (let i = 0; i < 4; i++) writer.patch(at + i, size >>> (8 * i));
 }
 
 /** The peer ends the session of whoever sends more. */

@@ -1,5 +1,6 @@
 import { RemoteError } from "../base/errors.ts";
 import { IdTable } from "../base/id-table.ts";
+import { type BytesTaker, incomingBytes } from "./byte-calls.ts";
 import { RemotePromise } from "./call.ts";
 import type { ReceivedTarget } from "./codec.ts";
 import { PendingOperand } from "./decoder.ts";
@@ -53,6 +54,7 @@ export class Serving {
   readonly #results = new IdTable<Result>();
   /** Of those that are done, and that the peer has no answer to. */
   readonly #lent = new IdTable<Result>();
+  #bytesTaker: BytesTaker | undefined;
   #stopped = false;
   /** Requests that were pinned, and not served yet. */
   #pinned = 0;
@@ -110,6 +112,30 @@ export class Serving {
     }
     if (promise === undefined) this.#answer(incoming, outcome, this.#isReferredTo(incoming));
     else this.#answerLater(incoming, promise);
+  }
+
+  /** Who takes requests of bytes alone from here on. */
+  takeBytes(taker: BytesTaker): void {
+    this.#bytesTaker = taker;
+  }
+
+  /** Serves a request of bytes alone. */
+  serveBytes(id: number, bytes: Uint8Array): void {
+    const incoming = incomingBytes(id);
+    this.running++;
+    let outcome: unknown;
+    try {
+      this.#check();
+      if (this.#bytesTaker === undefined) {
+        throw new RemoteError("REMOTE_NOT_FOUND", "nobody takes bytes here");
+      }
+      outcome = this.#bytesTaker(bytes);
+    } catch (error) {
+      this.#fail(incoming, error, false);
+      return;
+    }
+    if (outcome instanceof Promise) this.#answerLater(incoming, outcome);
+    else this.#answer(incoming, outcome, false);
   }
 
   /**
@@ -199,12 +225,7 @@ export class Serving {
 
   #begin(incoming: Incoming): unknown {
     if (incoming.keep && incoming.promised === undefined) this.#checkKept();
-    this.#checkServed(this.running);
-    const { maxUnsentBytes } = this.#limits;
-    if (this.#replies.unsentBytes > maxUnsentBytes) {
-      throw new RemoteError("REMOTE_LIMIT", `${maxUnsentBytes} bytes of answers are left unread`);
-    }
-    this.#work?.check();
+    this.#check();
     const { target, path, operands } = incoming;
     const object = this.#objectOf(target, path);
     for (let i = 0; i < operands.length; i++) operands[i] = PendingOperand.settled(operands[i]);
@@ -231,6 +252,16 @@ export class Serving {
   #pinnedTarget({ target, path }: Incoming): ReceivedTarget {
     if (target.type === "result") return { type: "kept", result: this.#keptAt(target.distance) };
     return { type: "held", object: this.#objectOf(target, path) };
+  }
+
+  /** Whether one more is served at all. */
+  #check(): void {
+    this.#checkServed(this.running);
+    const { maxUnsentBytes } = this.#limits;
+    if (this.#replies.unsentBytes > maxUnsentBytes) {
+      throw new RemoteError("REMOTE_LIMIT", `${maxUnsentBytes} bytes of answers are left unread`);
+    }
+    this.#work?.check();
   }
 
   #checkKept(): void {

@@ -135,9 +135,15 @@ export interface Session extends AsyncDisposable {
  * @throws RemoteError `REMOTE_VERSION`, `REMOTE_PROTOCOL`, `REMOTE_TIMEOUT`, `REMOTE_BROKEN`; the
  *   signal's reason; TypeError for options that a session does not have
  */
-export async function openSession(
+export function openSession(channel: Channel, options: SessionOptions = {}): Promise<Session> {
+  return openSessionWith(channel, options, () => {});
+}
+
+/** The same; `onOpen` is called as soon as there is a session, before anything that the peer asks comes by it. */
+export async function openSessionWith(
   channel: Channel,
-  options: SessionOptions = {},
+  options: SessionOptions,
+  onOpen: (session: Session) => void,
 ): Promise<Session> {
   let heartbeat: Heartbeat;
   try {
@@ -164,6 +170,7 @@ export async function openSession(
         tells: hello.types === true,
         peerValues: hello.values ?? [],
       });
+      onOpen(peer);
       // An empty message is a beat.
       receive = (next) => next.length > 0 && peer.receive(next);
       if (hello.beatMs !== undefined) beat(channel, clock, hello.beatMs);

@@ -116,12 +116,24 @@ export class FuzzFrames {
   #request(writer: Writer): void {
     const random = this.#random;
     const operation = 1 + random(LAST_OPERATION);
+    if (operation === Operation.bytes) {
+      this.#bytes(writer);
+      return;
+    }
     const kept = random(4) === 0 ? KEEP | (random(2) === 0 ? QUIET : 0) : 0;
     writer.u8(operation | kept);
     writer.varint(random(3));
     this.#target(writer);
     this.#path(writer, operation);
     this.#operands(writer, operation);
+  }
+
+  #bytes(writer: Writer): void {
+    const random = this.#random;
+    const size = random(40);
+    writer.u8(Operation.bytes | (this.#valid || random(8) > 0 ? 0 : KEEP));
+    writer.i32(this.#valid || random(8) > 0 ? size : random(2 ** 31));
+    for (let i = 0; i < size; i++) writer.u8(random(256));
   }
 
   #target(writer: Writer): void {

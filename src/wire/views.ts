@@ -36,9 +36,10 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 export function writeView(writer: Writer, view: ArrayBufferView): void {
   const name = nameOf(view);
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  if (LITTLE_ENDIAN && writer.attach(bytes)) {
+  const number = name === "Uint8Array" ? UINT8_ARRAY : numbers.get(name);
+  if (LITTLE_ENDIAN && number !== undefined && writer.attach(bytes)) {
     writer.u8(TAG.attached);
-    writer.u8(numbers.get(name) ?? UINT8_ARRAY);
+    writer.u8(number);
     writer.varint(bytes.length);
   } else if (name === "Uint8Array") {
     writer.u8(TAG.bytes);
@@ -47,6 +48,15 @@ export function writeView(writer: Writer, view: ArrayBufferView): void {
   } else {
     writeClass(writer, name, bytes);
   }
+}
+
+/** The same of what is a Uint8Array and extends none; false, with nothing written, for all else, of which it asks nothing. */
+export function writeIfBytes(writer: Writer, value: unknown): boolean {
+  // Of a Proxy, not even that it is one: first comes what only looks.
+  if (!ArrayBuffer.isView(value) || Object.getPrototypeOf(value) !== Uint8Array.prototype)
+    return false;
+  writeView(writer, value);
+  return true;
 }
 
 export function writeBuffer(writer: Writer, buffer: ArrayBuffer): void {

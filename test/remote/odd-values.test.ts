@@ -1,7 +1,7 @@
 /** Values that throw at whoever looks at them, and keys that are none, for stubs and proxies. */
 import { describe, expect, it } from "vitest";
 
-import { byValue, has, instanceOf, invoke, remove, set } from "../../src/remote.ts";
+import { byRef, byValue, has, instanceOf, invoke, remove, set } from "../../src/remote.ts";
 import { sessionPair } from "../../src/testing/session-pair.ts";
 import { syncPair } from "./sync/pair.ts";
 
@@ -178,5 +178,30 @@ describe("a listener of the other side's", () => {
     target.dispatchEvent(new Event("x"));
     await pair.fence();
     expect(heard).toHaveLength(2);
+  });
+});
+
+describe("bytes that are none, or not here", () => {
+  it("are lent where only their prototype says that they are bytes", async () => {
+    const taken: object[] = [];
+    const exports = { take: (value: object) => void taken.push(value) };
+    await using pair = await sessionPair({ far: { exports } });
+    const take = pair.near.remote<(value: object) => void>("take");
+    await take(Object.create(Uint8Array.prototype) as object);
+    await take(new Proxy(new Uint8Array(2), {}));
+    await take(new Uint8Array(2));
+    expect(taken.map((value) => value instanceof Uint8Array)).toEqual([false, false, true]);
+    for (const value of taken.slice(0, 2)) (value as Disposable)[Symbol.dispose]();
+    await pair.fence();
+  });
+
+  it("go home by a proxy as what they are, which nobody is asked about on the way", async () => {
+    const bytes = new Uint8Array([1, 2, 3]);
+    const got: unknown[] = [];
+    const thing = { give: () => byRef(bytes), take: (value: unknown) => void got.push(value) };
+    await using pair = syncPair({ exports: { thing } });
+    const remote = pair.near.remote<typeof thing>("thing");
+    remote.take(remote.give());
+    expect(got[0]).toBe(bytes);
   });
 });

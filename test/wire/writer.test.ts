@@ -87,6 +87,37 @@ describe("Writer", () => {
     expect(large.buffer.byteLength).toBeLessThan(1_010_000);
   });
 
+  it("string() is undone by Reader.string() whatever its length, also where it is no ASCII", () => {
+    const writer = new Writer();
+    const texts = Array.from({ length: 400 }, (_, length) => "x".repeat(length));
+    texts.push(...texts.slice(1).map((text) => `${text.slice(1)}\u20ac`));
+    texts.push(...texts.slice(1, 200).map((text) => `${text.slice(1)}\ud800`));
+    for (const text of texts) writer.string(text);
+    const reader = new Reader(writer.take());
+    for (const text of texts) expect(reader.string()).toBe(text);
+    reader.expectEnd();
+  });
+
+  it("patch() and last() are about what was written since take()", () => {
+    const writer = new Writer();
+    writer.bytes(Uint8Array.of(1, 2, 3));
+    const before = writer.take();
+    writer.u8(9);
+    writer.i32(0);
+    writer.bytes(Uint8Array.of(4, 5));
+    writer.patch(0, 8);
+    const last = writer.last(2);
+    for (const beyond of [() => writer.last(8), () => writer.patch(7, 1)])
+      expect(beyond).toThrow(RangeError);
+    const message = writer.take();
+    expect([...message]).toEqual([8, 0, 0, 0, 0, 4, 5]);
+    writer.bytes(new Uint8Array(20_000).fill(7));
+    expect([[...before], [...last]]).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ]);
+  });
+
   it("takeCopy() gives a buffer of exactly the size", () => {
     const writer = new Writer();
     writer.u8(1);
