@@ -1,4 +1,5 @@
 import { EngineError } from "../base/errors.ts";
+import type { Remote } from "../remote/types.ts";
 import type { Path } from "../wire/path.ts";
 import type { Engine, EngineAccount } from "./engine.ts";
 import { checkBytes, checkPath } from "./hub-checks.ts";
@@ -44,4 +45,20 @@ export class HubAccountService implements EngineAccount {
       throw new EngineError("ENGINE_UNSUPPORTED", "nobody is somebody here");
     return account;
   }
+}
+
+export type RemoteAccount = Remote<HubAccountService, "copy">;
+export type AskAccount = <T>(send: (account: RemoteAccount) => PromiseLike<T>) => Promise<T>;
+
+/** The account of a client. `askOnce` does not ask again where the answer is lost. */
+export function remoteAccount(ask: AskAccount, askOnce: AskAccount): EngineAccount {
+  return {
+    whoami: () => ask((account) => account.whoami()),
+    rights: (path) => ask((account) => account.rights(path)),
+    readSecret: (path) => ask((account) => account.readSecret(path)),
+    writeSecret: (path, value) => ask((account) => account.writeSecret(path, value)),
+    whyNotRun: (user, code) => ask((account) => account.whyNotRun(user, code)),
+    // A second time it would be refused: the old one is not the old one any more.
+    changePassword: (old, password) => askOnce((account) => account.changePassword(old, password)),
+  };
 }

@@ -30,13 +30,15 @@ import {
   type WriteResult,
 } from "./engine.ts";
 import { copyOf } from "./entry-row.ts";
+import { type AskAccount, remoteAccount } from "./hub-account.ts";
 import { HubDirect, type HubDirectOptions } from "./hub-direct.ts";
 import type { HubInfo, HubRequest } from "./hub-hello.ts";
 import { HubLink, type HubSession, isLost, type RemoteHub, unreachable } from "./hub-link.ts";
 import { HubPeers } from "./hub-peers.ts";
 import { HubSubscription } from "./hub-subscription.ts";
 import { HubWatch } from "./hub-watch.ts";
-import { sendWrite } from "./hub-write.ts";
+import { SentWrite } from "./hub-write.ts";
+import { unpackResult } from "./packed-write.ts";
 import { RowQuestions } from "./row-questions.ts";
 import { WriteNames } from "./write-names.ts";
 
@@ -172,20 +174,12 @@ export class HubEngine implements Engine {
 
   get account(): EngineAccount | undefined {
     if (!this.#link.hello.hasAccount) return undefined;
-    return {
-      whoami: () => this.#ask({}, (_hub, { account }) => account.whoami()),
-      rights: (path) => this.#ask({}, (_hub, { account }) => account.rights(path)),
-      readSecret: (path) => this.#ask({}, (_hub, { account }) => account.readSecret(path)),
-      writeSecret: (path, value) =>
-        this.#ask({}, (_hub, { account }) => account.writeSecret(path, value)),
-      whyNotRun: (user, code) =>
-        this.#ask({}, (_hub, { account }) => account.whyNotRun(user, code)),
-      // Once more after a lost answer it would be refused: the old one is not the old one any more.
-      changePassword: async (old, password) => {
-        const session = await this.#session({ sent: false });
-        await this.#over(session, session.account.changePassword(old, password));
-      },
+    const ask: AskAccount = (send) => this.#ask({}, (_, { account }) => send(account));
+    const askOnce: AskAccount = async (send) => {
+      const session = await this.#session({ sent: false });
+      return await this.#over(session, send(session.account));
     };
+    return remoteAccount(ask, askOnce);
   }
 
   async get(path: Path, options: AbortOptions = {}): Promise<EngineEntry | undefined> {
@@ -199,8 +193,7 @@ export class HubEngine implements Engine {
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
-    // A copy: it may have to be sent again, when the caller has long gone on.
-    return this.#write(path, new Uint8Array(value), options);
+    return this.#write(path, value, options);
   }
 
   delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
@@ -332,11 +325,13 @@ export class HubEngine implements Engine {
   ): Promise<WriteResult> {
     const { signal, ifRevision, condition, author, durability = this.#durability } = options;
     const { operation, repeats } = this.#names.of(options);
-    const result = await this.#ask({ signal, operation }, (hub, { hello }) => {
-      const again = { operation, repeats: repeats(hello.revision) };
-      const named = { ifRevision, condition, author, durability, ...again };
-      return sendWrite({ path, value, options: named }, hub, hello);
+    const write = new SentWrite(path, value, this.#link.session !== undefined);
+    const given = await this.#ask({ signal, operation }, (_, session) => {
+      const again = repeats(session.hello.revision);
+      const named = { ifRevision, condition, author, durability, operation, repeats: again };
+      return write.send(named, session);
     });
+    const result = unpackResult(path, given);
     this.#heardOf(result.revision);
     return result;
   }
@@ -355,9 +350,12 @@ export class HubEngine implements Engine {
     this.#pending++;
     try {
       for (let sent = false; ; sent = true) {
-        const session = await this.#session({ signal, deadline, sent, operation });
+        this.#checkOpen();
+        const session =
+          this.#link.session ?? (await this.#session({ signal, deadline, sent, operation }));
         try {
-          return await abortable(this.#over(session, send(session.hub, session)), signal);
+          const answer = send(session.hub, session);
+          return await (signal === undefined ? answer : abortable((async () => answer)(), signal));
         } catch (error) {
           if (signal?.aborted === true || !isLost(session, error)) throw error;
           this.#checkOpen();

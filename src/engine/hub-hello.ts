@@ -20,8 +20,8 @@ export interface HubHello extends HubInfo {
   readonly hasAccount: boolean;
   /** Whether it answers `rows`. */
   readonly hasRows?: boolean | undefined;
-  /** Whether it takes a `write` as bytes: see `packed-write.ts`. */
-  readonly hasWrite?: boolean | undefined;
+  /** Whether it takes requests of bytes alone: see `hub-bytes.ts`. */
+  readonly hasBytes?: boolean | undefined;
   /** Where this client may read the store itself, if it is able to. (`direct` was for those that did not look at `told`.) */
   readonly inPlace?: DirectOffer | undefined;
 }

@@ -4,15 +4,16 @@ import { type Deferred, deferred } from "../base/deferred.ts";
 import { BanyanError, EngineError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { pause } from "../base/pause.ts";
+import { type ByteCalls, byteCallsOf, type BytesTaker } from "../remote/byte-calls.ts";
 import type { Session } from "../remote/session.ts";
 import type { Remote } from "../remote/types.ts";
-import { ACCOUNT_EXPORT, type HubAccountService } from "./hub-account.ts";
+import { Reader } from "../wire/reader.ts";
+import { ACCOUNT_EXPORT, type HubAccountService, type RemoteAccount } from "./hub-account.ts";
 import { HUB_PROTOCOL, type HubHello, type HubRequest } from "./hub-hello.ts";
 import { type HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { HUB_EXPORT, type HubService } from "./hub-server.ts";
 
 export type RemoteHub = Remote<HubService, "copy">;
-type RemoteAccount = Remote<HubAccountService, "copy">;
 type RemotePeers = Remote<HubPeersService, "copy">;
 
 /** Of an operation that waits for a hub: whether one has had it before, and its name if it changes something. */
@@ -27,6 +28,10 @@ export interface HubSession {
   readonly peers: RemotePeers;
   readonly account: RemoteAccount;
   readonly hello: HubHello;
+  /** Where the hub takes them: see `hub-bytes.ts`. */
+  readonly bytes: ByteCalls | undefined;
+  /** News that come in bytes, of the watch of that number, go there until it is disposed of. */
+  listen(id: number, taker: BytesTaker): Disposable;
   /** True from the moment in which nothing more can come of it. */
   readonly gone: boolean;
   /** Takes it for lost: the link goes on with a new one. */
@@ -286,7 +291,9 @@ class LinkedSession implements HubSession {
   readonly peers: RemotePeers;
   readonly account: RemoteAccount;
   readonly hello: HubHello;
+  readonly bytes: ByteCalls | undefined;
   readonly #session: Session;
+  readonly #takers = new Map<number, BytesTaker>();
   #gone = false;
 
   constructor(session: Session, hub: RemoteHub, hello: HubHello) {
@@ -295,11 +302,25 @@ class LinkedSession implements HubSession {
     this.peers = session.remote<HubPeersService, "copy">(PEERS_EXPORT);
     this.account = session.remote<HubAccountService, "copy">(ACCOUNT_EXPORT);
     this.hello = hello;
+    this.bytes = hello.hasBytes === true ? byteCallsOf(session) : undefined;
+    this.bytes?.take((bytes) => this.#take(bytes));
     this.onGone(() => {});
   }
 
   get gone(): boolean {
     return this.#gone;
+  }
+
+  listen(id: number, taker: BytesTaker): Disposable {
+    this.#takers.set(id, taker);
+    return { [Symbol.dispose]: () => void this.#takers.delete(id) };
+  }
+
+  /** What is of a watch that has ended meanwhile is nobody's. */
+  #take(bytes: Uint8Array): unknown {
+    const reader = new Reader(bytes);
+    const taker = this.#takers.get(reader.varint());
+    return taker?.(reader.view(reader.left));
   }
 
   /** Calls `listener` when the session has ended in whatever way. */

@@ -1,10 +1,11 @@
 import { BanyanError, EngineError } from "../base/errors.ts";
 import { handTo } from "../base/iteration.ts";
 import { type Log, silentLog } from "../base/log.ts";
+import { type ByteCalls, byteCallsOf } from "../remote/byte-calls.ts";
 import { release } from "../remote/helpers.ts";
+import type { Session } from "../remote/session.ts";
 import type { Path, PathElement } from "../wire/path.ts";
 import type {
-  Cursor,
   Engine,
   EngineChild,
   EngineEntry,
@@ -38,27 +39,19 @@ import { ACCOUNT_EXPORT, HubAccountService } from "./hub-account.ts";
 import { HubPeersService, PEERS_EXPORT } from "./hub-peers-server.ts";
 import { firstPage } from "./first-page.ts";
 import { Window } from "./hub-window.ts";
-import { packEvents } from "./packed-events.ts";
-import { packResult, unpackWrite } from "./packed-write.ts";
+import { answerWrite, Ask } from "./hub-bytes.ts";
+import { NewsWay, type WatchSink } from "./hub-news.ts";
 import { RowAnswers } from "./row-answers.ts";
 
 /** The name under which a hub exports its `HubService`. */
 export const HUB_EXPORT = "engine";
 
-/**
- * Takes a batch, as in `packed-events.ts` where that was asked for and is possible; resolves when there is room
- * for more. With an `error`, the watch has ended.
- */
-export type WatchSink = (
-  events: readonly EngineEvent[] | Uint8Array,
-  cursor?: Cursor,
-  error?: BanyanError,
-) => Promise<void> | void;
-
 /** What a client asks of a watch. */
 export interface HubWatchOptions extends Omit<WatchOptions, "signal"> {
   /** Its sink takes packed batches. */
   readonly packed?: boolean | undefined;
+  /** Small ones may come in requests of bytes alone. */
+  readonly bytes?: boolean | undefined;
 }
 
 /**
@@ -90,17 +83,19 @@ export interface DirectService {
   hold(): Promise<Disposable>;
 }
 
-/** Batches that may be on their way to a client before it has said that it took the first. */
-const BATCHES_AHEAD = 4;
 const MESSAGES_AHEAD = 64;
 /** Of a group: what one member has is kept from the others. */
 const GROUP_AHEAD = 4;
 const NOTHING = new Uint8Array();
+/** Not for clients, who only reach what has a name. */
+const BEGIN = Symbol("begin");
 
 /** What a hub does for one session. */
 export interface HubServing {
   /** What the session is to export. */
   readonly exports: Readonly<Record<string, unknown>>;
+  /** To be called with the session before anything comes by it: as `onOpen` of `openSessionWith`. */
+  readonly begin: (session: Session) => void;
   /** To be called when the session has ended: what the client left open ends. */
   end(): void;
 }
@@ -124,6 +119,7 @@ export function serveEngine(
       [PEERS_EXPORT]: peers,
       [ACCOUNT_EXPORT]: new HubAccountService(engine),
     },
+    begin: (session) => service[BEGIN](byteCallsOf(session)),
     end: () => {
       for (const part of [service, peers]) void part[Symbol.asyncDispose]().catch(() => {});
     },
@@ -145,6 +141,7 @@ export class HubService implements AsyncDisposable {
   #opening: Disposable | undefined;
   #isOver = false;
   readonly #answers = new RowAnswers();
+  #calls: ByteCalls | undefined;
 
   constructor(
     engine: Engine,
@@ -169,11 +166,24 @@ export class HubService implements AsyncDisposable {
       supports: { ...supports, shared: true },
       hasAccount: this.#engine.account !== undefined,
       hasRows: this.#engine.rows !== undefined,
-      hasWrite: true,
+      hasBytes: this.#calls !== undefined,
       ...this.#info,
       // What lies in the store is not what a client is to see whose values are converted.
       inPlace: this.#converts ? undefined : this.#direct?.offer,
     };
+  }
+
+  /** From now on the client may ask in bytes, and is told of news so: see `hub-bytes.ts`. */
+  [BEGIN](calls: ByteCalls): void {
+    this.#calls = calls;
+    calls.take((bytes) => this.#take(bytes));
+  }
+
+  #take(bytes: Uint8Array): unknown {
+    const asked = bytes.subarray(1);
+    if (bytes[0] === Ask.write) return answerWrite(this.#engine, asked);
+    if (bytes[0] === Ask.rows) return this.rows(asked);
+    throw new TypeError(`nothing is asked with ${bytes[0]}`);
   }
 
   /** Says that the hub's event loop runs. */
@@ -190,16 +200,6 @@ export class HubService implements AsyncDisposable {
     if (rows === undefined) throw new EngineError("ENGINE_UNSUPPORTED", "this hub gives no rows");
     this.#asked();
     return this.#answers.give(rows, checkBytes(question));
-  }
-
-  /** `put` and `delete` as bytes, for what is small: see `packed-write.ts`. */
-  async write(packed: Uint8Array): Promise<Uint8Array | WriteResult> {
-    const { path, value, options } = unpackWrite(checkBytes(packed, "write"));
-    const checked = checkWriteOptions(options);
-    const done = value
-      ? this.#engine.put(path, value, checked)
-      : this.#engine.delete(path, checked);
-    return packResult(path, await done);
   }
 
   put(path: Path, value: Uint8Array, options: WriteOptions): Promise<WriteResult> {
@@ -293,17 +293,14 @@ export class HubService implements AsyncDisposable {
 
   /** Begins a watch that the client calls `id`, until `stop(id)` or the end of the session. */
   watch(id: number, prefix: Path, options: HubWatchOptions, sink: WatchSink): void {
-    const { after, maxBacklog, packed } = options;
+    const { after, maxBacklog, packed, bytes } = options;
     this.#checkNew(id);
     const watch = this.#engine.watch(checkPath(prefix), { after, maxBacklog });
     this.#streams.set(id, watch);
-    const ahead = new Window(BATCHES_AHEAD, () => this.stop(id));
-    const pass = (events: readonly EngineEvent[]): Promise<void> | undefined => {
-      const { cursor } = watch;
-      const bytes = packed === true ? packEvents({ events, cursor }) : undefined;
-      if (bytes !== undefined) return ahead.add(sink(bytes), bytes.length);
-      return ahead.add(sink(events, cursor), sizeOf(events));
-    };
+    const calls = bytes === true ? this.#calls : undefined;
+    const way = new NewsWay({ id, sink, packed, calls, onFailure: () => this.stop(id) });
+    const pass = (events: readonly EngineEvent[]): Promise<void> | undefined =>
+      way.send({ events, cursor: watch.cursor });
     void handTo(watch, pass)
       .catch((error: unknown) => {
         if (BanyanError.is(error)) return sink([], watch.cursor, error);
@@ -388,10 +385,4 @@ export class HubService implements AsyncDisposable {
     this.#streams.delete(id);
     release(sink);
   }
-}
-
-function sizeOf(events: readonly EngineEvent[]): number {
-  let size = 0;
-  for (const event of events) if (event.type === "put") size += event.entry.value.length;
-  return size;
 }

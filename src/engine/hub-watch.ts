@@ -4,7 +4,7 @@ import { Feed } from "../base/iteration.ts";
 import type { Path } from "../wire/path.ts";
 import type { Cursor, EngineEvent, EngineWatch, Revision, WatchOptions } from "./engine.ts";
 import { type HubSession, isLost } from "./hub-link.ts";
-import type { WatchSink } from "./hub-server.ts";
+import type { WatchSink } from "./hub-news.ts";
 import { type EventBatch, unpackEvents } from "./packed-events.ts";
 
 interface HubWatchSource {
@@ -37,6 +37,7 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
   /** Something was received that the reader may hold on to. */
   #begun = false;
   #session: HubSession | undefined;
+  #listening: Disposable | undefined;
   #stale = false;
   #room: Deferred<void> | undefined;
 
@@ -97,8 +98,11 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
       return this.#whenRoom();
     };
     const { maxBacklog } = this.#options;
+    this.#listening?.[Symbol.dispose]();
+    this.#listening = session.listen(this.id, (news) => sink(news));
+    const bytes = session.bytes !== undefined;
     session.hub
-      .watch(this.id, this.#prefix, { after, maxBacklog, packed: true }, sink)
+      .watch(this.id, this.#prefix, { after, maxBacklog, packed: true, bytes }, sink)
       .then(undefined, (error: unknown) => this.#failed(session, error));
   }
 
@@ -122,6 +126,7 @@ export class HubWatch extends Feed<readonly EngineEvent[]> implements EngineWatc
     this.#batches = [];
     const session = this.#session;
     this.#session = undefined;
+    this.#listening?.[Symbol.dispose]();
     if (session !== undefined) stopAt(session, this.id);
     this.#onEnd();
     this.#makeRoom();

@@ -2,6 +2,7 @@ import { type AbortOptions, abortable } from "../base/abort.ts";
 import { EngineError } from "../base/errors.ts";
 import { Listing } from "../base/listing.ts";
 import type { Path } from "../wire/path.ts";
+import { Writer } from "../wire/writer.ts";
 import { encodePath, subtreeRange } from "../wire/path-key.ts";
 import { childrenRange, readChildren } from "./children.ts";
 import {
@@ -31,6 +32,10 @@ import { Watches } from "./watches.ts";
 
 /** Characters of the names that go with a write, what a guard adds to them included: they are kept with it, and are a key. */
 const MAX_NAME = 512;
+/** Of a value that is copied into a block with others. */
+const MAX_SHARED_BYTES = 4 * 1024;
+
+const copies = new Writer();
 
 /** Past versions of one entry are read in one go. */
 const MAX_VERSIONS = 10_000;
@@ -93,12 +98,11 @@ export class LocalEngine implements Engine {
     return this.#rows;
   }
 
-  async put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
-    this.#checkSize(value);
-    return this.#write(path, new Uint8Array(value), options);
+  put(path: Path, value: Uint8Array, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write(path, value, options);
   }
 
-  async delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
+  delete(path: Path, options: WriteOptions = {}): Promise<WriteResult> {
     return this.#write(path, undefined, options);
   }
 
@@ -194,9 +198,11 @@ export class LocalEngine implements Engine {
 
   async #write(
     path: Path,
-    value: Uint8Array | undefined,
+    given: Uint8Array | undefined,
     options: WriteOptions,
   ): Promise<WriteResult> {
+    if (given !== undefined) this.#checkSize(given);
+    const value = given && copied(given);
     const { ifRevision, condition, operation, repeats, author = "", durability, signal } = options;
     signal?.throwIfAborted();
     this.#checkOpen();
@@ -216,7 +222,8 @@ export class LocalEngine implements Engine {
       author,
       durability,
     };
-    return abortable(this.#store.write(request), signal);
+    const written = this.#store.write(request);
+    return signal === undefined ? written : abortable(written, signal);
   }
 
   #finish(error: EngineError, forReaders?: EngineError): Promise<void> {
@@ -244,6 +251,13 @@ export class LocalEngine implements Engine {
       { details: { bytes: bytes.length, maxValueBytes } },
     );
   }
+}
+
+/** For as long as a write is under way, small ones share blocks. */
+function copied(value: Uint8Array): Uint8Array {
+  if (value.length > MAX_SHARED_BYTES) return new Uint8Array(value);
+  copies.bytes(value);
+  return copies.take();
 }
 
 function versionOf({ path, value, revision, author, time }: EngineVersion): EngineVersion {

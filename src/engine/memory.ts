@@ -116,7 +116,8 @@ class MemoryStore implements Store {
     return this.#log.slice(from, from + limit);
   }
 
-  async write(request: WriteRequest): Promise<WriteResult> {
+  async write(given: WriteRequest): Promise<WriteResult> {
+    const request = ofItsOwn(given);
     const { key, condition, operation, value } = request;
     const before = operation === undefined ? undefined : this.#operations.get(operation);
     if (before !== undefined) return before;
@@ -172,4 +173,10 @@ class MemoryStore implements Store {
     }
     return low;
   }
+}
+
+/** What is kept for long has memory of its own. */
+function ofItsOwn(request: WriteRequest): WriteRequest {
+  const { value } = request;
+  return value === undefined ? request : { ...request, value: new Uint8Array(value) };
 }

@@ -18,30 +18,40 @@ export interface EventBatch {
 const Kind = { put: 0, delete: 1, ready: 2, reset: 3, stale: 4, live: 5 } as const;
 const CAUSES = ["history", "overflow", "store", "rights"] as const;
 
-const writer = new Writer();
+const own = new Writer();
 const key = new Uint8Array(PATH_LIMITS.maxEncodedBytes);
 
-/** `undefined` where something is in there that bytes have no place for. */
-export function packEvents({ events, cursor }: EventBatch): Uint8Array | undefined {
+/** Whether nothing is in there that bytes have no place for. */
+export function canPack(events: readonly EngineEvent[]): boolean {
   for (const event of events) {
-    if (event.type === "put" && event.entry.error !== undefined) return undefined;
+    if (event.type === "put" && event.entry.error !== undefined) return false;
   }
-  writer.string(cursor.store);
-  writer.f64(cursor.revision);
-  for (const event of events) writeEvent(event);
-  return writer.take();
+  return true;
 }
 
-function writeEvent(event: EngineEvent): void {
+/** Of a batch of which `canPack` says so. */
+export function packEvents(batch: EventBatch): Uint8Array {
+  writeEvents(own, batch);
+  return own.take();
+}
+
+/** The same, behind what was written before. */
+export function writeEvents(writer: Writer, { events, cursor }: EventBatch): void {
+  writer.string(cursor.store);
+  writer.f64(cursor.revision);
+  for (const event of events) writeEvent(writer, event);
+}
+
+function writeEvent(writer: Writer, event: EngineEvent): void {
   writer.u8(Kind[event.type]);
   switch (event.type) {
     case "put":
-      writeHead(event.entry);
+      writeHead(writer, event.entry);
       writer.varint(event.entry.value.length);
       writer.bytes(event.entry.value);
       return;
     case "delete":
-      return writeHead(event.entry);
+      return writeHead(writer, event.entry);
     case "ready":
       return writer.f64(event.revision);
     case "reset":
@@ -54,7 +64,7 @@ function writeEvent(event: EngineEvent): void {
 
 type Head = Extract<EngineEvent, { type: "delete" }>["entry"];
 
-function writeHead({ path, revision, author, time }: Head): void {
+function writeHead(writer: Writer, { path, revision, author, time }: Head): void {
   const size = encodePathInto(path, key, 0);
   writer.varint(size);
   writer.bytes(key.subarray(0, size));

@@ -11,7 +11,7 @@ import type { Durability, EngineEntry, WriteOptions, WriteResult } from "./engin
 import { entryOf, writeEntry } from "./entry-row.ts";
 import { checkWriteOptions } from "./hub-checks.ts";
 
-/** What is longer goes beside a message, and is not copied into one. */
+/** What is longer leaves as a call, which lets what is large go beside a message. */
 const MAX_PACKED_BYTES = 16 * 1024;
 
 export interface AskedWrite {
@@ -36,38 +36,29 @@ const Flag = {
 
 const DURABILITY = { commit: Flag.commit, flushed: Flag.flushed } as const;
 
-const writer = new Writer();
+const results = new Writer();
 const key = new Uint8Array(PATH_LIMITS.maxEncodedBytes);
 
+/** Whether a write of it had better be sent as objects. */
+export function isLarge(value: Uint8Array | undefined): boolean {
+  return value !== undefined && value.length > MAX_PACKED_BYTES;
+}
+
 /**
- * `undefined` where it had better be sent as objects.
+ * What is written may be part of it where it throws.
  *
  * @throws WireError `WIRE_BAD_PATH` for a path that is too long; TypeError for options that are none
  */
-export function packWrite(asked: AskedWrite): Uint8Array | undefined {
-  if (asked.value !== undefined && asked.value.length > MAX_PACKED_BYTES) return undefined;
-  checkWriteOptions(asked.options);
-  const state = writer.save();
-  try {
-    write(asked);
-  } catch (error) {
-    // Or the next message would begin with what was written of this one.
-    writer.restore(state);
-    throw error;
-  }
-  return writer.take();
-}
-
-function write({ path, value, options }: AskedWrite): void {
-  const { operation, repeats, author, ifRevision, condition } = options;
+export function packWrite(writer: Writer, { path, value, options }: AskedWrite): void {
+  const { operation, repeats, author, ifRevision, condition } = checkWriteOptions(options);
   writer.varint((value === undefined ? 0 : Flag.value) | flagsOf(options));
-  writePath(path);
+  writePath(writer, path);
   if (operation !== undefined) writer.string(operation);
   if (typeof repeats === "number") writer.f64(repeats);
   if (author !== undefined) writer.string(author);
   if (ifRevision !== undefined) writer.f64(ifRevision);
   if (condition !== undefined) {
-    writePath(condition.path);
+    writePath(writer, condition.path);
     writer.f64(condition.revision);
   }
   if (value !== undefined) writer.bytes(value);
@@ -108,9 +99,9 @@ export function unpackWrite(bytes: Uint8Array): AskedWrite {
 export function packResult(path: Path, result: WriteResult): Uint8Array | WriteResult {
   const { revision, previous } = result;
   if (previous !== undefined && !isPlain(path, previous)) return result;
-  writer.f64(revision);
-  if (previous !== undefined) writeEntry(writer, previous);
-  return writer.take();
+  results.f64(revision);
+  if (previous !== undefined) writeEntry(results, previous);
+  return results.take();
 }
 
 /** What a name has written before may be somewhere else; a codec may have failed; large values go beside a message. */
@@ -135,7 +126,7 @@ function durabilityOf(flags: number): Durability | undefined {
   return (flags & Flag.flushed) === 0 ? undefined : "flushed";
 }
 
-function writePath(path: Path): void {
+function writePath(writer: Writer, path: Path): void {
   const size = encodePathInto(path, key, 0);
   writer.varint(size);
   writer.bytes(key.subarray(0, size));

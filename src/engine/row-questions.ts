@@ -8,6 +8,7 @@ import { type Path, PATH_LIMITS, type PathLike } from "../wire/path.ts";
 import type { EngineEntry, EntryInPlace, SoonReads } from "./engine.ts";
 import { inPlace, RowInPlace } from "./entry-row.ts";
 import { grown, KEY_SIZE_BYTES, ROW_SIZE_BYTES, sizeAt } from "./row-answers.ts";
+import { Ask } from "./hub-bytes.ts";
 import { type HubSession, isLost } from "./hub-link.ts";
 
 /** What one question may hold. */
@@ -94,7 +95,7 @@ export class RowQuestions implements SoonReads {
   readonly #send = (): void => {
     const asked = this.#asked;
     if (asked.length === 0) return;
-    const keys = this.#question.slice(0, this.#size);
+    const keys = this.#question.subarray(0, this.#size);
     this.#asked = [];
     this.#size = 0;
     const session = this.#options.session();
@@ -102,6 +103,7 @@ export class RowQuestions implements SoonReads {
       this.#askAlone(asked);
       return;
     }
+    // Sent, or copied, before the next one takes the place of the keys.
     void this.#askTogether(session, keys, asked);
   };
 
@@ -113,7 +115,7 @@ export class RowQuestions implements SoonReads {
     this.unanswered++;
     let rows: Uint8Array;
     try {
-      rows = await session.hub.rows(keys);
+      rows = await sendQuestion(session, keys);
     } catch (error) {
       if (isLost(session, error)) this.#askAlone(asked);
       else for (const { reject } of asked) reject(error);
@@ -151,6 +153,15 @@ export class RowQuestions implements SoonReads {
       alone().then(resolve, reject);
     }
   }
+}
+
+function sendQuestion({ hub, bytes }: HubSession, keys: Uint8Array): PromiseLike<Uint8Array> {
+  if (bytes === undefined) return hub.rows(keys);
+  const answer = bytes.ask((writer) => {
+    writer.u8(Ask.rows);
+    writer.bytes(keys);
+  });
+  return answer as Promise<Uint8Array>;
 }
 
 function settle({ read, resolve, reject }: Asked, row: EntryInPlace): void {

@@ -47,7 +47,7 @@ export interface Change {
 export interface WriteRequest {
   readonly path: Path;
   readonly key: Uint8Array;
-  /** `undefined` deletes. The store owns these bytes. */
+  /** `undefined` deletes. Nobody writes to these bytes; they may share a block with others, so that what is kept for long is copied. */
   readonly value: Uint8Array | undefined;
   readonly ifRevision: Revision | undefined;
   readonly condition: { readonly key: Uint8Array; readonly revision: Revision } | undefined;

@@ -35,6 +35,7 @@ export class WaitingChanges {
   keep(waiting: readonly WaitingChange[]): void {
     for (const one of waiting) {
       if (one.readers === 0) continue;
+      one.change = one.change && ofItsOwn(one.change);
       this.#kept.add(one);
       this.#bytes += one.weight;
     }
@@ -68,4 +69,13 @@ export class WaitingChanges {
   #forget(waiting: WaitingChange): void {
     if (this.#kept.delete(waiting)) this.#bytes -= waiting.weight;
   }
+}
+
+/** What waits keeps no block in memory that its value shares with others: that is more than it weighs. */
+function ofItsOwn(change: Change): Change {
+  const { key, event } = change;
+  if (event.type === "delete") return change;
+  const { entry } = event;
+  if (entry.value.length === entry.value.buffer.byteLength) return change;
+  return { key, event: { type: "put", entry: { ...entry, value: new Uint8Array(entry.value) } } };
 }

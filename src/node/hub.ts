@@ -13,7 +13,7 @@ import type { Engine } from "../engine/engine.ts";
 import { giveUpReserve } from "../engine/reserve.ts";
 import { serveEngine } from "../engine/hub-server.ts";
 import { type LmdbEngine, openLmdb } from "../engine/lmdb.ts";
-import { openSession, type Session } from "../remote/session.ts";
+import { openSessionWith, type Session, type SessionOptions } from "../remote/session.ts";
 import { refuseBlocking } from "../remote/sync/session.ts";
 import { isCertainlyGone, isStopped, ownProcess } from "../runner/process-identity.ts";
 import type { RuleRunner } from "../tree/rules/rule-runner.ts";
@@ -274,12 +274,13 @@ class Hub {
   async #accept(channel: Channel): Promise<void> {
     const serving = serveEngine(this.#engine, this.record, this.#log, this.#readers);
     try {
-      const session = await openSession(channel, {
+      const options: SessionOptions = {
         exports: serving.exports,
         plain: "copy",
         name: `hub ${this.record.pid}`,
         log: this.#log,
-      });
+      };
+      const session = await openSessionWith(channel, options, serving.begin);
       using _ = this.#hold(session);
       await session.closed;
     } catch (error) {

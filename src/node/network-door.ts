@@ -82,8 +82,7 @@ export class NetworkDoor {
   async #accept(channel: Channel, from: string): Promise<void> {
     const { log, info, engine, hold, clock } = this.#options;
     if (!this.#hasRoom()) {
-      log.warn("a connection was refused: too many have not said who they are", { from });
-      channel.abort(new ChannelError("CHANNEL_REFUSED", TOO_MANY));
+      this.#refuse(channel, from);
       return;
     }
     this.#strangers++;
@@ -138,6 +137,7 @@ export class NetworkDoor {
       }).finally(() => {
         if (!isAsking) leave();
       });
+      if (principal !== undefined) serving.begin(session);
       using _ = hold(session);
       // The right to stay may have gone before there was a session to end.
       if (principal?.gone === true) end("");
@@ -152,6 +152,12 @@ export class NetworkDoor {
       principal?.[Symbol.dispose]();
       serving.end();
     }
+  }
+
+  #refuse(channel: Channel, from: string): void {
+    const says = "a connection was refused: too many have not said who they are";
+    this.#options.log.warn(says, { from });
+    channel.abort(new ChannelError("CHANNEL_REFUSED", TOO_MANY));
   }
 
   /** Nobody keeps others out by saying nothing. */

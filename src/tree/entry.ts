@@ -1,7 +1,7 @@
 import { BanyanError, TreeError } from "../base/errors.ts";
 import type { EngineEntry, EntryInPlace, Revision } from "../engine/engine.ts";
 import type { Path } from "../wire/path.ts";
-import { decodeValue, decodeValueAt, encodeValue } from "../wire/value.ts";
+import { decodeValue, decodeValueAt, encodeForNow, encodeValue } from "../wire/value.ts";
 
 /** One entry of the tree with its value decoded. */
 export interface TreeEntry {
@@ -54,12 +54,21 @@ export function valueOf(entry: TreeEntry): unknown {
 }
 
 /**
- * The bytes under which a value is stored.
+ * The bytes under which a value is stored, in a buffer of their own.
  *
  * @throws TreeError `TREE_BAD_VALUE` for what does not cross by value, is over a limit, or is
  *   `undefined`; the message names the place inside the value
  */
 export function encodeTreeValue(value: unknown): Uint8Array {
+  return encodeBy(encodeValue, value);
+}
+
+/** The same for an engine that is given them at once, and copies them: see `encodeForNow`. */
+export function encodeForEngine(value: unknown): Uint8Array {
+  return encodeBy(encodeForNow, value);
+}
+
+function encodeBy(encode: (value: unknown) => Uint8Array, value: unknown): Uint8Array {
   if (value === undefined) {
     throw new TreeError(
       "TREE_BAD_VALUE",
@@ -67,7 +76,7 @@ export function encodeTreeValue(value: unknown): Uint8Array {
     );
   }
   try {
-    return encodeValue(value);
+    return encode(value);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : "it could not be read";
     const details = BanyanError.is(cause) ? cause.details : {};

@@ -9,7 +9,7 @@ import { type Durability, type Engine, type HistoryRule, type Revision } from ".
 import { toPath } from "../wire/path-text.ts";
 import type { PathLike } from "../wire/path.ts";
 import { checkDepth, DEPTH_OPTIONS, type DepthOptions } from "./depth.ts";
-import { encodeTreeValue, type TreeEntry, valueOf } from "./entry.ts";
+import { encodeForEngine, encodeTreeValue, type TreeEntry, valueOf } from "./entry.ts";
 import type { Difference } from "./diff.ts";
 import { ErrorRecords } from "./errors.ts";
 import {
@@ -176,7 +176,7 @@ export class Tree implements AsyncDisposable {
   async set(path: PathLike, value: unknown, options: SetOptions = {}): Promise<SetResult> {
     checkSetOptions(options);
     const write = this.#target(path);
-    return setEntry(write, encodeTreeValue(value), options);
+    return setEntry(write, encodeForEngine(value), options);
   }
 
   /**

@@ -120,10 +120,7 @@ export async function deleteEntry(
   options: DeleteOptions,
 ): Promise<DeleteResult> {
   const { engine, path } = target;
-  const result = await engine.delete(path, {
-    ...writeOptions(target, options),
-    ifRevision: options.ifRevision,
-  });
+  const result = await engine.delete(path, writeOptions(target, options, options.ifRevision));
   const changed = result.previous !== undefined;
   return { ...setResult(result, changed), deleted: changed ? 1 : 0 };
 }
@@ -186,21 +183,22 @@ function put(
   options: SetOptions,
   ifRevision: Revision | undefined,
 ): Promise<WriteResult> {
-  const { operation } = options;
-  return target.engine.put(target.path, bytes, {
-    ...writeOptions(target, options),
-    ifRevision,
-    operation,
-  });
+  return target.engine.put(target.path, bytes, writeOptions(target, options, ifRevision));
 }
 
-function writeOptions(target: WriteTarget, options: WriteConditions): WriteOptions {
-  const { condition, signal } = options;
+function writeOptions(
+  target: WriteTarget,
+  options: WriteConditions & Pick<SetOptions, "operation">,
+  ifRevision: Revision | undefined,
+): WriteOptions {
+  const { condition, signal, operation } = options;
   return {
     author: target.author,
     durability: options.durability ?? target.durability,
     condition: condition && { path: toPath(condition.path), revision: condition.revision },
     signal,
+    ifRevision,
+    operation,
   };
 }
 

@@ -23,6 +23,8 @@ const ESCAPED_ZERO = 0xff;
 const MAX_BYTES = PATH_LIMITS.maxEncodedBytes;
 // One step writes at most nine bytes after the check for room.
 const scratch = new Uint8Array(MAX_BYTES + 16);
+/** Up to here an array needs no memory beside V8's heap, and is sooner made and filled by hand. */
+const MAX_OWN_BYTES = 64;
 const numberBytes = new DataView(new ArrayBuffer(8));
 
 /**
@@ -36,7 +38,10 @@ export function encodePath(path: readonly PathElement[]): Uint8Array {
     at = typeof element === "string" ? putString(element, at) : putOther(element, at);
     if (at > MAX_BYTES) tooLong();
   }
-  return scratch.slice(0, at);
+  if (at > MAX_OWN_BYTES) return scratch.slice(0, at);
+  const key = new Uint8Array(at);
+  for (let i = 0; i < at; i++) key[i] = scratch[i] as number;
+  return key;
 }
 
 /**

@@ -33,11 +33,22 @@ export function parsePath(text: string): Path {
   if (typeof text !== "string") {
     throw new WireError("WIRE_BAD_PATH", `the text of a path is a string, not ${kindOf(text)}`);
   }
-  if (!text.includes(":")) {
-    const names = text.split(".");
-    if (!names.includes("")) return Path.fromElements(names);
+  const names = plainNames(text);
+  return names === undefined ? new PathParser(text).parse() : Path.fromElements(names);
+}
+
+/** The names between dots, where there is nothing else and none is empty. (`split` takes ten times as long where it was not run for a while.) */
+function plainNames(text: string): string[] | undefined {
+  if (text.includes(":")) return undefined;
+  const names: string[] = [];
+  for (let at = 0; ;) {
+    const dot = text.indexOf(".", at);
+    const end = dot < 0 ? text.length : dot;
+    if (end === at) return undefined;
+    names.push(text.slice(at, end));
+    if (dot < 0) return names;
+    at = end + 1;
   }
-  return new PathParser(text).parse();
 }
 
 /**

@@ -33,16 +33,30 @@ export function encodeValue(
   value: unknown,
   limits: ValueLimits = DEFAULT_VALUE_LIMITS,
 ): Uint8Array {
-  if (limits !== DEFAULT_VALUE_LIMITS || spare === undefined) {
-    const writer = new Writer(limits);
+  return withWriter(limits, (writer) => {
     writeValue(writer, value);
     return writer.takeCopy();
-  }
+  });
+}
+
+/**
+ * The same, in a block that others share: nobody overwrites them, but who keeps them keeps 16 KiB.
+ *
+ * @throws as `encodeValue`
+ */
+export function encodeForNow(value: unknown): Uint8Array {
+  return withWriter(DEFAULT_VALUE_LIMITS, (writer) => {
+    writeValue(writer, value);
+    return writer.take();
+  });
+}
+
+function withWriter(limits: ValueLimits, encodeBy: (writer: Writer) => Uint8Array): Uint8Array {
+  if (limits !== DEFAULT_VALUE_LIMITS || spare === undefined) return encodeBy(new Writer(limits));
   const writer = spare;
   spare = undefined;
   try {
-    writeValue(writer, value);
-    return writer.takeCopy();
+    return encodeBy(writer);
   } finally {
     spare = writer;
   }

@@ -4,6 +4,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { HubEngine, type HubEngineOptions } from "../../src/engine/hub-client.ts";
 import { serveEngine } from "../../src/engine/hub-server.ts";
 import { openSession, type Session } from "../../src/remote/session.ts";
+import type { TraceEvent } from "../../src/remote/trace.ts";
 
 interface Connection {
   /** The client's side. */
@@ -17,6 +18,8 @@ export class TestHub implements AsyncDisposable {
   readonly engine: Engine;
   /** What a connection attempt fails with, as long as it is set. */
   refusal: Error | undefined;
+  /** What its sessions are asked and ask, oldest first. */
+  readonly traced: TraceEvent[] = [];
   /** How often a connection was asked for. */
   attempts = 0;
   #connections: Connection[] = [];
@@ -40,11 +43,13 @@ export class TestHub implements AsyncDisposable {
     this.attempts++;
     if (this.refusal !== undefined) throw this.refusal;
     const [nearChannel, farChannel] = memoryChannelPair();
-    const { exports, end } = serveEngine(this.engine, { pid: 1, epoch: "1" });
+    const { exports, begin, end } = serveEngine(this.engine, { pid: 1, epoch: "1" });
+    const trace = (event: TraceEvent): void => void this.traced.push(event);
     const [near, far] = await Promise.all([
       openSession(nearChannel, { plain: "copy", name: "client" }),
-      openSession(farChannel, { exports, plain: "copy", name: "hub" }),
+      openSession(farChannel, { exports, plain: "copy", name: "hub", trace }),
     ]);
+    begin(far);
     this.#connections.push({ near, far, farChannel });
     void far.closed.then(end);
     return near;

@@ -1,12 +1,11 @@
 import * as fc from "fast-check";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { BanyanError, EngineError } from "../../src/base/errors.ts";
 import type { EngineEntry, WriteOptions } from "../../src/engine/engine.ts";
-import { HubService } from "../../src/engine/hub-server.ts";
-import { MemoryEngine } from "../../src/engine/memory.ts";
 import {
   type AskedWrite,
+  isLarge,
   packResult,
   packWrite,
   unpackResult,
@@ -14,19 +13,15 @@ import {
 } from "../../src/engine/packed-write.ts";
 import { bytes } from "../../src/testing/engine-suite-kit.ts";
 import { Path } from "../../src/wire/path.ts";
-import { TestHub } from "./hub-kit.ts";
-
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+import { Writer } from "../../src/wire/writer.ts";
 
 const path = Path.fromElements(["ä", 2.5, true, null, new Uint8Array([0, 255])]);
 const other = Path.fromElements(["other"]);
 
 function packed(asked: AskedWrite): Uint8Array {
-  const found = packWrite(asked);
-  if (found === undefined) throw new Error("not packed");
-  return found;
+  const writer = new Writer();
+  packWrite(writer, asked);
+  return writer.take();
 }
 
 const revision = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -55,13 +50,8 @@ describe("packWrite", () => {
     );
   });
 
-  it("leaves nothing of a write that it refuses to the next one", () => {
+  it("refuses what is no write", () => {
     const long = Path.fromElements(["x".repeat(2_000)]);
-    const next = {
-      path: Path.fromElements(["a", "b", "kitchen1"]),
-      value: bytes("1"),
-      options: {},
-    };
     const refused: [Path, object, RegExp][] = [
       [long, {}, /1024/],
       [path, { operation: "o", condition: { path: long, revision: 1 } }, /1024/],
@@ -71,15 +61,18 @@ describe("packWrite", () => {
       [path, { durability: "flush" }, /durability/],
     ];
     for (const [place, asked, says] of refused) {
-      expect(() => packWrite({ ...next, path: place, options: asked })).toThrow(says);
-      expect(unpackWrite(packed(next))).toMatchObject({ path: next.path, value: bytes("1") });
+      expect(() => packed({ path: place, value: bytes("1"), options: asked })).toThrow(says);
     }
   });
 
-  it("leaves alone what is so large that it had better go beside a message", () => {
-    const write = { path, value: new Uint8Array(16_384), options: {} };
-    expect(unpackWrite(packed(write)).value).toEqual(write.value);
-    expect(packWrite({ ...write, value: new Uint8Array(16_385) })).toBeUndefined();
+  it("is not for what is so large that it had better go beside a message", () => {
+    const value = new Uint8Array(16_384);
+    expect([isLarge(value), isLarge(new Uint8Array(16_385)), isLarge(undefined)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect(unpackWrite(packed({ path, value, options: {} })).value).toEqual(value);
   });
 });
 
@@ -139,35 +132,5 @@ describe("packResult", () => {
   it("is refused by who gets bytes that are none", () => {
     expect(() => unpackResult(path, new Uint8Array(3))).toThrow(BanyanError);
     expect(() => unpackResult(path, new Uint8Array(8).fill(0xff))).toThrow("a result that is none");
-  });
-});
-
-describe("a hub", () => {
-  it("takes small writes as bytes, and large ones and those of older clients as objects", async () => {
-    await using hub = new TestHub(new MemoryEngine());
-    const write = vi.spyOn(HubService.prototype, "write");
-    const put = vi.spyOn(HubService.prototype, "put");
-    const client = await hub.client();
-    const first = await client.put(path, bytes("1"), { author: "ann" });
-    expect(first).toEqual({ revision: 1, previous: undefined });
-    const second = await client.put(path, new Uint8Array(20_000), { ifRevision: 1 });
-    expect(second.previous).toMatchObject({ path, revision: 1, author: "ann", value: bytes("1") });
-    const third = await client.delete(path);
-    expect(third.previous?.value).toEqual(new Uint8Array(20_000));
-    expect([write.mock.calls.length, put.mock.calls.length]).toEqual([2, 1]);
-  });
-
-  it("that takes no bytes yet is sent objects", async () => {
-    await using hub = new TestHub(new MemoryEngine());
-    const { hello } = HubService.prototype;
-    vi.spyOn(HubService.prototype, "hello").mockImplementation(function (this: HubService, ask) {
-      return { ...hello.call(this, ask), hasWrite: undefined };
-    });
-    const write = vi.spyOn(HubService.prototype, "write");
-    const client = await hub.client();
-    await client.put(path, bytes("1"));
-    const { previous } = await client.delete(path, { ifRevision: 1 });
-    expect(previous?.value).toEqual(bytes("1"));
-    expect(write).not.toHaveBeenCalled();
   });
 });

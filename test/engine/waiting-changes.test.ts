@@ -18,6 +18,10 @@ function change(revision: number, size: number): Change {
   return { key: new Uint8Array([1]), event: { type: "put", entry } };
 }
 
+function valueOf({ change: one }: WaitingChange): Uint8Array | undefined {
+  return one?.event.type === "put" ? one.event.entry.value : undefined;
+}
+
 /** A log of so many changes of a megabyte, each of which waits for so many readers. */
 function fixture(readers: number) {
   const log = Array.from({ length: COUNT }, (_, i) => change(i + 1, MEGABYTE));
@@ -41,6 +45,20 @@ describe("WaitingChanges", () => {
       for (const one of waiting) changes.keep([one]);
       expect(inMemory()).toEqual(Array.from({ length: 15 }, (_, i) => COUNT - 14 + i));
     }
+  });
+
+  it("keeps no block in which the value of a change lies with others", () => {
+    const { changes } = fixture(1);
+    const block = new Uint8Array(16_384).fill(7);
+    const { key, event } = change(1, 0);
+    const value = block.subarray(100, 110);
+    const shared = { ...event, entry: { ...event.entry, value } } as Change["event"];
+    const waits = { ...waitingChange({ key, event: shared }), readers: 1 };
+    const taken = { ...waitingChange({ key, event: shared }), readers: 0 };
+    changes.keep([waits, taken]);
+    expect(valueOf(waits)).toEqual(value);
+    expect(valueOf(waits)?.buffer.byteLength).toBe(10);
+    expect(valueOf(taken)).toBe(value);
   });
 
   it("counts what all readers have no more, and nothing that they took at once", () => {

@@ -91,7 +91,7 @@ export class GuardedHub implements AsyncDisposable {
         this.#access.refused(refusal, from);
       },
     );
-    const { exports, end } = serveEngine(guarded, { pid: 1, epoch: "1" });
+    const { exports, begin, end } = serveEngine(guarded, { pid: 1, epoch: "1" });
     const cut = (why: string): void => far?.abort(new RemoteError("REMOTE_DENIED", why));
     const [near, opened] = await Promise.all([
       openSession(nearChannel, { plain: "copy", credentials }),
@@ -104,6 +104,7 @@ export class GuardedHub implements AsyncDisposable {
       }),
     ]);
     far = opened;
+    begin(far);
     this.#sessions.push(far);
     void far.closed.then(end).then(() => principal?.[Symbol.dispose]());
     return near;

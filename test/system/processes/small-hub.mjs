@@ -2,7 +2,7 @@
 import { listenUnix } from "../../../build/channel/unix.js";
 import { serveEngine } from "../../../build/engine/hub-server.js";
 import { openLmdb } from "../../../build/engine/lmdb.js";
-import { openSession } from "../../../build/remote/session.js";
+import { openSessionWith } from "../../../build/remote/session.js";
 import { ownProcess } from "../../../build/runner/process-identity.js";
 
 const [store, socket, history, maxValueBytes] = process.argv.slice(2);
@@ -14,7 +14,8 @@ const info = { ...ownProcess(), socket, epoch: "test", version: "0.0.0" };
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 async function serve(channel) {
   const serving = serveEngine(engine, info, log);
-  const session = await openSession(channel, { exports: serving.exports, plain: "copy" });
+  const options = { exports: serving.exports, plain: "copy" };
+  const session = await openSessionWith(channel, options, serving.begin);
   await session.closed;
   serving.end();
 }
