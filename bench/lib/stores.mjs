@@ -85,7 +85,8 @@ export const STORES = {
       put: (key, value) => redis.set(key, value),
       watch: async (top, onValue) => {
         const prefix = "__keyspace@0__:";
-        const events = new Redis(Number(port), "127.0.0.1");
+        // Its look whether the server is ready may come behind the subscription, which was lost then.
+        const events = new Redis(Number(port), "127.0.0.1", { enableReadyCheck: false });
         events.on("pmessage", (_, channel) => {
           void redis.get(channel.slice(prefix.length)).then(onValue);
         });
