@@ -3,6 +3,7 @@ import type { ByteCalls } from "../remote/byte-calls.ts";
 import type { Cursor, EngineEvent } from "./engine.ts";
 import { Window } from "./hub-window.ts";
 import { canPack, type EventBatch, packEvents, writeEvents } from "./packed-events.ts";
+import { MAX_PACKED_BYTES } from "./packed-write.ts";
 
 /**
  * Takes a batch, as in `packed-events.ts` where that was asked for and is possible; resolves when there is room
@@ -28,8 +29,6 @@ export interface NewsWayOptions {
 
 /** Batches that may be on their way to a client before it has said that it took the first. */
 const BATCHES_AHEAD = 4;
-/** What is more leaves as a call, which lets what is large go beside a message. */
-const MAX_BYTES = 16 * 1024;
 /** Of an event, besides its value. */
 const EVENT_BYTES = 64;
 
@@ -49,7 +48,7 @@ export class NewsWay {
     const { events, cursor } = batch;
     const size = sizeOf(events);
     if (packed !== true || !canPack(events)) return this.#ahead.add(sink(events, cursor), size);
-    if (calls !== undefined && size <= MAX_BYTES) return this.#ask(calls, batch);
+    if (calls !== undefined && size <= MAX_PACKED_BYTES) return this.#ask(calls, batch);
     const bytes = packEvents(batch);
     return this.#ahead.add(sink(bytes), bytes.length);
   }

@@ -5,6 +5,7 @@ import { encodeEntry } from "./entry-row.ts";
 import { MemoryHistory } from "./history-memory.ts";
 import { LocalEngine } from "./local-engine.ts";
 import { OperationMemory } from "./operation-memory.ts";
+import { ownBytes } from "./own-bytes.ts";
 import {
   type Change,
   changeOf,
@@ -175,8 +176,7 @@ class MemoryStore implements Store {
   }
 }
 
-/** What is kept for long has memory of its own. */
 function ofItsOwn(request: WriteRequest): WriteRequest {
   const { value } = request;
-  return value === undefined ? request : { ...request, value: new Uint8Array(value) };
+  return value === undefined ? request : { ...request, value: ownBytes(value) };
 }

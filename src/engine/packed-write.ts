@@ -11,8 +11,8 @@ import type { Durability, EngineEntry, WriteOptions, WriteResult } from "./engin
 import { entryOf, writeEntry } from "./entry-row.ts";
 import { checkWriteOptions } from "./hub-checks.ts";
 
-/** What is longer leaves as a call, which lets what is large go beside a message. */
-const MAX_PACKED_BYTES = 16 * 1024;
+/** What is longer leaves as a call, which lets what is large go beside a message; of news, too. */
+export const MAX_PACKED_BYTES = 16 * 1024;
 
 export interface AskedWrite {
   readonly path: Path;

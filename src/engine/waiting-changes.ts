@@ -1,4 +1,5 @@
 import type { Revision } from "./engine.ts";
+import { ownBytes } from "./own-bytes.ts";
 import { type Change, type PageLimits, type Store, weightOf } from "./store.ts";
 
 /** Of what waits for slow readers, all of them together, so much is kept in memory: the rest is in the log. */
@@ -71,11 +72,12 @@ export class WaitingChanges {
   }
 }
 
-/** What waits keeps no block in memory that its value shares with others: that is more than it weighs. */
 function ofItsOwn(change: Change): Change {
   const { key, event } = change;
   if (event.type === "delete") return change;
   const { entry } = event;
-  if (entry.value.length === entry.value.buffer.byteLength) return change;
-  return { key, event: { type: "put", entry: { ...entry, value: new Uint8Array(entry.value) } } };
+  const value = ownBytes(entry.value);
+  return value === entry.value
+    ? change
+    : { key, event: { type: "put", entry: { ...entry, value } } };
 }

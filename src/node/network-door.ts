@@ -5,7 +5,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { HubInfo } from "../engine/hub-hello.ts";
 import { serveEngine } from "../engine/hub-server.ts";
-import { openSession, type Session } from "../remote/session.ts";
+import { openSessionWith, type Session, type SessionOptions } from "../remote/session.ts";
 import type { SecretKeys } from "../tree/secrets/secret-keys.ts";
 import { GuardedEngine } from "../tree/users/guarded-engine.ts";
 import { JOIN_EXPORT, JoinService } from "./join-service.ts";
@@ -81,10 +81,7 @@ export class NetworkDoor {
 
   async #accept(channel: Channel, from: string): Promise<void> {
     const { log, info, engine, hold, clock } = this.#options;
-    if (!this.#hasRoom()) {
-      this.#refuse(channel, from);
-      return;
-    }
+    if (!this.#hasRoom()) return this.#refuse(channel, from);
     this.#strangers++;
     this.#silent.add(channel);
     let session: Session | undefined;
@@ -109,7 +106,10 @@ export class NetworkDoor {
     const exports: Record<string, unknown> = {};
     try {
       const end = (why: string): void => session?.abort(new RemoteError("REMOTE_DENIED", why));
-      session = await openSession(channel, {
+      const begin = (opened: Session): void => {
+        if (principal !== undefined) serving.begin(opened);
+      };
+      const options: SessionOptions = {
         exports,
         plain: "copy",
         name: "hub",
@@ -134,10 +134,10 @@ export class NetworkDoor {
           principal = await access.login(credentials, from, end);
           Object.assign(exports, serving.exports);
         },
-      }).finally(() => {
+      };
+      session = await openSessionWith(channel, options, begin).finally(() => {
         if (!isAsking) leave();
       });
-      if (principal !== undefined) serving.begin(session);
       using _ = hold(session);
       // The right to stay may have gone before there was a session to end.
       if (principal?.gone === true) end("");

@@ -3,7 +3,7 @@ import type { Channel } from "../../src/channel/channel.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { HubEngine, type HubEngineOptions } from "../../src/engine/hub-client.ts";
 import { serveEngine } from "../../src/engine/hub-server.ts";
-import { openSession, type Session } from "../../src/remote/session.ts";
+import { openSession, openSessionWith, type Session } from "../../src/remote/session.ts";
 import type { TraceEvent } from "../../src/remote/trace.ts";
 
 interface Connection {
@@ -47,9 +47,8 @@ export class TestHub implements AsyncDisposable {
     const trace = (event: TraceEvent): void => void this.traced.push(event);
     const [near, far] = await Promise.all([
       openSession(nearChannel, { plain: "copy", name: "client" }),
-      openSession(farChannel, { exports, plain: "copy", name: "hub", trace }),
+      openSessionWith(farChannel, { exports, plain: "copy", name: "hub", trace }, begin),
     ]);
-    begin(far);
     this.#connections.push({ near, far, farChannel });
     void far.closed.then(end);
     return near;

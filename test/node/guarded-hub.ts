@@ -7,7 +7,12 @@ import { HubEngine } from "../../src/engine/hub-client.ts";
 import { serveEngine } from "../../src/engine/hub-server.ts";
 import { MemoryEngine } from "../../src/engine/memory.ts";
 import { Access, type Principal } from "../../src/node/access.ts";
-import { openSession, type Session } from "../../src/remote/session.ts";
+import {
+  openSession,
+  openSessionWith,
+  type Session,
+  type SessionOptions,
+} from "../../src/remote/session.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import type { SecretKeys } from "../../src/tree/secrets/secret-keys.ts";
 import type { Refused } from "../../src/tree/users/refused.ts";
@@ -93,18 +98,14 @@ export class GuardedHub implements AsyncDisposable {
     );
     const { exports, begin, end } = serveEngine(guarded, { pid: 1, epoch: "1" });
     const cut = (why: string): void => far?.abort(new RemoteError("REMOTE_DENIED", why));
+    const authenticate: SessionOptions["authenticate"] = async ({ credentials: shown }) => {
+      principal = await this.#access.login(shown, from, cut);
+    };
     const [near, opened] = await Promise.all([
       openSession(nearChannel, { plain: "copy", credentials }),
-      openSession(farChannel, {
-        exports,
-        plain: "copy",
-        authenticate: async ({ credentials: shown }) => {
-          principal = await this.#access.login(shown, from, cut);
-        },
-      }),
+      openSessionWith(farChannel, { exports, plain: "copy", authenticate }, begin),
     ]);
     far = opened;
-    begin(far);
     this.#sessions.push(far);
     void far.closed.then(end).then(() => principal?.[Symbol.dispose]());
     return near;
